@@ -1,0 +1,96 @@
+// Package trace is where every part says what it wants logged: the items of
+// QEMU's -d option, written to one writer. A nil *Log discards everything, so
+// parts never test for one. There is no package state: a process may run many
+// machines, each with its own log.
+package trace
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// Item is a set of things that can be logged.
+type Item uint32
+
+// The items of -d, under QEMU's names (see Items for the texts).
+const (
+	InAsm Item = 1 << iota
+	Op
+	OpOpt
+	OutAsm
+	Int
+	Exec
+	CPU
+	MMU
+	Reset
+	GuestErrors
+	Unimp
+)
+
+// Info describes one item for -d help.
+type Info struct {
+	Name string
+	Item Item
+	Help string
+}
+
+// Items lists the items in the order of -d help.
+func Items() []Info {
+	return []Info{
+		{"out_asm", OutAsm, "show generated host assembly code for each compiled unit"},
+		{"in_asm", InAsm, "show target assembly code for each compiled unit"},
+		{"op", Op, "show intermediate code for each compiled unit"},
+		{"op_opt", OpOpt, "show intermediate code after optimization"},
+		{"int", Int, "show interrupts and exceptions in short format"},
+		{"exec", Exec, "show each unit before it is executed"},
+		{"cpu", CPU, "show CPU registers before entering a unit"},
+		{"mmu", MMU, "log MMU-related activities"},
+		{"cpu_reset", Reset, "show CPU state before CPU resets"},
+		{"unimp", Unimp, "log functionality that is not built"},
+		{"guest_errors", GuestErrors, "log when the guest does something invalid"},
+	}
+}
+
+// Log is a destination for chosen items. All methods may be called on a nil
+// Log and from any goroutine.
+type Log struct {
+	items atomic.Uint32
+	mu    sync.Mutex
+	w     io.Writer
+}
+
+// New returns a Log of the given items to w.
+func New(w io.Writer, items Item) *Log {
+	l := &Log{w: w}
+	l.items.Store(uint32(items))
+	return l
+}
+
+// On reports whether any of the items is wanted.
+func (l *Log) On(i Item) bool { return l != nil && Item(l.items.Load())&i != 0 }
+
+// Set replaces the set of wanted items (the monitor's "log").
+func (l *Log) Set(items Item) {
+	if l != nil {
+		l.items.Store(uint32(items))
+	}
+}
+
+// Printf writes one entry if one of the items is wanted.
+func (l *Log) Printf(i Item, format string, args ...any) {
+	if !l.On(i) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintf(l.w, format, args...)
+}
+
+// Guest notes a mistake of the guest's; the caller then gives the result the
+// hardware gives. The line's end is added.
+func (l *Log) Guest(format string, args ...any) { l.Printf(GuestErrors, format+"\n", args...) }
+
+// Unimp notes that something the hardware has is not built. The line's end is added.
+func (l *Log) Unimp(format string, args ...any) { l.Printf(Unimp, format+"\n", args...) }

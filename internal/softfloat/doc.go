@@ -1,0 +1,2 @@
+// Package softfloat is IEEE 754 arithmetic in software.
+package softfloat

@@ -64,7 +64,9 @@ func (e *Env) overflow(sign uint8, be int32, sig uint64, p uint, bias int32) (ui
 		if be -= wrap(bias); be <= 2*bias {
 			return sig, be
 		}
-		// Out of reach even so (FSCALE): infinity as if masked.
+		// Out of reach even so (FSCALE): infinity, whatever the direction.
+		e.Flags |= Inexact | RoundedUp
+		return top, 2*bias + 1
 	}
 	e.Flags |= Inexact
 	if e.Round.toInfinity(sign) {
@@ -98,6 +100,8 @@ func (e *Env) roundTiny(sign uint8, be int32, hi, lo uint64, p uint, bias int32)
 		if wrapped := be + wrap(bias); wrapped > 0 {
 			return e.round(sign, wrapped-bias, hi, lo, p, bias)
 		}
+		e.Flags |= Inexact // out of reach even so
+		return 0, 0
 	}
 	hi, lo = shiftRightJam(hi, lo, uint32(1-be))
 	sig, frac := split(hi, lo, p)
@@ -129,10 +133,11 @@ func (e *Env) round113(w wide) (hi, lo uint64, be int32) {
 	}
 	if tiny && e.Unmasked&Underflow != 0 {
 		e.Flags |= Underflow
-		if be+wrap(bias80) > 0 {
-			be += wrap(bias80)
-			wrapped = true
+		if be += wrap(bias80); be <= 0 {
+			e.Flags |= Inexact
+			return 0, 0, 0
 		}
+		wrapped = true
 	}
 	denormal := be <= 0
 	if denormal {
@@ -166,6 +171,8 @@ func (e *Env) round113(w wide) (hi, lo uint64, be int32) {
 		if be -= wrap(bias80); be <= 2*bias80 {
 			return hi, sig, be
 		}
+		e.Flags |= Inexact | RoundedUp
+		return top, 0, 2*bias80 + 1
 	}
 	e.Flags |= Inexact
 	if e.Round.toInfinity(w.sign) {

@@ -135,6 +135,10 @@ const (
 	// FTZARM: a result tiny before rounding becomes zero of the same sign
 	// with Underflow alone (FPSCR.FZ).
 	FTZARM
+	// FTZVFP11: as FTZARM, but a flushed result is always +0, and so is an
+	// operand flushed by DAZ (the VFP11 of the ARM11, as its captured vectors
+	// show; the later architecture keeps the sign).
+	FTZVFP11
 )
 
 // Env is the floating-point environment of one guest register file: control
@@ -167,7 +171,8 @@ type Env struct {
 	TinyBefore bool
 	// DefaultNaN: any NaN result is the default NaN (ARM FPSCR.DN).
 	DefaultNaN bool
-	// DAZ: denormal F32 and F64 operands count as zero of the same sign.
+	// DAZ: denormal F32 and F64 operands count as zero, of the same sign
+	// but for FTZVFP11.
 	DAZ bool
 	// DAZFlag: an operand zeroed by DAZ raises Denormal (ARM IDC), where SSE
 	// stays silent.

@@ -95,6 +95,9 @@ func (e *Env) unpackRare(sign uint8, special bool, frac uint64, emin int32) num 
 		if e.DAZFlag {
 			e.Flags |= Denormal
 		}
+		if e.FTZ == FTZVFP11 {
+			sign = 0
+		}
 		return num{0, 0, sign, zero}
 	}
 	n := bits.LeadingZeros64(frac)
@@ -156,6 +159,9 @@ func (e *Env) pack32(w wide) F32 {
 	switch w.cls {
 	case norm:
 		sig, be := e.round(w.sign, w.exp, w.hi, w.lo, 24, bias32)
+		if be == 0 && e.FTZ == FTZVFP11 {
+			return 0
+		}
 		if be > 0 { // the integer bit adds the 1 taken off here
 			be--
 		}
@@ -171,6 +177,9 @@ func (e *Env) pack64(w wide) F64 {
 	switch w.cls {
 	case norm:
 		sig, be := e.round(w.sign, w.exp, w.hi, w.lo, 53, bias64)
+		if be == 0 && e.FTZ == FTZVFP11 {
+			return 0
+		}
 		if be > 0 {
 			be--
 		}

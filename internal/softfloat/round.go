@@ -86,7 +86,7 @@ func (e *Env) roundTiny(sign uint8, be int32, hi, lo uint64, p uint, bias int32)
 		tiny = !(sig == -ulp && e.Round.carriesUp(sign, true, frac))
 	}
 	if e.FTZ != FTZOff && bias != bias80 {
-		if e.FTZ == FTZARM {
+		if e.FTZ != FTZSSE {
 			e.Flags |= Underflow
 			return 0, 0
 		}

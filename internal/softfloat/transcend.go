@@ -328,6 +328,7 @@ func (st0 F80) F2XM1(e *Env) F80 {
 	case a.exp == 0: // 2-1 or 1/2-1
 		w := one()
 		w.exp, w.sign = -int32(a.sign), a.sign
+		e.Flags |= Inexact // raised by the processor even so
 		return e.pack80(w, 64)
 	case a.cls == den:
 		e.Flags |= Denormal

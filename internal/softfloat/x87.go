@@ -62,6 +62,10 @@ func (st0 F80) FSCALE(e *Env, st1 F80) F80 {
 	if b.cls == den {
 		e.Flags |= Denormal
 	}
+	if b.cls == zero { // no scaling, so no underflow either, unmasked or not
+		var still Env
+		return still.pack80(e.convert(a.wide(), true), 64)
+	}
 	n := 0
 	if b.cls == norm && b.exp >= 0 {
 		n = 1 << 20 // anything this large over- or underflows

@@ -3,8 +3,10 @@
 package softfloat
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"syscall"
 	"testing"
@@ -435,6 +437,41 @@ func TestHostSSE(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestHostFMA compares the fused multiply-add, NaNs and infinity*0 included.
+func TestHostFMA(t *testing.T) {
+	if info, _ := os.ReadFile("/proc/cpuinfo"); !bytes.Contains(info, []byte(" fma ")) {
+		t.Skip("this processor has no FMA")
+	}
+	c := newChip(t)
+	copy(c.page, []byte{0x0f, 0xae, 0x57, 32, // ldmxcsr [rdi+32]
+		0xf3, 0x0f, 0x7e, 0x07, // movq xmm0, [rdi]
+		0xf3, 0x0f, 0x7e, 0x4f, 8, // movq xmm1, [rdi+8]
+		0xf3, 0x0f, 0x7e, 0x57, 16, // movq xmm2, [rdi+16]
+		0xc4, 0xe2, 0xf1, 0xa9, 0xc2, // vfmadd213sd xmm0, xmm1, xmm2
+		0x66, 0x0f, 0xd6, 0x07, // movq [rdi], xmm0
+		0x0f, 0xae, 0x5f, 36, // stmxcsr [rdi+36]
+		0x0f, 0xae, 0x57, 40, // ldmxcsr [rdi+40]
+		0xc3})
+	r := rand.New(rand.NewPCG(9, 10))
+	le := binary.LittleEndian
+	for range 200000 {
+		a, b, d := random64(r), random64(r), random64(r)
+		e := SSE()
+		e.Round = Rounding(r.IntN(4))
+		le.PutUint64(c.arg[0:], a)
+		le.PutUint64(c.arg[8:], b)
+		le.PutUint64(c.arg[16:], d)
+		le.PutUint32(c.arg[32:], 0x1f80|uint32(e.Round)<<13)
+		le.PutUint32(c.arg[40:], 0x1f80)
+		c.run()
+		got, flags := le.Uint64(c.arg[0:]), Flags(le.Uint32(c.arg[36:])&0x3f)
+		want := uint64(F64(b).MulAdd(&e, F64(a), F64(d))) // xmm1*xmm0 + xmm2, in that order for NaNs
+		if got != want || flags != e.Flags&Exceptions {
+			t.Fatalf("%016x %016x %016x: chip %016x %02x, we %016x %02x", a, b, d, got, flags, want, e.Flags)
 		}
 	}
 }

@@ -101,7 +101,8 @@ const (
 )
 
 // reduce writes |a| < 2^63 as n*pi/2 + r with |r| <= pi/4 and returns r and
-// the low bits of n. For the x87's own pi it is exact.
+// the low bits of n. For the x87's own pi it is exact. That n is the nearest
+// matters: pi/2 being cut to 66 bits, another n would give other results.
 func reduce(a num) (wide, uint64) {
 	if a.exp < -1 {
 		w := a.wide()

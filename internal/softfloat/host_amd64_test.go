@@ -69,37 +69,6 @@ func controlWord(e *Env) uint16 {
 	return 0x3f&^uint16(e.Unmasked) | pc<<8 | uint16(e.Round)<<10
 }
 
-// random80 mixes ordinary numbers with all the odd ones.
-func random80(r *rand.Rand) F80 {
-	man := r.Uint64()
-	switch r.IntN(4) {
-	case 0:
-		man = 1 << r.IntN(64)
-	case 1:
-		man = ^uint64(0) << r.IntN(64)
-	case 2:
-		man >>= r.IntN(64)
-	}
-	se := uint16(r.UintN(0x10000))
-	switch r.IntN(8) {
-	case 0, 1, 2:
-		se = uint16(bias80 - 70 + r.IntN(140) | r.IntN(2)<<15)
-	case 3:
-		se &= 0x807f
-	case 4:
-		se = se&0x8000 | 0x7fff - uint16(r.IntN(64))
-	case 5:
-		se = se&0x8000 | []uint16{0, 0, 1, 0x7fff}[r.IntN(4)]
-		if r.IntN(2) == 0 {
-			man = []uint64{0, top, 1, 3 << 62, top | 1, 1 << 62, ^uint64(0)}[r.IntN(7)]
-		}
-	}
-	if r.IntN(16) != 0 && se&0x7fff != 0 {
-		man |= top
-	}
-	return F80{man, se}
-}
-
 // near80 reports whether a and b are within one unit in the last place.
 func near80(a, b F80) bool {
 	ma, mb := num80(a), num80(b)

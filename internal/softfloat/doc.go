@@ -83,7 +83,7 @@
 //
 // # Proof
 //
-// Berkeley TestFloat vectors (all 272 blocks), vectors of an ARM11's VFP,
+// Berkeley TestFloat vectors (all 272 blocks), ARM VFP vectors,
 // math/big, and, on amd64 hosts, the host's own x87, SSE and FMA instructions
 // over random operands and control words: see the tests.
 package softfloat

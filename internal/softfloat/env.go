@@ -136,8 +136,8 @@ const (
 	// with Underflow alone (FPSCR.FZ).
 	FTZARM
 	// FTZVFP11: as FTZARM, but a flushed result is always +0, and so is an
-	// operand flushed by DAZ (the VFP11 of the ARM11, as its captured vectors
-	// show; the later architecture keeps the sign).
+	// operand flushed by DAZ. That is what ../vectors/armvfp shows, believed
+	// captured on an ARM11 (VFP11); the ARMv7 manual keeps the sign.
 	FTZVFP11
 )
 

@@ -93,9 +93,18 @@ func conditions(q uint8, complete bool) (f Flags) {
 	return Flags(q)>>2<<8 | Flags(q)&1<<9 | Flags(q)>>1&1<<14
 }
 
+// needIntel skips what is only known to hold on Intel's x87: other makers may
+// differ in what the manual leaves open (FPREM's steps, flags of FYL2X ...).
+func needIntel(t *testing.T) {
+	if info, _ := os.ReadFile("/proc/cpuinfo"); !bytes.Contains(info, []byte("GenuineIntel")) {
+		t.Skip("compared with Intel processors only")
+	}
+}
+
 // TestHostX87 compares with the x87 of the machine the test runs on: results,
 // flags and C1, over random operands and settings.
 func TestHostX87(t *testing.T) {
+	needIntel(t)
 	n := 200000
 	if testing.Short() {
 		n = 20000
@@ -232,6 +241,7 @@ func TestHostX87(t *testing.T) {
 
 // TestHostX87Memory compares stores, loads and constants.
 func TestHostX87Memory(t *testing.T) {
+	needIntel(t)
 	n := 100000
 	if testing.Short() {
 		n = 10000

@@ -254,7 +254,7 @@ func TestRemainder(t *testing.T) {
 	}
 }
 
-// TestARMVFP runs vectors captured from an ARM11's VFP.
+// TestARMVFP runs add and subtract vectors believed captured on an ARM11.
 func TestARMVFP(t *testing.T) {
 	f, err := os.Open(filepath.Join(vectorsDir(t), "armvfp", "vectors.txt.gz"))
 	if err != nil {

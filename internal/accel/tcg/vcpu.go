@@ -412,3 +412,6 @@ func (v *VCPU) logUnit(k guest.Key) {
 		v.log.Printf(trace.Op, "OP:\n%s\n", &v.ir)
 	}
 }
+
+// FlushCode forgets all translated code: memory was changed from outside.
+func (v *VCPU) FlushCode() { v.cache.clear() }

@@ -54,9 +54,11 @@ type CPU struct {
 	nmiMask bool // NMIs are held off until IRET
 	smbase  uint64
 
-	// delivering is the vector of the exception being delivered, -1 = none
-	// (SDM vol. 3, 6.15 on double faults).
-	delivering int
+	held   atomic.Uint32 // pin* bits that have no effect at present
+	smmNMI bool          // what nmiMask was when SMM was entered
+
+	debugHits uint32    // DR6 bits that the instruction has collected
+	pdpte     [4]uint64 // cached by the load of CR3 (SDM vol. 3, 4.4.1)
 
 	tscOffset uint64
 	msr       msrs
@@ -156,7 +158,7 @@ func (c *CPU) SetA20(level bool) {
 
 // Key implements guest.Translator.
 func (c *CPU) Key() guest.Key {
-	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].RHi, Mode: c.mode | c.s.Shadow*modeShadow}
+	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].Limit + 1, Mode: c.mode | c.s.Shadow*modeShadow}
 }
 
 // mmuIndex is the MMU index of the program's own accesses.

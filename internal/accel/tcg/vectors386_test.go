@@ -233,7 +233,6 @@ func (r *rig) load(v *vector386) {
 	r.cpu.SetEFLAGS(uint64(num(v.FL)) | 2 | 0x200)
 }
 
-var changed int
 
 func (r *rig) codeChanged() { r.vcpu.FlushCode() }
 

@@ -196,7 +196,9 @@ func (c *CPU) stringFast(in *stringInsn) uint32 {
 		if len(src) < bytes {
 			return 0
 		}
-		if d := uint32(s.Seg[ES].Base) + di - uint32(s.Seg[in.seg].Base) - si; d < uint32(bytes) && d != 0 {
+		if d := uint32(s.Seg[ES].Base) + di - uint32(s.Seg[in.seg].Base) - si; d < in.size && d != 0 {
+			return 0 // each element reads what the one before has written in part
+		} else if d < uint32(bytes) && d != 0 {
 			copyUp(dst, src, int(d)) // the pattern repeats itself
 		} else if d > 0x1000 && samePage(dst, src) {
 			return 0 // one page at two addresses

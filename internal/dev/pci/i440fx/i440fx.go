@@ -59,13 +59,15 @@ type Bridge struct {
 	fn *pci.Function
 	*pci.Mechanism1
 
-	// System is the memory the processor sees; SMM the same as seen in
-	// system management mode.
-	System, SMM *mem.Region
+	// System is memory as bus masters, and the processor outside of SMM, see
+	// it; SMM as the processor sees it in system management mode; CPU is one
+	// of the two, as SMIACT says.
+	System, SMM, CPU *mem.Region
 
 	pam      [13]*mem.Region // windows onto PCI over RAM; 0 is F0000h
 	vga      *mem.Region     // PCI over RAM at A0000h
-	smmRAM   *mem.Region     // SMRAM in SMM
+	smmRAM   [2]*mem.Region  // SMRAM in SMM and in CPU
+	smiact   bool            // the processor's pin
 	holes    [2]*mem.Region
 	below    uint64
 	saidDCls bool
@@ -87,7 +89,7 @@ func BelowFourGiB(size uint64) uint64 {
 
 // New returns the bridge, plugged into c.Bus.
 func New(c Config) *Bridge {
-	b := &Bridge{c: c, System: mem.NewContainer("system", 0), SMM: mem.NewContainer("smm", 0)}
+	b := &Bridge{c: c, System: mem.NewContainer("system", 0), SMM: mem.NewContainer("smm", 0), CPU: mem.NewContainer("cpu", 0)}
 	f := pci.NewFunction(pci.Header{Name: "i440FX", Vendor: 0x8086, Device: 0x1237, Class: 0x060000, Revision: 2,
 		SubVendor: 0x1af4, SubDevice: 0x1100, ReadOnlyCommand: true})
 	b.fn = f
@@ -146,9 +148,17 @@ func (b *Bridge) memory() {
 	b.holes[0] = window("hole-512k", 0x80000, 0x20000)
 	b.holes[1] = window("hole-15m", 0xf00000, 0x100000)
 
-	b.SMM.Add(0, mem.NewAlias("not-smram", b.System, 0, 0))
-	b.smmRAM = mem.NewAlias("smram", ram, smramBase, smramSize)
-	b.SMM.Add(smramBase, b.smmRAM, 1)
+	for i, root := range []*mem.Region{b.SMM, b.CPU} {
+		root.Add(0, mem.NewAlias("not-smram", b.System, 0, 0))
+		b.smmRAM[i] = mem.NewAlias("smram", ram, smramBase, smramSize)
+		root.Add(smramBase, b.smmRAM[i], 1)
+	}
+}
+
+// SMIACT is the processor's pin: high while it is in system management mode.
+func (b *Bridge) SMIACT(level bool) {
+	b.smiact = level
+	b.apply()
 }
 
 // config follows a write to configuration space.
@@ -192,7 +202,8 @@ func (b *Bridge) apply() {
 
 	on := c[smram]&gSMRAME != 0
 	b.vga.Enable(!(on && c[smram]&dOpen != 0))
-	b.smmRAM.Enable(on)
+	b.smmRAM[0].Enable(on)
+	b.smmRAM[1].Enable(on && b.smiact)
 	if on && c[smram]&dCls != 0 && !b.saidDCls {
 		b.saidDCls = true // one note is enough
 		b.c.Env.Log.Unimp("i440fx: SMRAM D_CLS: data accesses of SMM still go to SMRAM")

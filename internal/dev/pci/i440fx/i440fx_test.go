@@ -78,6 +78,13 @@ func TestSMRAM(t *testing.T) {
 	see("reset", 0xaa, 0xaa)
 	b.write(smram, gSMRAME|2)
 	see("G_SMRAME", 0xaa, 0x5a)
+	cpu := mem.NewSpace("cpu", b.b.CPU, nil)
+	for _, active := range []bool{false, true, false} {
+		b.b.SMIACT(active)
+		if v := cpu.Read(0xa0000, 1); (v == 0x5a) != active {
+			t.Errorf("SMIACT %v: the processor sees %#x", active, v)
+		}
+	}
 	b.write(smram, gSMRAME|dOpen|2)
 	see("D_OPEN", 0x5a, 0x5a)
 	b.write(smram, gSMRAME|dOpen|dLck)

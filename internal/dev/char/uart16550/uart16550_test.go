@@ -133,6 +133,8 @@ func TestScripts(t *testing.T) {
 		"interrupt priority": `
 			w1 4 8 / w1 1 15 / rx 1 / rx 2 / w1 0 1 / r1 2 = 6 / r1 5 & 2 = 2 / r1 2 = 4 / r1 0 = 2 / r1 2 = 2 / r1 2 = 1`,
 		"FCR":       `w1 2 0xc0 / r1 2 = 1 / w1 2 0xc1 / r1 2 = 0xc1 / rx 1 / w1 2 0 / r1 5 = 0x60 / r1 2 = 1`,
+		"input that waited over a reset": `
+			type 1 2 3 / reset / r1 5 = 0x60 / w1 3 3 / r1 5 = 0x61 / r1 0 = 2 / r1 0 = 3`,
 		"read-only": `w1 5 0 / log = "read-only" / w1 6 0 / log = "read-only"`,
 	} {
 		t.Run(name, func(t *testing.T) { devtest.Run(t, build, script) })

@@ -198,3 +198,17 @@ func TestVectors(t *testing.T) {
 		t.Error("not empty")
 	}
 }
+
+// A late host: the expiries that have passed are one, and the next is in time.
+func TestLate(t *testing.T) {
+	b := devtest.New(build, 0)
+	b.Script(t, on+`w4 0xfee003e0 0xb / w4 0xfee00320 0x20040 / w4 0xfee00380 1000000`)
+	a := b.Dev().(pair).a[0]
+	a.timer.Stop()
+	b.Clock.Advance(10_500_000)
+	a.Settle()
+	if at, set := a.timer.Deadline(); !set || at != 11_000_000 {
+		t.Errorf("the next expiry is at %d, %v", at, set)
+	}
+	b.Script(t, `ack0 = 0x40 / w4 0xfee000b0 0 / out intr0 = 0 / r4 0xfee00390 = 500000 / t 500us / out intr0 = 1`)
+}

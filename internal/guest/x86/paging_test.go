@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	dirBase   = 0x100000
-	tableBase = 0x101000
-	pdptBase  = 0x102000
+	dirBase   = 0x50000
+	tableBase = 0x51000
+	pdptBase  = 0x52000
 )
 
 // pagingMachine maps linear 400000H+ by the table at tableBase, and the first
@@ -31,9 +31,9 @@ func pagingMachine(t *testing.T, model string, cr4 uint32) *machine {
 		m.ok(m.setCR(3, pdptBase))
 	} else {
 		for i := range uint32(1024) {
-			m.w32(0x200000+4*i, i<<12|pteP|pteRW|pteUS)
+			m.w32(0x60000+4*i, i<<12|pteP|pteRW|pteUS)
 		}
-		m.w32(dirBase, 0x200000|pteP|pteRW|pteUS)
+		m.w32(dirBase, 0x60000|pteP|pteRW|pteUS)
 		m.w32(dirBase+4, tableBase|pteP|pteRW|pteUS)
 		m.ok(m.setCR(3, dirBase))
 	}
@@ -270,14 +270,14 @@ func TestControlRegisters(t *testing.T) {
 func TestPushFaults(t *testing.T) {
 	m := protectedMachine(t, 3)
 	for i := range uint32(1024) {
-		m.w32(0x200000+4*i, i<<12|pteP|pteRW|pteUS|pteA|pteD)
+		m.w32(0x60000+4*i, i<<12|pteP|pteRW|pteUS|pteA|pteD)
 	}
-	m.w32(dirBase, 0x200000|pteP|pteRW|pteUS|pteA)
+	m.w32(dirBase, 0x60000|pteP|pteRW|pteUS|pteA)
 	m.s.CR3, m.s.CR0 = dirBase, m.s.CR0|cr0PG
 	m.refreshMode()
 	// Level 0's stack crosses from page 9000H into 8000H, which is absent.
 	m.w32(tssBase+4, 0x9008)
-	m.w32(0x200000+4*8, 0)
+	m.w32(0x60000+4*8, 0)
 	old := *m.s
 	m.wantFault(func() *guest.Fault { return m.softInt(0x80, softINT, nextIP) }, vecPF, pfW)
 	f := m.softInt(0x80, softINT, nextIP)
@@ -294,13 +294,13 @@ func TestPushFaults(t *testing.T) {
 		t.Errorf("CR2 %#x", m.s.CR2)
 	}
 	// The old stack of a call gate is read with the caller's rights.
-	m.w32(0x200000+4*8, 0x8000|pteP|pteRW|pteA|pteD)
-	m.w32(0x200000+4*0xa, 0xa000|pteP|pteRW|pteA|pteD) // its page is for level 0 only
+	m.w32(0x60000+4*8, 0x8000|pteP|pteRW|pteA|pteD)
+	m.w32(0x60000+4*0xa, 0xa000|pteP|pteRW|pteA|pteD) // its page is for level 0 only
 	m.wantFault(func() *guest.Fault { return m.farCall(gate32, 0, 4, nextIP) }, vecPF, pfP|pfU)
 	// System structures are read with those of level 0.
-	m.w32(0x200000+4*1, 0x1000|pteP|pteRW|pteA|pteD)
-	m.w32(0x200000+4*2, 0x2000|pteP|pteRW|pteA|pteD)
-	m.w32(0x200000+4*3, 0x3000|pteP|pteRW|pteA|pteD)
+	m.w32(0x60000+4*1, 0x1000|pteP|pteRW|pteA|pteD)
+	m.w32(0x60000+4*2, 0x2000|pteP|pteRW|pteA|pteD)
+	m.w32(0x60000+4*3, 0x3000|pteP|pteRW|pteA|pteD)
 	m.ok(m.softInt(0x80, softINT, nextIP))
 	m.wantPlace("0008:7800 ss:sp 0010:8ff4 cpl 0")
 }

@@ -174,7 +174,7 @@ func newMachine(t *testing.T, model string) *machine {
 	}
 	clock := vclock.NewManual()
 	c := New(Config{Model: mod, Clock: clock, Log: trace.New(t.Output(), trace.GuestErrors)})
-	m := &fakeMemory{c: c, ram: make([]byte, 4<<20)}
+	m := &fakeMemory{c: c, ram: make([]byte, 0x80000)}
 	c.Attach(m)
 	return &machine{CPU: c, T: t, m: m, clock: clock}
 }

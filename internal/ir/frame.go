@@ -1,9 +1,11 @@
 package ir
 
-// FrameWords is the size of a Frame. Words below TempBase are guest state,
-// the others are an engine's temporaries.
+// FrameWords is the size of a Frame: whatever a uint16 can index, so that an
+// interpreter's accesses need no bounds checks; few of the words are ever
+// touched. Words below TempBase are guest state, the others are an engine's
+// temporaries.
 const (
-	FrameWords = 2048
+	FrameWords = 1 << 16
 	TempBase   = 512
 )
 

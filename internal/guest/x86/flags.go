@@ -6,8 +6,10 @@ import "math/bits"
 // ccFlags comes in the sizes 8, 16, 32 (and 64): kind + size index.
 //
 //	ccFlags  CCSrc holds the flags themselves
-//	ccAdd    dst = a + b [+ carry]; CCSrc = b, CCAux = a
-//	ccSub    dst = a - b [- borrow]; CCSrc = b, CCAux = a
+//	ccAdd    dst = a + b; CCSrc = b
+//	ccSub    dst = a - b; CCSrc = b
+//	ccAdc    dst = a + b + carry; CCSrc = b, CCAux = a
+//	ccSbb    dst = a - b - borrow; CCSrc = b, CCAux = a
 //	ccLogic  dst; CF = OF = AF = 0
 //	ccInc    dst = a + 1; CCSrc = the old CF
 //	ccDec    dst = a - 1; CCSrc = the old CF
@@ -25,6 +27,8 @@ const (
 	ccShl   uint64 = 24
 	ccShr   uint64 = 28
 	ccMul   uint64 = 32
+	ccAdc   uint64 = 36
+	ccSbb   uint64 = 40
 )
 
 // arith computes the arithmetic flags from their lazy form.
@@ -45,13 +49,19 @@ func arith(op, dst, src, aux uint64) uint64 {
 		f |= flagPF
 	}
 	switch op &^ 3 {
-	case ccAdd:
-		a, b := aux, src
+	case ccAdd, ccAdc:
+		a, b := dst-src, src
+		if op&^3 == ccAdc {
+			a = aux
+		}
 		f |= (a ^ b ^ dst) & flagAF
 		f |= carry((a&b|(a|b)&^dst)&sign, flagCF)
 		f |= carry((a^dst)&(b^dst)&sign, flagOF)
-	case ccSub:
-		a, b := aux, src
+	case ccSub, ccSbb:
+		a, b := dst+src, src
+		if op&^3 == ccSbb {
+			a = aux
+		}
 		f |= (a ^ b ^ dst) & flagAF
 		f |= carry((^a&b|(^a|b)&dst)&sign, flagCF)
 		f |= carry((a^b)&(a^dst)&sign, flagOF)

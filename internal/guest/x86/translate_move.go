@@ -49,6 +49,7 @@ func emitMov(t *tx) {
 
 // loadSegment loads a segment register and ends the unit: the mode changes.
 func (t *tx) loadSegment(seg int, sel ir.Val) {
+	t.loadsSS = seg == SS
 	t.callExit(hLoadSeg, t.imm32(uint64(seg)), t.Conv(ir.I32, sel, false))
 }
 
@@ -142,6 +143,7 @@ func emitPop(t *tx) {
 	size := t.in.opsize
 	if seg, ok := segmentNames[o.kind]; ok {
 		sel := t.Conv(ir.I32, t.peek(0, 2), false)
+		t.loadsSS = seg == SS
 		// The helper moves the stack pointer once the selector is loaded.
 		t.callExit(hPopSeg, t.imm32(uint64(seg)), sel, t.imm32(uint64(size)))
 		return

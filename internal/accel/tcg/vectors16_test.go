@@ -86,7 +86,7 @@ func (r *rig) run16(v *vector16, until286 bool, mask uint32) string {
 		for i, n := range segments16 {
 			s.Seg[i] = x86.Segment{Sel: uint64(in[n]), Base: uint64(in[n]) << 4, Limit: 0xffff, Attr: 0x9300}
 		}
-			s.IP = uint64(in["ip"])
+		s.IP = uint64(in["ip"])
 		s.IDTR = x86.Table{Limit: 0x3ff}
 	})
 	r.cpu.SetEFLAGS(uint64(in["flags"]&0xfd5 | 2))

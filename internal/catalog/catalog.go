@@ -7,6 +7,8 @@ package catalog
 import (
 	"slices"
 	"strings"
+
+	"rhea/internal/guest/x86"
 )
 
 // Entry is one thing of a list.
@@ -93,33 +95,23 @@ func Accels() []Entry {
 	}
 }
 
-// CPUs lists the x86 processor models.
+// CPUs lists the x86 processor models: those of guest/x86, and QEMU's that
+// are refused by name.
 func CPUs() []Entry {
-	return []Entry{
-		{Name: "486", Desc: "Intel 80486", Bits: 32, Built: true},
-		{Name: "pentium", Desc: "Intel Pentium", Bits: 32, Built: true},
-		{Name: "pentium2", Desc: "Intel Pentium II", Bits: 32, Built: true},
-		{Name: "pentium3", Desc: "Intel Pentium III", Bits: 32, Built: true},
-		{Name: "qemu32", Desc: "generic 32-bit processor", Bits: 32, Built: true, Default: true},
-		{Name: "n270", Desc: "Intel Atom N270", Bits: 32, Built: true},
-		{Name: "max", Desc: "everything the engine can do", Bits: 32, Built: true},
-		{Name: "coreduo", Desc: "Intel Core Duo", Bits: 32},
-		{Name: "athlon", Desc: "AMD Athlon", Bits: 32},
-		{Name: "kvm32", Desc: "common 32-bit KVM processor", Bits: 32},
-		{Name: "base", Desc: "no features", Bits: 32},
-		{Name: "host", Desc: "the host's processor (KVM)", Bits: 64},
-		{Name: "qemu64", Desc: "generic 64-bit processor", Bits: 64},
-		{Name: "kvm64", Desc: "common 64-bit KVM processor", Bits: 64},
-		{Name: "core2duo", Desc: "Intel Core 2 Duo", Bits: 64},
-		{Name: "phenom", Desc: "AMD Phenom", Bits: 64},
-		{Name: "Conroe", Bits: 64}, {Name: "Penryn", Bits: 64}, {Name: "Nehalem", Bits: 64},
-		{Name: "Westmere", Bits: 64}, {Name: "SandyBridge", Bits: 64}, {Name: "IvyBridge", Bits: 64},
-		{Name: "Haswell", Bits: 64}, {Name: "Broadwell", Bits: 64}, {Name: "Skylake-Client", Bits: 64},
-		{Name: "Skylake-Server", Bits: 64}, {Name: "Cascadelake-Server", Bits: 64},
-		{Name: "Icelake-Server", Bits: 64}, {Name: "SapphireRapids", Bits: 64}, {Name: "Denverton", Bits: 64},
-		{Name: "Opteron_G1", Bits: 64}, {Name: "Opteron_G5", Bits: 64}, {Name: "EPYC", Bits: 64},
-		{Name: "EPYC-Rome", Bits: 64}, {Name: "EPYC-Milan", Bits: 64},
+	var list []Entry
+	for _, m := range x86.Models() {
+		list = append(list, Entry{Name: m.Name, Desc: m.Title, Bits: 32, Built: true, Default: m.Name == "qemu32"})
 	}
+	for _, name := range []string{"kvm32", "base"} {
+		list = append(list, Entry{Name: name, Bits: 32})
+	}
+	for _, name := range []string{"host", "qemu64", "kvm64", "core2duo", "phenom", "Conroe", "Penryn", "Nehalem", "Westmere", "SandyBridge",
+		"IvyBridge", "Haswell", "Broadwell", "Skylake-Client", "Skylake-Server", "Cascadelake-Server", "Cooperlake", "Icelake-Server",
+		"SapphireRapids", "Snowridge", "KnightsMill", "Denverton", "Dhyana", "Opteron_G1", "Opteron_G2", "Opteron_G3", "Opteron_G4",
+		"Opteron_G5", "EPYC", "EPYC-Rome", "EPYC-Milan", "EPYC-Genoa"} {
+		list = append(list, Entry{Name: name, Bits: 64})
+	}
+	return list
 }
 
 // Formats lists the image formats.

@@ -58,11 +58,8 @@ type Accel struct {
 
 // CPU is -cpu and -smp.
 type CPU struct {
-	Model string
-	// Features are the "+x", "-x" and "x=v" that follow the model, as
-	// name=on, name=off, name=v.
-	Features prop.List
-	Count    int
+	Model string // with its features, as x86.ParseModel reads it
+	Count int
 }
 
 // Firmware is what the machine starts with.

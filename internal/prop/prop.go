@@ -34,7 +34,7 @@ func Parse(s, implied string) (List, error) {
 	var l List
 	for first := true; s != "" || first; first = false {
 		var part string
-		part, s = cut(s)
+		part, s = Cut(s)
 		key, value, found := strings.Cut(part, "=")
 		switch {
 		case found && key == "":
@@ -52,8 +52,8 @@ func Parse(s, implied string) (List, error) {
 	return l, nil
 }
 
-// cut returns what comes before the first single comma, with ",," made ",".
-func cut(s string) (part, rest string) {
+// Cut returns what comes before the first single comma, with ",," made ",".
+func Cut(s string) (part, rest string) {
 	var b strings.Builder
 	for {
 		i := strings.IndexByte(s, ',')

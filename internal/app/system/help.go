@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"rhea/internal/catalog"
-	"rhea/internal/firmware/find"
+	"rhea/internal/firmware/load"
 	"rhea/internal/trace"
 )
 
@@ -158,7 +158,7 @@ func logHelp(w io.Writer) {
 }
 
 func firmwareHelp(w io.Writer, dirs []string) {
-	for _, d := range find.Dirs(dirs) {
+	for _, d := range (load.Search{Dirs: dirs}).Path() {
 		fmt.Fprintln(w, d)
 	}
 }

@@ -82,30 +82,26 @@ type parser struct {
 	option  string // the one being read, as written
 
 	// What can only be resolved at the end.
-	machineProps      prop.List
-	accels            []prop.List
-	cpu               string
-	drives            []driveSpec
-	blockdevs         []prop.List
-	serials           []charSpec
-	parallels         []charSpec
-	monitors          []charSpec
-	mons              []monSpec
-	debugcon          *charSpec
-	devices           []Device
-	nographic         bool
-	display           string
-	snapshot          bool
-	noDefaults        bool
-	vga               string
-	vgaOption         string
-	serialGiven       bool
-	parallelGiven     bool
-	monitorGiven      bool
-	machineOption     string
-	cpuOption         string
-	singleThread      bool
-	actionShutdownSet bool
+	machineProps prop.List
+	accels       []prop.List
+	cpu          string
+	drives       []driveSpec
+	blockdevs    []prop.List
+	serials      []charSpec
+	parallels    []charSpec
+	monitors     []charSpec
+	mons         []monSpec
+	debugcon     *charSpec
+	devices      []Device
+	nographic    bool
+	display      string
+	snapshot     bool
+	noDefaults   bool
+	vga          string
+	vgaOption    string
+
+	machineOption string
+	cpuOption     string
 }
 
 func newParser(target string) *parser {

@@ -173,7 +173,9 @@ func setBlockdev(p *parser, arg string) error {
 		return err
 	}
 	if l.WantsHelp("driver") {
-		return helpAsked{func(w io.Writer) { listHelp(w, "Supported block drivers:", append(catalog.Formats(), catalog.Entry{Name: "file", Built: true})) }}
+		return helpAsked{func(w io.Writer) {
+			listHelp(w, "Supported block drivers:", append(catalog.Formats(), catalog.Entry{Name: "file", Built: true}))
+		}}
 	}
 	if name, _ := l.Get("node-name"); name == "" {
 		return errors.New("parameter 'node-name' is missing")

@@ -266,7 +266,7 @@ func (p *parser) legacyChardev(label, spec string) (c Chardev, id string, monito
 
 func (p *parser) legacySocket(c *Chardev, kind, rest string) error {
 	c.Backend = "socket"
-	addr, opts, _ := strings.Cut(rest, ",")
+	addr, opts := prop.Cut(rest)
 	if kind == "unix" {
 		c.Path = addr
 	} else {

@@ -15,7 +15,6 @@ import (
 	"rhea/internal/board/pc"
 	"rhea/internal/chardev"
 	"rhea/internal/firmware/load"
-	"rhea/internal/guest"
 	"rhea/internal/guest/x86"
 	"rhea/internal/trace"
 	"rhea/internal/vm"
@@ -53,6 +52,12 @@ func run(env Env, cfg *Config) (int, error) {
 			m.vm.Quit(0)
 		}
 	}()
+	m.vm.Do(m.pc.Settle)
+	if !cfg.Run.Paused {
+		if err := m.vm.Cont(); err != nil {
+			return 1, err
+		}
+	}
 	return m.vm.Run()
 }
 
@@ -90,7 +95,7 @@ func (m *machine) openLog() error {
 		w = f
 	}
 	m.log = trace.New(w, l.Items)
-	m.vm = vm.New(vm.Config{Log: m.log, NoReboot: m.cfg.Run.NoReboot, NoShutdown: m.cfg.Run.NoShutdown, Paused: m.cfg.Run.Paused})
+	m.vm = vm.New(vm.Config{Log: m.log, NoReboot: m.cfg.Run.NoReboot, NoShutdown: m.cfg.Run.NoShutdown, Crash: m.crash})
 	return nil
 }
 
@@ -118,7 +123,7 @@ func (m *machine) buildPC() error {
 		return &optError{"-cpu", err}
 	}
 	env := m.vm.Env()
-	lock := m.vm.Lock()
+	lock := m.vm.Locker()
 	m.cpu = x86.New(x86.Config{
 		Model: model, Clock: env.Clock, Log: m.log,
 		SMM: func(active bool) {
@@ -144,15 +149,23 @@ func (m *machine) buildPC() error {
 	}
 	m.vcpu = tcg.New(tcg.Config{
 		Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)),
-		Disassemble: func(k guest.Key, code []byte) (string, int) {
-			return x86.Disassemble(code, k.PC, x86.Code32(k))
-		},
 	}).NewCPU(m.cpu, m.pc.CPUMemory)
 	m.pc.OnClean(m.vcpu.Protect)
-	m.vm.SetBoard(m.pc)
-	m.vm.AddCPU(m.vcpu, m.cpu.Reset)
+	m.vm.Add(m.pc)
+	m.vm.Add(resetPin{m.cpu})
+	m.vm.AddVCPU(m.vcpu)
+	m.vm.OnPowerDown(func() { m.pc.PowerButton() })
 	return nil
 }
+
+// resetPin resets the processor with the machine. It does so on its own
+// goroutine, for its outputs (SMIACT#, FERR#) take the machine's lock.
+type resetPin struct{ cpu *x86.CPU }
+
+func (r resetPin) Reset() { r.cpu.RESET() }
+
+// crash puts the terminal in order when the process is about to die.
+func (m *machine) crash() { m.close() }
 
 // board is the board's configuration.
 func (m *machine) board(model *x86.Model) (pc.Config, error) {
@@ -336,4 +349,3 @@ func (m *machine) ports(b *pc.Config) error {
 	}
 	return nil
 }
-

@@ -179,11 +179,12 @@ type Machine struct {
 	Serial   [4]*uart16550.UART
 	Display  display.Source // nil without one
 
-	parts  []Part
-	lines  [16]wired
-	resets int
-	fpu    *fpuPort
-	picINT irq.Line // the 8259s' output
+	parts   []Part
+	lines   [16]wired
+	resets  int
+	onClean func()
+	fpu     *fpuPort
+	picINT  irq.Line // the 8259s' output
 	// edgeINIT resets the CPU for the APIC bus.
 	edgeINIT  *edge
 	lapicRegs *mem.Region
@@ -329,6 +330,10 @@ func (m *Machine) SMIACT(level bool) {
 		m.Host.SMIACT(level)
 	}
 }
+
+// OnClean has f called when RAM pages were marked clean in a dirty log (the
+// display's): writes to them must be noticed again.
+func (m *Machine) OnClean(f func()) { m.onClean = f }
 
 // FERR is the CPU's pin: an x87 exception is to be reported the AT's way.
 func (m *Machine) FERR(level bool) { m.fpu.ferr(level) }

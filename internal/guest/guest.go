@@ -59,7 +59,7 @@ type Translator interface {
 	// Translate emits the unit that begins at k, of at most max instructions
 	// and not going beyond the page it begins in but for the last
 	// instruction.
-	Translate(b *ir.Builder, code Fetcher, k Key, max int) error
+	Translate(b *ir.Builder, code Fetcher, k Key, max int) *Fault
 	// Key is the key of what the processor is about to execute.
 	Key() Key
 }
@@ -69,6 +69,8 @@ type MMU interface {
 	// Walk translates va for MMU index idx, setting accessed and dirty bits
 	// as the hardware does.
 	Walk(va uint64, a Access, idx int) (Page, *Fault)
+	// FetchIndex is the MMU index of instruction fetches.
+	FetchIndex() int
 	// Probe is Walk without side effects, for debuggers.
 	Probe(va uint64) (pa uint64, ok bool)
 }
@@ -97,8 +99,12 @@ type CPU interface {
 	Pending() bool
 	// Service does it: takes an interrupt, for example.
 	Service()
+	// Halted reports whether it waits for something to be pending.
+	Halted() bool
 	// Raise delivers an exception of the instruction at the current PC.
 	Raise(*Fault)
+	// Guarded is called when an ir.Guard with this code has left a unit.
+	Guarded(code uint64)
 	// Event is what stopped the last unit, if anything, and clears it.
 	Event() Event
 	Regs(RegSet)
@@ -121,12 +127,14 @@ const (
 // the guest's.
 type Memory interface {
 	Load(va uint64, size, idx int) (uint64, *Fault)
+	// Store must be the last thing its instruction does to memory before the
+	// unit ends: it may change the code of the running unit.
 	Store(va uint64, size, idx int, v uint64) *Fault
 	// Probe checks that size bytes at va can be accessed, without doing it.
 	Probe(va uint64, size, idx int, a Access) *Fault
 	// Bytes returns the memory from va to at most n bytes on, within its
 	// page, if it is RAM that may be accessed directly for a; nil means use
-	// Load and Store. Writers call Wrote afterwards.
+	// Load and Store.
 	Bytes(va uint64, n, idx int, a Access) []byte
 	// FlushTLB drops all translations, or all but global ones.
 	FlushTLB(keepGlobal bool)

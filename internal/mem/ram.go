@@ -57,6 +57,16 @@ func (r *RAM) Clean(off uint64) bool {
 	return r.dirty[p/32].Load()&(1<<(p%32)) == 0
 }
 
+// MarkDirty notes a write of n bytes at off in the dirty log only.
+func (r *RAM) MarkDirty(off, n uint64) {
+	if r.dirty == nil || n == 0 {
+		return
+	}
+	for p := off / PageSize; p <= (off+n-1)/PageSize; p++ {
+		r.dirty[p/32].Or(1 << (p % 32))
+	}
+}
+
 // Wrote notes a write of n bytes at off: dirty bits are set and watchers called.
 func (r *RAM) Wrote(off, n uint64) {
 	if n == 0 {

@@ -95,7 +95,8 @@ func (m *Machine) isaMemory() {
 func (m *Machine) legacy() {
 	cpu, env, io := m.c.CPU, m.env, m.Ports
 
-	m.PIC = i8259.New(i8259.Config{Env: env, INT: cpu.SetINTR})
+	m.picINT = cpu.SetINTR
+	m.PIC = i8259.New(i8259.Config{Env: env, INT: func(l bool) { m.picINT(l) }})
 	cpu.SetIntAck(m.PIC.Acknowledge)
 	master, slave, elcr := m.PIC.Regions()
 	io.Add(0x20, master)
@@ -127,13 +128,14 @@ func (m *Machine) legacy() {
 	io.Add(0x61, p61.Region())
 	m.add("isa/port61", p61)
 
-	// A20 is open while either gate opens it. Either reset pin resets the
-	// CPU alone: programs of the 286 come back to real mode that way.
-	a20 := irq.Or(2, cpu.SetA20)
+	// The A20 gate follows the port that was written last. Either reset pin
+	// resets the CPU alone: programs of the 286 come back to real mode that way.
+	a20 := &latest{out: cpu.SetA20}
 	init := &edge{do: cpu.INIT}
+	m.edgeINIT = &edge{do: cpu.INIT}
 	m.Keyboard = ps2.NewKeyboard(ps2.KeyboardConfig{Env: env})
 	m.Mouse = ps2.NewMouse(env)
-	m.KBC = i8042.New(i8042.Config{Env: env, Keyboard: m.Keyboard, Aux: m.Mouse, IRQ1: m.IRQ(1), IRQ12: m.IRQ(12), A20: a20[0], Reset: init.set})
+	m.KBC = i8042.New(i8042.Config{Env: env, Keyboard: m.Keyboard, Aux: m.Mouse, IRQ1: m.IRQ(1), IRQ12: m.IRQ(12), A20: a20.input(true), Reset: init.set})
 	data, command := m.KBC.Ports()
 	io.Add(0x60, data)
 	io.Add(0x64, command)
@@ -141,7 +143,7 @@ func (m *Machine) legacy() {
 	m.add("isa/i8042/keyboard", m.Keyboard)
 	m.add("isa/i8042/mouse", m.Mouse)
 
-	p92 := port92.New(port92.Config{Env: env, A20: a20[1], Reset: func(l bool) {
+	p92 := port92.New(port92.Config{Env: env, A20: a20.input(false), Reset: func(l bool) {
 		if l {
 			cpu.INIT()
 		}

@@ -1,0 +1,217 @@
+package tcg
+
+import (
+	"sync"
+
+	"rhea/internal/guest"
+	"rhea/internal/ir/interp"
+	"rhea/internal/mem"
+)
+
+// unit is translated code and where it came from.
+type unit struct {
+	code  *interp.Code
+	key   guest.Key
+	place place
+	len   uint64
+	// second is where the unit goes on, if it crosses a page.
+	second place
+	cross  bool
+}
+
+// place is a byte of RAM or ROM.
+type place struct {
+	ram *mem.RAM
+	off uint64
+}
+
+func (p place) page() place { return place{p.ram, p.off &^ (mem.PageSize - 1)} }
+
+// codePage is a page from which code was translated. Grains has a bit for
+// each 64 bytes in which a unit has code: stores to the others cost little.
+type codePage struct {
+	units  []*unit
+	grains uint64
+}
+
+type unitKey struct {
+	place
+	guest.Key
+}
+
+// cache holds the units of a vCPU by physical place, so that changes of the
+// page tables lose nothing.
+type cache struct {
+	units map[unitKey]*unit
+	pages map[place]*codePage
+	size  int // bytes, roughly
+	limit int
+
+	// Writes by others than the vCPU (DMA) are kept until it looks.
+	mu      sync.Mutex
+	written []written
+	notify  func()
+	watched map[*mem.RAM]bool
+
+	flushes int
+}
+
+type written struct {
+	place
+	n uint64
+}
+
+func newCache(limit int, notify func()) *cache {
+	c := &cache{limit: limit, notify: notify, watched: make(map[*mem.RAM]bool)}
+	c.clear()
+	return c
+}
+
+func (c *cache) clear() {
+	for p := range c.pages {
+		p.ram.Unwatch(p.off)
+	}
+	for _, u := range c.units {
+		u.code.Valid = false
+	}
+	c.units = make(map[unitKey]*unit)
+	c.pages = make(map[place]*codePage)
+	c.size = 0
+	c.flushes++
+}
+
+// add enters u; it returns the pages that were not watched before.
+func (c *cache) add(u *unit) (fresh []place) {
+	if c.size > c.limit {
+		c.clear()
+	}
+	c.units[unitKey{u.place, u.key}] = u
+	c.size += u.code.Size()
+	n := min(u.len, mem.PageSize-u.place.off%mem.PageSize)
+	fresh = c.enter(fresh, u, u.place, n)
+	if u.cross {
+		fresh = c.enter(fresh, u, u.second, u.len-n)
+	}
+	return fresh
+}
+
+func (c *cache) enter(fresh []place, u *unit, p place, n uint64) []place {
+	page := p.page()
+	cp := c.pages[page]
+	if cp == nil {
+		cp = &codePage{}
+		c.pages[page] = cp
+		if !c.watched[p.ram] {
+			c.watched[p.ram] = true
+			p.ram.OnWrite(c.foreignWrite)
+		}
+		p.ram.Watch(p.off)
+		fresh = append(fresh, page)
+	}
+	cp.units = append(cp.units, u)
+	cp.grains |= grains(p.off, n)
+	return fresh
+}
+
+// grains is the set of a page's 64-byte pieces that off..off+n-1 touches.
+func grains(off, n uint64) uint64 {
+	first, last := off%mem.PageSize/64, (off%mem.PageSize+n-1)/64
+	return ^uint64(0) >> (63 - min(last, 63)) &^ (1<<first - 1)
+}
+
+// foreignWrite is called by whoever writes watched RAM, on any goroutine.
+func (c *cache) foreignWrite(r *mem.RAM, off, n uint64) {
+	c.mu.Lock()
+	c.written = append(c.written, written{place{r, off}, n})
+	c.mu.Unlock()
+	c.notify()
+}
+
+// catchUp drops what foreign writes have changed.
+func (c *cache) catchUp() {
+	c.mu.Lock()
+	list := c.written
+	c.written = nil
+	c.mu.Unlock()
+	for _, w := range list {
+		c.invalidate(w.place, w.n)
+	}
+}
+
+// hits reports whether a write of n bytes at p changes any code, and whether
+// it changes that of running.
+func (c *cache) hits(p place, n uint64, running *interp.Code) (any, self bool) {
+	cp := c.pages[p.page()]
+	if cp == nil || cp.grains&grains(p.off, n) == 0 {
+		return false, false
+	}
+	for _, u := range cp.units {
+		if u.touches(p, n) {
+			any = true
+			if u.code == running {
+				return true, true
+			}
+		}
+	}
+	return any, false
+}
+
+func (u *unit) touches(p place, n uint64) bool {
+	first := min(u.len, mem.PageSize-u.place.off%mem.PageSize)
+	return u.place.ram == p.ram && p.off < u.place.off+first && u.place.off < p.off+n ||
+		u.cross && u.second.ram == p.ram && p.off < u.second.off+u.len-first && u.second.off < p.off+n
+}
+
+// invalidate drops the units with code at p..p+n-1, which lies in one page.
+func (c *cache) invalidate(p place, n uint64) {
+	cp := c.pages[p.page()]
+	if cp == nil || cp.grains&grains(p.off, n) == 0 {
+		return
+	}
+	var gone []*unit
+	for _, u := range cp.units {
+		if u.touches(p, n) {
+			gone = append(gone, u)
+		}
+	}
+	for _, u := range gone {
+		c.drop(u)
+	}
+}
+
+func (c *cache) drop(u *unit) {
+	u.code.Valid = false
+	c.size -= u.code.Size()
+	if k := (unitKey{u.place, u.key}); c.units[k] == u {
+		delete(c.units, k)
+	}
+	c.remove(u, u.place.page())
+	if u.cross {
+		c.remove(u, u.second.page())
+	}
+}
+
+func (c *cache) remove(u *unit, page place) {
+	cp := c.pages[page]
+	cp.grains = 0
+	keep := cp.units[:0]
+	for _, o := range cp.units {
+		if o == u {
+			continue
+		}
+		keep = append(keep, o)
+		n := min(o.len, mem.PageSize-o.place.off%mem.PageSize)
+		if o.place.page() == page {
+			cp.grains |= grains(o.place.off, n)
+		}
+		if o.cross && o.second.page() == page {
+			cp.grains |= grains(o.second.off, o.len-n)
+		}
+	}
+	clear(cp.units[len(keep):])
+	cp.units = keep
+	if len(keep) == 0 {
+		delete(c.pages, page)
+		page.ram.Unwatch(page.off)
+	}
+}

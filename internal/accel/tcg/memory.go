@@ -1,0 +1,303 @@
+package tcg
+
+import (
+	"encoding/binary"
+
+	"rhea/internal/guest"
+	"rhea/internal/ir/interp"
+	"rhea/internal/mem"
+)
+
+var le = binary.LittleEndian
+
+const pageMask = mem.PageSize - 1
+
+// entry returns the TLB entry for va, filled so that the access is allowed.
+func (v *VCPU) entry(va uint64, index int, write bool) (*interp.Entry, *guest.Fault) {
+	e := v.m.TLB[index].At(va)
+	if e.Slow.Tag == va&^pageMask && (write && e.Slow.W || !write && e.Slow.R) {
+		return e, nil
+	}
+	access := guest.Read
+	if write {
+		access = guest.Write
+	}
+	p, fault := v.cpu.Walk(va, access, index)
+	if fault != nil {
+		return nil, fault
+	}
+	v.fill(e, va, p)
+	return e, nil
+}
+
+// fill enters a page. Only RAM that nobody watches is accessed directly.
+func (v *VCPU) fill(e *interp.Entry, va uint64, p guest.Page) {
+	pa := p.PA &^ pageMask
+	if p.Large {
+		v.largeFirst, v.largeLast = min(v.largeFirst, va), max(v.largeLast, va)
+	}
+	s := interp.Slow{Tag: va &^ pageMask, PA: pa, Global: p.Global, R: p.Readable, W: p.Writable}
+	rp, readable := v.space.ReadPage(pa)
+	if !readable {
+		e.Fill(nil, false, false, s)
+		return
+	}
+	wp, writable := v.space.WritePage(pa)
+	direct := writable && wp == rp && !wp.RAM.Watched(wp.Off) && !wp.RAM.Clean(wp.Off)
+	e.Fill(rp.Data(), p.Readable, p.Writable && direct, s)
+}
+
+// refill enters the page of e again: something about its RAM has changed.
+func (v *VCPU) refill(e *interp.Entry) {
+	s := e.Slow
+	v.fill(e, s.Tag, guest.Page{PA: s.PA, Readable: s.R, Writable: s.W, Global: s.Global})
+}
+
+// MissLoad implements interp.Memory.
+func (v *VCPU) MissLoad(va uint64, size, index int, rmw bool) (uint64, *guest.Fault) {
+	va &= v.vaMask
+	if va&pageMask+uint64(size) > mem.PageSize {
+		return v.loadCross(va, size, index, rmw)
+	}
+	e, fault := v.entry(va, index, false)
+	if fault == nil && rmw {
+		e, fault = v.entry(va, index, true)
+	}
+	if fault != nil {
+		if rmw { // the fault is that of a write
+			if _, wf := v.cpu.Walk(va, guest.Write, index); wf != nil {
+				fault = wf
+			}
+		}
+		return 0, fault
+	}
+	if p := e.Page(va, false); p != nil {
+		return loadPage(p, va, size), nil
+	}
+	pa := e.Slow.PA | va&pageMask
+	v.lock.Lock()
+	x := v.space.Read(pa, size)
+	v.lock.Unlock()
+	return x, nil
+}
+
+func loadPage(p *[4096]byte, va uint64, size int) uint64 {
+	switch b := p[va&pageMask:]; size {
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(le.Uint16(b))
+	case 4:
+		return uint64(le.Uint32(b))
+	default:
+		return le.Uint64(b)
+	}
+}
+
+func (v *VCPU) loadCross(va uint64, size, index int, rmw bool) (uint64, *guest.Fault) {
+	access := guest.Read
+	if rmw {
+		access = guest.Write
+	}
+	if fault := v.Probe(va, size, index, access); fault != nil {
+		return 0, fault
+	}
+	var x uint64
+	for i := range size {
+		b, fault := v.MissLoad(va+uint64(i), 1, index, false)
+		if fault != nil {
+			return 0, fault
+		}
+		x |= b << (8 * i)
+	}
+	return x, nil
+}
+
+// MissStore implements interp.Memory.
+func (v *VCPU) MissStore(va uint64, size, index int, x uint64, running *interp.Code) (*guest.Fault, bool) {
+	va &= v.vaMask
+	if va&pageMask+uint64(size) > mem.PageSize {
+		return v.storeCross(va, size, index, x, running)
+	}
+	e, fault := v.entry(va, index, true)
+	if fault != nil {
+		return fault, false
+	}
+	if p := e.Page(va, true); p != nil {
+		storePage(p, va, size, x)
+		return nil, false
+	}
+	pa := e.Slow.PA | va&pageMask
+	page, ok := v.space.WritePage(pa)
+	if !ok {
+		v.lock.Lock()
+		v.space.Write(pa, size, x)
+		v.lock.Unlock()
+		return nil, false
+	}
+	at := place{page.RAM, page.Off | va&pageMask}
+	if page.RAM.Watched(page.Off) {
+		if running != nil && running.OneShot {
+			running = nil
+		}
+		any, self := v.cache.hits(at, uint64(size), running)
+		if self {
+			return nil, true
+		}
+		if any {
+			v.cache.invalidate(at, uint64(size))
+		}
+	}
+	page.RAM.MarkDirty(at.off, uint64(size))
+	storePage(page.Data(), va, size, x)
+	v.refill(e)
+	return nil, false
+}
+
+func storePage(p *[4096]byte, va uint64, size int, x uint64) {
+	switch b := p[va&pageMask:]; size {
+	case 1:
+		b[0] = byte(x)
+	case 2:
+		le.PutUint16(b, uint16(x))
+	case 4:
+		le.PutUint32(b, uint32(x))
+	default:
+		le.PutUint64(b, x)
+	}
+}
+
+func (v *VCPU) storeCross(va uint64, size, index int, x uint64, running *interp.Code) (*guest.Fault, bool) {
+	if fault := v.Probe(va, size, index, guest.Write); fault != nil {
+		return fault, false
+	}
+	for i := range size {
+		// The first byte that meets running's code leaves before anything in
+		// that page is stored; bytes stored before it are stored again, alike.
+		if fault, self := v.MissStore(va+uint64(i), 1, index, x>>(8*i), running); fault != nil || self {
+			return fault, self
+		}
+	}
+	return nil, false
+}
+
+// Load implements guest.Memory.
+func (v *VCPU) Load(va uint64, size, index int) (uint64, *guest.Fault) {
+	va &= v.vaMask
+	if va&pageMask+uint64(size) <= mem.PageSize {
+		if p := v.m.TLB[index].At(va).Page(va, false); p != nil {
+			return loadPage(p, va, size), nil
+		}
+	}
+	return v.MissLoad(va, size, index, false)
+}
+
+// Store implements guest.Memory.
+func (v *VCPU) Store(va uint64, size, index int, x uint64) *guest.Fault {
+	va &= v.vaMask
+	if va&pageMask+uint64(size) <= mem.PageSize {
+		if p := v.m.TLB[index].At(va).Page(va, true); p != nil {
+			storePage(p, va, size, x)
+			return nil
+		}
+	}
+	fault, _ := v.MissStore(va, size, index, x, nil)
+	return fault
+}
+
+// Probe implements guest.Memory.
+func (v *VCPU) Probe(va uint64, size, index int, a guest.Access) *guest.Fault {
+	for n := uint64(0); ; {
+		va := (va + n) & v.vaMask
+		if _, fault := v.entry(va, index, a == guest.Write); fault != nil {
+			return fault
+		}
+		n += mem.PageSize - va&pageMask
+		if n >= uint64(size) {
+			return nil
+		}
+	}
+}
+
+// Bytes implements guest.Memory.
+func (v *VCPU) Bytes(va uint64, n, index int, a guest.Access) []byte {
+	va &= v.vaMask
+	p := v.m.TLB[index].At(va).Page(va, a == guest.Write)
+	if p == nil {
+		e, fault := v.entry(va, index, a == guest.Write)
+		if fault != nil {
+			return nil
+		}
+		if p = e.Page(va, a == guest.Write); p == nil {
+			return nil
+		}
+	}
+	off := int(va & pageMask)
+	return p[off:min(off+n, mem.PageSize)]
+}
+
+// FlushTLB implements guest.Memory.
+func (v *VCPU) FlushTLB(keepGlobal bool) {
+	for i := range v.m.TLB {
+		v.m.TLB[i].Flush(keepGlobal)
+	}
+	clear(v.fetch[:])
+	v.generation++
+	if !keepGlobal {
+		v.largeFirst, v.largeLast = ^uint64(0), 0
+	}
+}
+
+// largePage is the size of the largest page that FlushPage must know of.
+const largePage = 4 << 20
+
+// FlushPage implements guest.Memory. A large page lies in the TLB in pieces:
+// where there may be one, all is flushed.
+func (v *VCPU) FlushPage(va uint64) {
+	va &= v.vaMask
+	if va|(largePage-1) >= v.largeFirst && va&^(largePage-1) <= v.largeLast {
+		v.FlushTLB(false)
+		return
+	}
+	for i := range v.m.TLB {
+		v.m.TLB[i].At(va).Clear()
+	}
+	clear(v.fetch[:])
+	v.generation++
+}
+
+// LoadPhys implements guest.Memory.
+func (v *VCPU) LoadPhys(pa uint64, size int) uint64 {
+	if p, ok := v.space.ReadPage(pa); ok && pa&pageMask+uint64(size) <= mem.PageSize {
+		return loadPage(p.Data(), pa, size)
+	}
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	return v.space.Read(pa, size)
+}
+
+// StorePhys implements guest.Memory.
+func (v *VCPU) StorePhys(pa uint64, size int, x uint64) {
+	if p, ok := v.space.WritePage(pa); ok && pa&pageMask+uint64(size) <= mem.PageSize {
+		storePage(p.Data(), pa, size, x)
+		p.RAM.Wrote(p.Off|pa&pageMask, uint64(size))
+		return
+	}
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	v.space.Write(pa, size, x)
+}
+
+// In implements guest.Memory.
+func (v *VCPU) In(port uint64, size int) uint64 {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	return v.io.Read(port, size)
+}
+
+// Out implements guest.Memory.
+func (v *VCPU) Out(port uint64, size int, x uint64) {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	v.io.Write(port, size, x)
+}

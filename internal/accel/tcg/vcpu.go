@@ -1,0 +1,403 @@
+// Package tcg runs guest processors by translation: it owns the TLB, the
+// cache of translated code and the loop around an engine that executes it.
+package tcg
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"rhea/internal/accel"
+	"rhea/internal/guest"
+	"rhea/internal/ir"
+	"rhea/internal/ir/interp"
+	"rhea/internal/mem"
+	"rhea/internal/trace"
+)
+
+// Config is what all vCPUs of a machine share.
+type Config struct {
+	// Lock is the machine's; it is held around MMIO and port accesses.
+	Lock sync.Locker
+	// IO is the space of I/O ports, nil where the guest has none.
+	IO  *mem.Space
+	Log *trace.Log
+	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 48 MiB.
+	CacheSize int
+	// Disassemble names the instruction in b, for logs; it may be nil.
+	Disassemble func(k guest.Key, b []byte) (text string, n int)
+}
+
+// TCG is the accelerator.
+type TCG struct{ cfg Config }
+
+// New returns the accelerator.
+func New(cfg Config) *TCG {
+	if cfg.CacheSize == 0 {
+		cfg.CacheSize = 48 << 20
+	}
+	return &TCG{cfg}
+}
+
+// NewVCPU implements accel.Accelerator.
+func (t *TCG) NewVCPU(cpu guest.CPU, space *mem.Space) (accel.VCPU, error) {
+	return t.NewCPU(cpu, space), nil
+}
+
+// NewCPU is NewVCPU with its real type.
+func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) *VCPU {
+	v := &VCPU{
+		cfg: t.cfg, cpu: cpu, space: space, io: t.cfg.IO, lock: t.cfg.Lock, log: t.cfg.Log,
+		lower: interp.NewLowerer(cpu.Helpers()), wake: make(chan struct{}, 1),
+		vaMask: ^uint64(0), generation: 1, largeFirst: ^uint64(0),
+	}
+	if s := cpu.Slots(); s.Info[s.PC].Type == ir.I32 {
+		v.vaMask = 0xffffffff
+	}
+	v.builder = ir.NewBuilder(&v.ir)
+	v.ir.Slots = cpu.Slots()
+	v.m = interp.NewMachine(cpu.Frame(), cpu.Slots(), v)
+	v.cache = newCache(t.cfg.CacheSize, v.Wake)
+	v.watchSpace(space)
+	cpu.Attach(v)
+	return v
+}
+
+// VCPU is one guest processor.
+type VCPU struct {
+	cfg   Config
+	cpu   guest.CPU
+	space *mem.Space
+	io    *mem.Space
+	lock  sync.Locker
+	log   *trace.Log
+
+	m       *interp.Machine
+	lower   *interp.Lowerer
+	ir      ir.Unit
+	builder *ir.Builder
+	cache   *cache
+	vaMask  uint64
+
+	kicked  atomic.Bool
+	remap   atomic.Bool // the space has changed
+	protect atomic.Bool // pages were marked clean
+	wake    chan struct{}
+
+	// jumps finds units by their virtual key while the page tables stay.
+	jumps      [jumpSize]jump
+	generation uint64
+	fetch      [fetchSize]fetchEntry
+	// Between these addresses the TLB has pieces of large pages.
+	largeFirst, largeLast uint64
+
+	oneShot bool // the next unit is a single instruction, not kept
+	spaces  []*mem.Space
+}
+
+const (
+	jumpSize  = 4096
+	fetchSize = 256
+)
+
+type jump struct {
+	key        guest.Key
+	generation uint64
+	unit       *unit
+}
+
+type fetchEntry struct {
+	tag   uint64 // page address | index+1
+	place place
+	ok    bool // RAM or ROM
+	pa    uint64
+}
+
+func (v *VCPU) watchSpace(s *mem.Space) {
+	for _, o := range v.spaces {
+		if o == s {
+			return
+		}
+	}
+	v.spaces = append(v.spaces, s)
+	s.OnChange(func() {
+		v.remap.Store(true)
+		v.Wake()
+	})
+}
+
+// SetSpace switches the memory that the processor sees (SMM). It is called on
+// the vCPU's own goroutine.
+func (v *VCPU) SetSpace(s *mem.Space) {
+	v.watchSpace(s)
+	v.space = s
+	v.FlushTLB(false)
+}
+
+// Protect makes the next store to every page take the slow way: pages were
+// marked clean. It may be called from any goroutine.
+func (v *VCPU) Protect() {
+	v.protect.Store(true)
+	v.Wake()
+}
+
+// Kick implements accel.VCPU.
+func (v *VCPU) Kick() {
+	v.kicked.Store(true)
+	v.Wake()
+}
+
+// Wake implements guest.Memory.
+func (v *VCPU) Wake() {
+	v.m.Attention.Store(1)
+	select {
+	case v.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Count returns the number of guest instructions executed, counting units
+// that were left early in whole.
+func (v *VCPU) Count() uint64 { return v.m.Count }
+
+// attend does what others have asked for.
+func (v *VCPU) attend() {
+	v.m.Attention.Store(0)
+	if v.remap.Swap(false) {
+		v.FlushTLB(false)
+	}
+	if v.protect.Swap(false) {
+		for i := range v.m.TLB {
+			v.m.TLB[i].Protect(^uint64(0))
+		}
+	}
+	v.cache.catchUp()
+}
+
+// Run implements accel.VCPU. A budget is kept exactly: the last instructions
+// are run one by one.
+func (v *VCPU) Run(budget int64) (accel.Exit, error) {
+	end := v.m.Count + uint64(budget)
+	for {
+		if v.m.Attention.Load() != 0 {
+			v.attend()
+		}
+		if v.kicked.Swap(false) {
+			return accel.Kicked, nil
+		}
+		if v.cpu.Pending() {
+			v.cpu.Service()
+		}
+		switch v.cpu.Event() {
+		case guest.TripleFault:
+			return accel.Shutdown, nil
+		case guest.DebugStop:
+			return accel.Debug, nil
+		}
+		if budget > 0 && v.m.Count >= end {
+			return accel.Budget, nil
+		}
+		if v.cpu.Halted() {
+			if !v.cpu.Pending() {
+				<-v.wake
+			}
+			continue
+		}
+		if budget > 0 {
+			v.oneShot = v.oneShot || end-v.m.Count < maxInsns
+		}
+		u, fault := v.find(v.cpu.Key())
+		if fault != nil {
+			v.cpu.Raise(fault)
+			continue
+		}
+		v.run(u, budget <= 0)
+	}
+}
+
+// run executes u and, if free, what follows, as long as nothing has to be
+// looked at.
+func (v *VCPU) run(u *unit, free bool) {
+	for {
+		k := u.key // of the units it is linked to as well: links keep the mode
+		from := u.code
+		switch v.m.Run(u.code) {
+		case interp.Linked:
+			from = v.m.Out
+			k.PC = from.Link(int(v.m.Arg)).PC
+		case interp.Indirect:
+			from = nil
+			k.PC = v.cpu.Frame()[v.ir.Slots.PC]
+		case interp.Faulted:
+			v.cpu.Raise(v.m.Fault)
+			return
+		case interp.Guarded:
+			v.cpu.Guarded(v.m.Arg)
+			return
+		case interp.SelfModified:
+			v.oneShot = true
+			return
+		default: // Poll, Loop, Stopped
+			return
+		}
+		if !free {
+			return
+		}
+		next, fault := v.find(k)
+		if fault != nil {
+			v.cpu.Raise(fault)
+			return
+		}
+		if from != nil && !next.cross && !from.OneShot && !next.code.OneShot && samePage(from.PC, k.PC) {
+			from.Link(int(v.m.Arg)).To = next.code
+		}
+		u = next
+	}
+}
+
+func samePage(a, b uint64) bool { return (a^b)&^pageMask == 0 }
+
+// find returns the unit at k, translating it if need be.
+func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
+	if v.oneShot {
+		v.oneShot = false
+		u, _, fault := v.translate(k, 1)
+		return u, fault
+	}
+	h := k.PC
+	j := &v.jumps[(h^h>>12)%jumpSize]
+	if j.key == k && j.generation == v.generation && j.unit.code.Valid {
+		return j.unit, nil
+	}
+	at, ok, fault := v.fetchPlace((k.PC + k.Base) & v.vaMask)
+	if fault != nil {
+		return nil, fault
+	}
+	if !ok { // code outside RAM and ROM is not kept
+		u, _, fault := v.translate(k, 1)
+		return u, fault
+	}
+	u := v.cache.units[unitKey{at, k}]
+	if u != nil && u.cross {
+		second, _, fault := v.fetchPlace((k.PC + k.Base + u.len - 1) & v.vaMask)
+		if fault != nil || second.page() != u.second.page() {
+			v.cache.drop(u)
+			u = nil
+		}
+	}
+	if u == nil {
+		var keep bool
+		u, keep, fault = v.translate(k, maxInsns)
+		if fault != nil || !keep {
+			return u, fault
+		}
+	}
+	if !u.cross {
+		*j = jump{k, v.generation, u}
+	}
+	return u, nil
+}
+
+// maxInsns bounds a unit, so that interrupts are not kept waiting.
+const maxInsns = 64
+
+// translate makes a unit; keep says that it was entered in the cache.
+func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *guest.Fault) {
+	v.builder.Start(&v.ir)
+	if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
+		return nil, false, fault
+	}
+	v.logUnit(k)
+	u = &unit{code: v.lower.Lower(&v.ir), key: k, len: uint64(v.ir.Bytes)}
+	u.code.PC = k.PC
+	va := (k.PC + k.Base) & v.vaMask
+	at, ok, _ := v.fetchPlace(va)
+	u.place = at
+	if last := (va + u.len - 1) & v.vaMask; !samePage(va, last) {
+		u.cross = true
+		second, ok2, _ := v.fetchPlace(last &^ pageMask)
+		u.second = second
+		ok = ok && ok2
+	}
+	if !ok || limit == 1 {
+		u.code.OneShot = true
+		return u, false, nil
+	}
+	for _, p := range v.cache.add(u) {
+		v.protectPage(p)
+	}
+	return u, true, nil
+}
+
+// protectPage makes stores to a page that now holds code take the slow way.
+func (v *VCPU) protectPage(p place) {
+	data := &p.ram.Bytes[p.off]
+	for i := range v.m.TLB {
+		v.m.TLB[i].ProtectData(data)
+	}
+}
+
+// fetchPlace translates the address of code; ok is false outside RAM and ROM.
+func (v *VCPU) fetchPlace(va uint64) (at place, ok bool, fault *guest.Fault) {
+	index := v.cpu.FetchIndex()
+	tag := va&^pageMask | uint64(index) + 1
+	e := &v.fetch[va>>12%fetchSize]
+	if e.tag != tag {
+		p, fault := v.cpu.Walk(va, guest.Fetch, index)
+		if fault != nil {
+			return place{}, false, fault
+		}
+		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask}
+		if page, ok := v.space.ReadPage(p.PA); ok {
+			e.place, e.ok = place{page.RAM, page.Off}, true
+		}
+	}
+	at = e.place
+	at.off |= va & pageMask
+	return at, e.ok, nil
+}
+
+// FetchCode implements guest.Fetcher.
+func (v *VCPU) FetchCode(va uint64, p []byte) (int, *guest.Fault) {
+	n := 0
+	for n < len(p) {
+		va := (va + uint64(n)) & v.vaMask
+		at, ok, fault := v.fetchPlace(va)
+		if fault != nil {
+			return n, fault
+		}
+		k := min(len(p)-n, int(mem.PageSize-va&pageMask))
+		if ok {
+			n += copy(p[n:n+k], at.ram.Bytes[at.off:])
+			continue
+		}
+		pa := v.fetch[va>>12%fetchSize].pa | va&pageMask
+		v.lock.Lock()
+		v.space.ReadBytes(pa, p[n:n+k])
+		v.lock.Unlock()
+		n += k
+	}
+	return n, nil
+}
+
+func (v *VCPU) logUnit(k guest.Key) {
+	if v.log.On(trace.InAsm) && v.cfg.Disassemble != nil {
+		v.log.Printf(trace.InAsm, "----------------\nIN:\n")
+		code := make([]byte, v.ir.Bytes)
+		n, _ := v.FetchCode(k.PC+k.Base, code)
+		for off := 0; off < n; {
+			text, size := v.cfg.Disassemble(k, code[off:n])
+			if size <= 0 {
+				break
+			}
+			v.log.Printf(trace.InAsm, "0x%08x:  %-24x %s\n", k.PC+uint64(off), code[off:off+size], text)
+			off += size
+		}
+		v.log.Printf(trace.InAsm, "\n")
+	}
+	if v.log.On(trace.Op) {
+		v.log.Printf(trace.Op, "OP:\n%s\n", &v.ir)
+	}
+}
+
+// FlushCode forgets all translated code: memory was changed from outside.
+func (v *VCPU) FlushCode() { v.cache.clear() }

@@ -1,0 +1,175 @@
+// Package x86 is the Intel 80386 and its successors: state, decoding,
+// translation to IR, exceptions and the MMU. Section numbers are those of the
+// Intel 64 and IA-32 Architectures Software Developer's Manual (SDM).
+package x86
+
+import (
+	"sync/atomic"
+
+	"rhea/internal/guest"
+	"rhea/internal/ir"
+	"rhea/internal/trace"
+	"rhea/internal/vclock"
+)
+
+// Config is what a CPU is made of.
+type Config struct {
+	Model *Model
+	Clock vclock.Clock // for the time stamp counter
+	Log   *trace.Log
+	// SMM is called when the processor enters or leaves system management
+	// mode (the SMIACT# pin): the board switches the memory it sees.
+	SMM func(active bool)
+	// FERR is the FERR# pin: an unmasked x87 exception while CR0.NE is 0.
+	FERR func(level bool)
+}
+
+// APIC is the local APIC as the processor core sees it.
+type APIC interface {
+	BaseMSR() uint64
+	// SetBaseMSR returns false if v sets reserved bits (#GP).
+	SetBaseMSR(v uint64) bool
+}
+
+// CPU is one processor. Its pins (SetINTR and so on) may be driven from any
+// goroutine; everything else belongs to the goroutine that runs it.
+type CPU struct {
+	s     *State
+	frame *ir.Frame
+	mem   guest.Memory
+	cfg   Config
+	model *Model
+	log   *trace.Log
+
+	mode  uint64 // of guest.Key; refreshMode keeps it
+	cpl   int
+	event guest.Event
+
+	pins    atomic.Uint32 // pin* bits
+	ack     func() int    // INTA cycle: vector, or < 0 if none
+	apic    APIC
+	a20     bool
+	halted  bool
+	smm     bool
+	nmiMask bool // NMIs are held off until IRET
+	smbase  uint64
+
+	held   atomic.Uint32 // pin* bits that have no effect at present
+	smmNMI bool          // what nmiMask was when SMM was entered
+
+	debugHits uint32    // DR6 bits that the instruction has collected
+	pdpte     [4]uint64 // cached by the load of CR3 (SDM vol. 3, 4.4.1)
+
+	tscOffset uint64
+	msr       msrs
+
+	slots   *ir.Slots
+	helpers []guest.Helper
+	tr      translator
+}
+
+// Input pins and latched edges, in CPU.pins.
+const (
+	pinINTR = 1 << iota // level
+	pinNMI              // latched edge
+	pinSMI              // latched edge
+	pinINIT             // latched edge
+	pinA20              // A20 was changed: see wantA20
+	pinA20Level
+	pinRESET // latched edge
+)
+
+// New makes a processor in its reset state.
+func New(cfg Config) *CPU {
+	c := &CPU{cfg: cfg, model: cfg.Model, log: cfg.Log, frame: new(ir.Frame)}
+	c.s = stateOf(c.frame)
+	c.slots = newSlots()
+	c.helpers = c.helperTable()
+	c.pins.Store(pinA20Level)
+	c.Reset()
+	return c
+}
+
+// Frame implements guest.CPU.
+func (c *CPU) Frame() *ir.Frame { return c.frame }
+
+// Slots implements guest.CPU.
+func (c *CPU) Slots() *ir.Slots { return c.slots }
+
+// Helpers implements guest.CPU.
+func (c *CPU) Helpers() []guest.Helper { return c.helpers }
+
+// Attach implements guest.CPU.
+func (c *CPU) Attach(m guest.Memory) { c.mem = m }
+
+// Event implements guest.CPU.
+func (c *CPU) Event() guest.Event {
+	e := c.event
+	c.event = guest.NoEvent
+	return e
+}
+
+// SetIntAck names who answers the INTA cycle with a vector; < 0 = spurious.
+func (c *CPU) SetIntAck(f func() int) { c.ack = f }
+
+// SetAPIC gives the processor its local APIC.
+func (c *CPU) SetAPIC(a APIC) { c.apic = a }
+
+func (c *CPU) setPin(bit uint32, on bool) {
+	if on {
+		c.pins.Or(bit)
+		if c.mem != nil {
+			c.mem.Wake()
+		}
+	} else {
+		c.pins.And(^bit)
+	}
+}
+
+// SetINTR drives the INTR pin.
+func (c *CPU) SetINTR(level bool) { c.setPin(pinINTR, level) }
+
+// SetNMI drives the NMI pin; its rising edge is latched.
+func (c *CPU) SetNMI(level bool) {
+	if level {
+		c.setPin(pinNMI, true)
+	}
+}
+
+// SetSMI drives the SMI# pin; its assertion is latched.
+func (c *CPU) SetSMI(level bool) {
+	if level {
+		c.setPin(pinSMI, true)
+	}
+}
+
+// RESET is a pulse on the RESET pin: the processor resets itself before it
+// executes anything more.
+func (c *CPU) RESET() { c.setPin(pinRESET, true) }
+
+// INIT is a pulse on the INIT pin.
+func (c *CPU) INIT() { c.setPin(pinINIT, true) }
+
+// SetA20 drives the A20M# pin (level true: address bit 20 works). It takes
+// effect at the next instruction boundary.
+func (c *CPU) SetA20(level bool) {
+	if level {
+		c.pins.Or(pinA20Level)
+	} else {
+		c.pins.And(^uint32(pinA20Level))
+	}
+	c.setPin(pinA20, true)
+}
+
+// Key implements guest.Translator.
+func (c *CPU) Key() guest.Key {
+	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].Limit + 1, Mode: c.mode | c.s.Shadow*modeShadow}
+}
+
+// mmuIndex is the MMU index of the program's own accesses.
+func (c *CPU) mmuIndex() int {
+	if c.cpl == 3 {
+		return mmuUser
+	}
+	return mmuKernel
+}

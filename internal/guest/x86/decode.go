@@ -1,0 +1,490 @@
+package x86
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// encoding is one line of the opcode maps.
+type encoding struct {
+	line     string
+	name     string
+	operands []operand
+	feature  string
+	prefix   byte // 0 = any, 'n' = none, 0x66, 0xf3, 0xf2
+	reg      int  // of ModRM, -1 = any
+	form     byte // 'm', 'r', 0 = either
+	modrm    int  // the whole byte, -1 = any
+	hasModRM bool
+	emit     emitter // nil: not translated
+}
+
+// operand is an operand's notation: kind is its letter(s), size its size.
+type operand struct {
+	kind string // "E", "G", "I", ... or a register's name
+	size string // "b", "v", ...
+	text string
+}
+
+// opcode is what one opcode byte of a map leads to.
+type opcode struct {
+	list []*encoding
+	// byModRM is set where the ModRM byte matters.
+	byModRM *[4][256]*encoding
+	direct  [4]*encoding
+	modrm   bool
+}
+
+// prefix classes, the index of opcode.direct.
+const (
+	pfxNone = iota
+	pfx66
+	pfxF3
+	pfxF2
+)
+
+// maps are the decoded opcode maps: one byte, and 0F.
+type maps struct {
+	one, two [256]opcode
+	all      []*encoding
+}
+
+// theMaps builds the maps once; they are never changed afterwards.
+var theMaps = sync.OnceValue(func() *maps {
+	m := &maps{}
+	emitters := emitters()
+	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap} {
+		for _, line := range strings.Split(text, "\n") {
+			if line = strings.TrimSpace(line); line != "" {
+				m.addLine(line, emitters)
+			}
+		}
+	}
+	for i := range 256 {
+		m.one[i].finish()
+		m.two[i].finish()
+	}
+	return m
+})
+
+func (m *maps) addLine(line string, emitters map[string]emitter) {
+	code, rest, ok := strings.Cut(line, ":")
+	if !ok {
+		panic("BUG: x86: opcode line " + line)
+	}
+	rest, feature, _ := strings.Cut(rest, ";")
+	e := encoding{line: line, feature: strings.TrimSpace(feature), reg: -1, modrm: -1}
+	name, ops, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	e.name = name
+	for _, o := range strings.Split(ops, ",") {
+		if o = strings.TrimSpace(o); o != "" {
+			e.operands = append(e.operands, parseOperand(o))
+		}
+	}
+	table := &m.one
+	var bytes []string
+	fields := strings.Fields(code)
+	for i, f := range fields {
+		switch {
+		case f == "np":
+			e.prefix = 'n'
+		case (f == "66" || f == "F3" || f == "F2") && i == 0 && len(fields) > 1:
+			e.prefix = hexByte(f)
+		case f == "0F" && len(bytes) == 0 && table == &m.one && i+1 < len(fields):
+			table = &m.two
+		case f[0] == '/':
+			e.reg = int(f[1] - '0')
+		case f == "m" || f == "r":
+			e.form = f[0]
+		default:
+			bytes = append(bytes, f)
+		}
+	}
+	if len(bytes) == 2 { // a whole ModRM byte, or a range of them
+		lo, hi := hexRange(bytes[1])
+		for b := lo; b <= hi; b++ {
+			c := e
+			c.modrm = b
+			m.enter(table, c, hexRangeFirst(bytes[0]), emitters)
+		}
+		return
+	}
+	lo, hi := hexRange(bytes[0])
+	for b := lo; b <= hi; b++ {
+		m.enter(table, e, b, emitters)
+	}
+}
+
+func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]emitter) {
+	for _, o := range e.operands {
+		if strings.Contains("EGMRSCDPQNVWU", o.kind) && len(o.kind) == 1 || o.kind == "STi" {
+			e.hasModRM = true
+		}
+	}
+	if e.reg >= 0 || e.form != 0 || e.modrm >= 0 {
+		e.hasModRM = true
+	}
+	switch {
+	case strings.HasSuffix(e.name, "cc"):
+		e.emit = emitters[e.name]
+		e.name = strings.TrimSuffix(e.name, "cc") + conditionNames[b&15]
+	default:
+		e.emit = emitters[e.name]
+	}
+	p := &e
+	table[b].list = append(table[b].list, p)
+	m.all = append(m.all, p)
+}
+
+// finish makes the look-up tables of an opcode. A later line with more
+// conditions wins over an earlier one with fewer.
+func (o *opcode) finish() {
+	split := false
+	for _, e := range o.list {
+		o.modrm = o.modrm || e.hasModRM
+		split = split || e.reg >= 0 || e.form != 0 || e.modrm >= 0
+	}
+	for p := range 4 {
+		if !split {
+			for _, e := range o.list {
+				if e.fits(p, 0) && (o.direct[p] == nil || e.prefix != 0) {
+					o.direct[p] = e
+				}
+			}
+			continue
+		}
+		if o.byModRM == nil {
+			o.byModRM = new([4][256]*encoding)
+		}
+		for b := range 256 {
+			for _, e := range o.list {
+				if old := o.byModRM[p][b]; e.fits(p, b) && (old == nil || e.weight() >= old.weight()) {
+					o.byModRM[p][b] = e
+				}
+			}
+		}
+	}
+}
+
+func (e *encoding) weight() int {
+	w := 0
+	if e.prefix != 0 {
+		w++
+	}
+	if e.modrm >= 0 {
+		w += 4
+	}
+	return w
+}
+
+func (e *encoding) fits(pfx, modrm int) bool {
+	switch e.prefix {
+	case 'n':
+		if pfx != pfxNone {
+			return false
+		}
+	case 0x66:
+		if pfx != pfx66 {
+			return false
+		}
+	case 0xf3:
+		if pfx != pfxF3 {
+			return false
+		}
+	case 0xf2:
+		if pfx != pfxF2 {
+			return false
+		}
+	}
+	return (e.reg < 0 || modrm>>3&7 == e.reg) &&
+		(e.form != 'm' || modrm < 0xc0) && (e.form != 'r' || modrm >= 0xc0) &&
+		(e.modrm < 0 || modrm == e.modrm)
+}
+
+func parseOperand(s string) operand {
+	switch {
+	case s == "sIb":
+		return operand{"sI", "b", s}
+	case s == "ST" || s == "STi":
+		return operand{s, "t", s}
+	case strings.Contains("EGIJOMRSCDAXYZPQNVWU", s[:1]) && len(s) > 1 && strings.ToLower(s[1:]) == s[1:]:
+		return operand{s[:1], s[1:], s}
+	}
+	return operand{s, "", s}
+}
+
+func hexByte(s string) byte { return byte(hexRangeFirst(s)) }
+
+func hexRangeFirst(s string) int {
+	n, err := strconv.ParseUint(s, 16, 8)
+	if err != nil {
+		panic("BUG: x86: opcode map: " + err.Error())
+	}
+	return int(n)
+}
+
+func hexRange(s string) (lo, hi int) {
+	a, b, ok := strings.Cut(s, "-")
+	lo = hexRangeFirst(a)
+	if !ok {
+		return lo, lo
+	}
+	return lo, hexRangeFirst(b)
+}
+
+var conditionNames = [16]string{"O", "NO", "B", "AE", "E", "NE", "BE", "A", "S", "NS", "P", "NP", "L", "GE", "LE", "G"}
+
+// inst is a decoded instruction.
+type inst struct {
+	enc    *encoding
+	bytes  []byte // all of them
+	opcode byte
+
+	opsize int // operand size in bytes: 2 or 4
+	adsize int // address size in bytes
+	seg    int // segment override, -1 = none
+	rep    byte
+	pfx66  bool
+	lock   bool
+
+	modrm          byte
+	mod, reg, rm   int
+	mem            bool // rm is memory
+	base, index    int  // registers, -1 = none
+	scale          uint
+	disp           uint32
+	defaultSegment int
+
+	imm, imm2 uint32
+}
+
+// errShort says that more bytes are needed.
+var errShort = fmt.Errorf("x86: instruction is cut short")
+
+// maxLength is the longest an instruction may be (SDM vol. 2, 2.3.11).
+const maxLength = 15
+
+type decoder struct {
+	code []byte
+	n    int
+	bad  bool
+}
+
+func (d *decoder) byte() byte {
+	if d.n >= len(d.code) {
+		d.bad = true
+		return 0
+	}
+	d.n++
+	return d.code[d.n-1]
+}
+
+func (d *decoder) imm(size int) uint32 {
+	var v uint32
+	for i := range size {
+		v |= uint32(d.byte()) << (8 * i)
+	}
+	return v
+}
+
+// decode decodes the instruction at the start of code. A nil enc means that
+// there is no such instruction (#UD); its bytes are those looked at.
+func decode(code []byte, code32 bool) (in inst, err error) {
+	d := decoder{code: code}
+	in.opsize, in.adsize = 2, 2
+	if code32 {
+		in.opsize, in.adsize = 4, 4
+	}
+	in.seg = -1
+	b := d.prefixes(&in)
+	m := theMaps()
+	op := &m.one[b]
+	if b == 0x0f {
+		b = d.byte()
+		op = &m.two[b]
+	}
+	in.opcode = b
+	pfx := pfxNone
+	switch {
+	case in.rep == 0xf3:
+		pfx = pfxF3
+	case in.rep == 0xf2:
+		pfx = pfxF2
+	case in.pfx66:
+		pfx = pfx66
+	}
+	e := op.direct[pfx]
+	if op.modrm {
+		d.modRM(&in)
+		if op.byModRM != nil {
+			e = op.byModRM[pfx][in.modrm]
+		}
+	}
+	in.enc = e
+	if e != nil {
+		for i := range e.operands {
+			d.operand(&in, &e.operands[i])
+		}
+	}
+	in.bytes = code[:d.n]
+	if d.bad {
+		return in, errShort
+	}
+	return in, nil
+}
+
+// prefixes reads the prefixes and returns the first opcode byte.
+func (d *decoder) prefixes(in *inst) byte {
+	op, ad := in.opsize, in.adsize
+	for {
+		b := d.byte()
+		switch b {
+		case 0x66:
+			in.opsize, in.pfx66 = 6-op, true
+		case 0x67:
+			in.adsize = 6 - ad
+		case 0xf0:
+			in.lock = true
+		case 0xf2, 0xf3:
+			in.rep = b
+		case 0x26:
+			in.seg = ES
+		case 0x2e:
+			in.seg = CS
+		case 0x36:
+			in.seg = SS
+		case 0x3e:
+			in.seg = DS
+		case 0x64:
+			in.seg = FS
+		case 0x65:
+			in.seg = GS
+		default:
+			return b
+		}
+		if d.bad {
+			return 0
+		}
+	}
+}
+
+// modRM reads the ModRM byte and what belongs to it (SDM vol. 2, 2.1.5).
+func (d *decoder) modRM(in *inst) {
+	b := d.byte()
+	in.modrm = b
+	in.mod, in.reg, in.rm = int(b>>6), int(b>>3&7), int(b&7)
+	in.base, in.index, in.defaultSegment = -1, -1, DS
+	if in.mod == 3 {
+		return
+	}
+	in.mem = true
+	if in.adsize == 2 {
+		d.modRM16(in)
+		return
+	}
+	rm := in.rm
+	if rm == 4 {
+		sib := d.byte()
+		in.scale = uint(sib >> 6)
+		if x := int(sib >> 3 & 7); x != rSP {
+			in.index = x
+		}
+		rm = int(sib & 7)
+	}
+	switch {
+	case rm == rBP && in.mod == 0:
+		in.disp = d.imm(4)
+		return
+	default:
+		in.base = rm
+	}
+	if rm == rSP || rm == rBP {
+		in.defaultSegment = SS
+	}
+	switch in.mod {
+	case 1:
+		in.disp = uint32(int8(d.byte()))
+	case 2:
+		in.disp = d.imm(4)
+	}
+}
+
+func (d *decoder) modRM16(in *inst) {
+	bases := [8]int{rBX, rBX, rBP, rBP, rSI, rDI, rBP, rBX}
+	indexes := [8]int{rSI, rDI, rSI, rDI, -1, -1, -1, -1}
+	if in.mod == 0 && in.rm == 6 {
+		in.disp = d.imm(2)
+		return
+	}
+	in.base, in.index = bases[in.rm], indexes[in.rm]
+	if in.base == rBP {
+		in.defaultSegment = SS
+	}
+	switch in.mod {
+	case 1:
+		in.disp = uint32(int8(d.byte()))
+	case 2:
+		in.disp = d.imm(2)
+	}
+}
+
+// operand reads what an operand has in the code after ModRM.
+func (d *decoder) operand(in *inst, o *operand) {
+	size := in.sizeOf(o)
+	switch o.kind {
+	case "I":
+		v := d.imm(size)
+		if in.enc.operands[0].kind == "I" && len(in.enc.operands) > 1 && o != &in.enc.operands[0] {
+			in.imm2 = v // ENTER
+		} else {
+			in.imm = v
+		}
+	case "sI":
+		in.imm = uint32(int8(d.byte()))
+	case "J":
+		v := d.imm(size)
+		if size == 1 {
+			v = uint32(int8(v))
+		}
+		in.imm = v
+	case "O":
+		in.disp = d.imm(in.adsize)
+		in.mem, in.base, in.index, in.defaultSegment = true, -1, -1, DS
+	case "A":
+		in.imm = d.imm(in.opsize)
+		in.imm2 = d.imm(2)
+	}
+}
+
+// sizeOf returns an operand's size in bytes.
+func (in *inst) sizeOf(o *operand) int {
+	switch o.size {
+	case "b":
+		return 1
+	case "w":
+		return 2
+	case "d", "y":
+		return 4
+	case "q":
+		return 8
+	case "dq", "x":
+		return 16
+	case "t":
+		return 10
+	case "v", "z", "a":
+		return in.opsize
+	case "p":
+		return in.opsize + 2
+	}
+	switch o.kind {
+	case "AL", "CL", "1":
+		return 1
+	case "eAX":
+		return in.opsize
+	case "DX", "ES", "CS", "SS", "DS", "FS", "GS":
+		return 2
+	}
+	return in.opsize
+}

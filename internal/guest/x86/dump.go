@@ -1,0 +1,103 @@
+package x86
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// DumpRegisters writes the registers as the monitor's "info registers" shows
+// them; scripts read this layout.
+func (c *CPU) DumpRegisters(w io.Writer) error {
+	var b bytes.Buffer
+	s := c.s
+	r := &s.GPR
+	fmt.Fprintf(&b, "EAX=%08x EBX=%08x ECX=%08x EDX=%08x\n", r[rAX], r[rBX], r[rCX], r[rDX])
+	fmt.Fprintf(&b, "ESI=%08x EDI=%08x EBP=%08x ESP=%08x\n", r[rSI], r[rDI], r[rBP], r[rSP])
+	a20, smm, hlt := 0, 0, 0
+	if c.a20 {
+		a20 = 1
+	}
+	if c.smm {
+		smm = 1
+	}
+	if c.halted {
+		hlt = 1
+	}
+	fl := c.EFLAGS()
+	fmt.Fprintf(&b, "EIP=%08x EFL=%08x [%s] CPL=%d II=%d A20=%d SMM=%d HLT=%d\n",
+		s.IP, fl, flagLetters(fl), c.cpl, s.Shadow, a20, smm, hlt)
+	protected := s.CR0&cr0PE != 0
+	for _, i := range [...]int{ES, CS, SS, DS, FS, GS} {
+		dumpSegment(&b, [...]string{"ES", "CS", "SS", "DS", "FS", "GS"}[i], &s.Seg[i], protected)
+	}
+	dumpSegment(&b, "LDT", &s.LDTR, protected)
+	dumpSegment(&b, "TR", &s.TR, protected)
+	fmt.Fprintf(&b, "GDT=     %08x %08x\n", s.GDTR.Base, s.GDTR.Limit)
+	fmt.Fprintf(&b, "IDT=     %08x %08x\n", s.IDTR.Base, s.IDTR.Limit)
+	fmt.Fprintf(&b, "CR0=%08x CR2=%08x CR3=%08x CR4=%08x\n", s.CR0, s.CR2, s.CR3, s.CR4)
+	for i := range 4 {
+		fmt.Fprintf(&b, "DR%d=%08x ", i, s.DR[i])
+	}
+	fmt.Fprintf(&b, "\nDR6=%08x DR7=%08x\n", s.DR[6], s.DR[7])
+	fmt.Fprintf(&b, "EFER=%016x\n", s.EFER)
+	fmt.Fprintf(&b, "FCW=%04x FSW=%04x [ST=%d] FTW=%02x MXCSR=%08x\n",
+		s.FCW, s.FSW|s.FTop<<11, s.FTop, s.FTW, s.MXCSR)
+	for i, v := range s.FPR {
+		fmt.Fprintf(&b, "FPR%d=%016x %04x%c", i, v[0], v[1], " \n"[i&1])
+	}
+	for i, v := range s.XMM[:8] {
+		fmt.Fprintf(&b, "XMM%02d=%016x %016x%c", i, v[1], v[0], " \n"[i&1])
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func flagLetters(fl uint64) string {
+	out := []byte("-------")
+	for i, x := range [...]struct {
+		bit    uint64
+		letter byte
+	}{{flagDF, 'D'}, {flagOF, 'O'}, {flagSF, 'S'}, {flagZF, 'Z'}, {flagAF, 'A'}, {flagPF, 'P'}, {flagCF, 'C'}} {
+		if fl&x.bit != 0 {
+			out[i] = x.letter
+		}
+	}
+	return string(out)
+}
+
+// dumpSegment writes a segment register; what its type means only in
+// protected mode.
+func dumpSegment(b *bytes.Buffer, name string, g *Segment, protected bool) {
+	fmt.Fprintf(b, "%-3s=%04x %08x %08x %08x", name, g.Sel, g.Base, g.Limit, g.Attr)
+	if protected && g.Attr&attrP != 0 {
+		fmt.Fprintf(b, " DPL=%d %s", g.Attr>>13&3, typeName(g.Attr))
+	}
+	b.WriteByte('\n')
+}
+
+func typeName(attr uint64) string {
+	letter := func(bit uint64, c byte) byte {
+		if attr&bit != 0 {
+			return c
+		}
+		return '-'
+	}
+	if attr&attrS == 0 {
+		return [...]string{
+			"Reserved", "TSS16-avl", "LDT", "TSS16-busy", "CallGate16", "TaskGate", "IntGate16", "TrapGate16",
+			"Reserved", "TSS32-avl", "Reserved", "TSS32-busy", "CallGate32", "Reserved", "IntGate32", "TrapGate32",
+		}[attr>>8&15]
+	}
+	kind, up, rw := "DS16", byte('E'), byte('W')
+	big := attr&attrDB != 0
+	switch {
+	case attr&attrCode != 0 && big:
+		kind, up, rw = "CS32", 'C', 'R'
+	case attr&attrCode != 0:
+		kind, up, rw = "CS16", 'C', 'R'
+	case big:
+		kind = "DS  "
+	}
+	return fmt.Sprintf("%s [%c%c%c]", kind, letter(attrCE, up), letter(attrRW, rw), letter(attrA, 'A'))
+}

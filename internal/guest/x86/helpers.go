@@ -1,0 +1,305 @@
+package x86
+
+import (
+	"rhea/internal/guest"
+	"rhea/internal/ir"
+)
+
+// The helpers that translated code calls.
+const (
+	hRaise = iota
+	hFlags
+	hFlagsState
+	hRCL
+	hRCR
+	hDoubleShift
+	hDAA
+	hDAS
+	hAAA
+	hAAS
+	hAAM
+	hAAD
+	hCodeBreak
+	hDataBreak
+	hStepTrap
+	hLoadSeg
+	hPopSeg
+	hString
+	hFarJump
+	hFarCall
+	hFarRet
+	hIret
+	hSoftInt
+	hPushf
+	hPopf
+	hCli
+	hSti
+	hHlt
+	hIn
+	hOut
+	hClts
+	hCacheOp
+	hRdtsc
+	hRdmsr
+	hWrmsr
+	hRdpmc
+	hCpuid
+	hSysenter
+	hSysexit
+	hRsm
+	hReadCR
+	hSetCR
+	hReadDR
+	hSetDR
+	hLgdt
+	hLidt
+	hNeedProtected
+	hLldt
+	hLtr
+	hVerr
+	hVerw
+	hLar
+	hLsl
+	hLmsw
+	hInvlpg
+	hX87
+	hX87Load
+	hSSE
+	hMMX
+	numHelpers
+)
+
+// newSlots describes the state to engines.
+func newSlots() *ir.Slots {
+	s := &ir.Slots{PC: slotIP}
+	name := func(x ir.Slot, name string, t ir.Type) { s.Info[x] = ir.SlotInfo{Name: name, Type: t} }
+	for i, n := range [8]string{"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"} {
+		name(slotGPR+ir.Slot(i), n, ir.I32)
+	}
+	name(slotIP, "eip", ir.I32)
+	name(slotCCOp, "cc_op", ir.I32)
+	name(slotCCDst, "cc_dst", ir.I64)
+	name(slotCCSrc, "cc_src", ir.I64)
+	name(slotCCAux, "cc_aux", ir.I64)
+	name(slotDF, "df", ir.I32)
+	name(slotFlags, "eflags", ir.I64)
+	name(slotShadow, "shadow", ir.I64)
+	for i, n := range [6]string{"es", "cs", "ss", "ds", "fs", "gs"} {
+		at := slotSeg + ir.Slot(i)*segWords
+		name(at+segSel, n, ir.I32)
+		name(at+segBase, n+".base", ir.I32)
+		name(at+segLo, n+".lo", ir.I64)
+		name(at+segRHi, n+".rhi", ir.I64)
+		name(at+segWHi, n+".whi", ir.I64)
+	}
+	for i := range ir.Slot(16) {
+		name(slotXMM+2*i, "xmm"+string("0123456789abcdef"[i]), ir.V128)
+	}
+	return s
+}
+
+// fallible makes a helper of what may fault: the exception is delivered and
+// the unit left.
+func (c *CPU) fallible(f func(a, b, d uint64) (uint64, *guest.Fault)) guest.Helper {
+	return func(a, b, d uint64) (uint64, bool) {
+		v, fault := f(a, b, d)
+		if fault != nil {
+			c.Raise(fault)
+			return 0, true
+		}
+		return v, false
+	}
+}
+
+// instruction is fallible for what has no result.
+func (c *CPU) instruction(f func(a, b, d uint64) *guest.Fault) guest.Helper {
+	return c.fallible(func(a, b, d uint64) (uint64, *guest.Fault) { return 0, f(a, b, d) })
+}
+
+// transfer makes a helper of what sets IP itself: the unit is always left.
+func (c *CPU) transfer(f func(a, b, d uint64) *guest.Fault) guest.Helper {
+	return func(a, b, d uint64) (uint64, bool) {
+		tf := c.s.Flags&flagTF != 0
+		if fault := f(a, b, d); fault != nil {
+			c.Raise(fault)
+			return 0, true
+		}
+		c.debugTrap(tf)
+		return 0, true
+	}
+}
+
+// selector makes a helper of VERR and VERW.
+func (c *CPU) selector(f func(sel uint16) (bool, *guest.Fault)) guest.Helper {
+	return c.fallible(func(a, _, _ uint64) (uint64, *guest.Fault) {
+		ok, fault := f(uint16(a))
+		return b2u(ok), fault
+	})
+}
+
+// rights makes a helper of LAR and LSL.
+func (c *CPU) rights(f func(sel uint16) (uint32, bool, *guest.Fault)) guest.Helper {
+	return c.fallible(func(a, _, _ uint64) (uint64, *guest.Fault) {
+		v, ok, fault := f(uint16(a))
+		return uint64(v) | b2u(ok)<<32, fault
+	})
+}
+
+func (c *CPU) helperTable() []guest.Helper {
+	h := make([]guest.Helper, numHelpers)
+	h[hRaise] = func(code, _, _ uint64) (uint64, bool) {
+		c.Raise(faultOf(code))
+		return 0, true
+	}
+	h[hFlags] = func(op, dst, src uint64) (uint64, bool) { return arith(op, dst, src, 0), false }
+	h[hFlagsState] = func(_, _, _ uint64) (uint64, bool) {
+		f := c.arithFlags()
+		c.setArith(f)
+		return f, false
+	}
+	h[hRCL], h[hRCR], h[hDoubleShift] = rcl, rcr, shiftDouble
+	h[hDAA], h[hDAS], h[hAAA], h[hAAS], h[hAAM], h[hAAD] = daa, das, aaa, aas, aam, aad
+	h[hCodeBreak] = c.instruction(func(a, _, _ uint64) *guest.Fault { return c.codeBreak(uint32(a)) })
+	h[hDataBreak] = func(a, b, _ uint64) (uint64, bool) {
+		c.dataBreak(uint32(a), int(b&0xff), b>>8 != 0)
+		return 0, false
+	}
+	h[hStepTrap] = func(next, tf, _ uint64) (uint64, bool) {
+		at := c.s.IP
+		c.s.IP = next
+		if c.debugTrap(tf != 0) {
+			return 0, true
+		}
+		c.s.IP = at
+		return 0, false
+	}
+	h[hLoadSeg] = c.instruction(func(a, b, _ uint64) *guest.Fault {
+		fault := c.loadSeg(int(a), uint16(b))
+		if fault == nil && a == SS {
+			c.s.Shadow = 1
+		}
+		return fault
+	})
+	h[hPopSeg] = c.instruction(func(a, b, size uint64) *guest.Fault {
+		sp := uint32(c.s.GPR[rSP]) + uint32(size)
+		if c.mode&modeStack32 == 0 {
+			sp = uint32(c.s.GPR[rSP])&0xffff0000 | sp&0xffff
+		}
+		if fault := c.loadSeg(int(a), uint16(b)); fault != nil {
+			return fault
+		}
+		c.s.GPR[rSP] = uint64(sp)
+		if a == SS {
+			c.s.Shadow = 1
+		}
+		return nil
+	})
+	h[hString] = c.stringHelper
+	h[hFarJump] = c.transfer(func(a, off, next uint64) *guest.Fault {
+		return c.farJump(uint16(a), uint32(off), int(a>>16), uint32(next))
+	})
+	h[hFarCall] = c.transfer(func(a, off, next uint64) *guest.Fault {
+		return c.farCall(uint16(a), uint32(off), int(a>>16), uint32(next))
+	})
+	h[hFarRet] = c.transfer(func(size, imm, _ uint64) *guest.Fault { return c.farRet(int(size), uint32(imm)) })
+	h[hIret] = c.transfer(func(size, _, next uint64) *guest.Fault { return c.iret(int(size), uint32(next)) })
+	h[hSoftInt] = func(vec, kind, next uint64) (uint64, bool) {
+		// INT n clears TF: no single-step trap follows it (SDM vol. 3, 17.3.1.4).
+		if f := c.softInt(int(vec), softKind(kind), uint32(next)); f != nil {
+			c.Raise(f)
+		}
+		return 0, true
+	}
+	c.systemHelpers(h)
+	c.x87Helpers(h)
+	c.mmxHelpers(h)
+	c.sseHelpers(h)
+	return h
+}
+
+func (c *CPU) systemHelpers(h []guest.Helper) {
+	s := c.s
+	h[hPushf] = c.fallible(func(size, _, _ uint64) (uint64, *guest.Fault) {
+		v, f := c.pushf(int(size))
+		return uint64(v), f
+	})
+	h[hPopf] = c.instruction(func(v, size, _ uint64) *guest.Fault { return c.popf(uint32(v), int(size)) })
+	h[hCli] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.cli() })
+	h[hSti] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.sti() })
+	h[hHlt] = func(next, _, _ uint64) (uint64, bool) {
+		if f := c.halt(uint32(next)); f != nil {
+			c.Raise(f)
+		}
+		return 0, true
+	}
+	h[hIn] = c.fallible(func(port, size, _ uint64) (uint64, *guest.Fault) {
+		if f := c.ioCheck(uint32(port), int(size)); f != nil {
+			return 0, f
+		}
+		if c.mode&modeDbgData != 0 {
+			c.ioBreak(uint32(port), int(size))
+		}
+		return c.mem.In(port, int(size)), nil
+	})
+	h[hOut] = c.instruction(func(port, size, v uint64) *guest.Fault {
+		if f := c.ioCheck(uint32(port), int(size)); f != nil {
+			return f
+		}
+		if c.mode&modeDbgData != 0 {
+			c.ioBreak(uint32(port), int(size))
+		}
+		c.mem.Out(port, int(size), v)
+		return nil
+	})
+	h[hClts] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.clts() })
+	h[hCacheOp] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.needRing0() })
+	h[hRdtsc] = c.instruction(func(_, _, _ uint64) *guest.Fault {
+		v, f := c.rdtsc()
+		return c.pair(v, f)
+	})
+	h[hRdmsr] = c.instruction(func(_, _, _ uint64) *guest.Fault {
+		v, f := c.rdmsr(uint32(s.GPR[rCX]))
+		return c.pair(v, f)
+	})
+	h[hRdpmc] = c.instruction(func(_, _, _ uint64) *guest.Fault {
+		v, f := c.rdpmc(uint32(s.GPR[rCX]))
+		return c.pair(v, f)
+	})
+	h[hWrmsr] = c.instruction(func(_, _, _ uint64) *guest.Fault {
+		return c.wrmsr(uint32(s.GPR[rCX]), s.GPR[rDX]<<32|s.GPR[rAX]&0xffffffff)
+	})
+	h[hCpuid] = func(_, _, _ uint64) (uint64, bool) {
+		c.cpuid()
+		return 0, false
+	}
+	h[hSysenter] = c.transfer(func(_, _, _ uint64) *guest.Fault { return c.sysenter() })
+	h[hSysexit] = c.transfer(func(_, _, _ uint64) *guest.Fault { return c.sysexit() })
+	h[hRsm] = c.transfer(func(_, _, _ uint64) *guest.Fault { return c.rsm() })
+	h[hReadCR] = c.fallible(func(n, _, _ uint64) (uint64, *guest.Fault) {
+		v, f := c.readCR(int(n))
+		return uint64(v), f
+	})
+	h[hSetCR] = c.instruction(func(n, v, _ uint64) *guest.Fault { return c.setCR(int(n), uint32(v)) })
+	h[hReadDR] = c.fallible(func(n, _, _ uint64) (uint64, *guest.Fault) {
+		v, f := c.readDR(int(n))
+		return uint64(v), f
+	})
+	h[hSetDR] = c.instruction(func(n, v, _ uint64) *guest.Fault { return c.setDR(int(n), uint32(v)) })
+	h[hLgdt] = c.instruction(func(l, b, n uint64) *guest.Fault { return c.lgdt(uint16(l), uint32(b), int(n)) })
+	h[hLidt] = c.instruction(func(l, b, n uint64) *guest.Fault { return c.lidt(uint16(l), uint32(b), int(n)) })
+	h[hNeedProtected] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.needProtected() })
+	h[hLldt] = c.instruction(func(sel, _, _ uint64) *guest.Fault { return c.lldt(uint16(sel)) })
+	h[hLtr] = c.instruction(func(sel, _, _ uint64) *guest.Fault { return c.ltr(uint16(sel)) })
+	h[hVerr], h[hVerw] = c.selector(c.verr), c.selector(c.verw)
+	h[hLar], h[hLsl] = c.rights(c.lar), c.rights(c.lsl)
+	h[hLmsw] = c.instruction(func(v, _, _ uint64) *guest.Fault { return c.lmsw(uint16(v)) })
+	h[hInvlpg] = c.instruction(func(lin, _, _ uint64) *guest.Fault { return c.invlpg(uint32(lin)) })
+}
+
+// pair sets EDX:EAX.
+func (c *CPU) pair(v uint64, f *guest.Fault) *guest.Fault {
+	if f == nil {
+		c.s.GPR[rAX], c.s.GPR[rDX] = v&0xffffffff, v>>32
+	}
+	return f
+}

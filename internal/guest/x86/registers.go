@@ -1,0 +1,32 @@
+package x86
+
+import "rhea/internal/guest"
+
+// SetRegisters lets f change the state from outside (debuggers, tests,
+// loaders) while the processor does not run. Segments are given with Sel,
+// Base, Limit and Attr.
+func (c *CPU) SetRegisters(f func(*State)) {
+	f(c.s)
+	for i := range c.s.Seg {
+		cacheBounds(&c.s.Seg[i])
+	}
+	if c.mem != nil {
+		c.mem.FlushTLB(false)
+	}
+	c.refreshMode()
+}
+
+// Registers returns the state, to be read.
+func (c *CPU) Registers() *State { return c.s }
+
+// SetEFLAGS sets the whole of EFLAGS from outside.
+func (c *CPU) SetEFLAGS(f uint64) {
+	c.setEFLAGS(f, ^uint64(0)>>32)
+	c.refreshMode()
+}
+
+// Halted implements guest.CPU.
+func (c *CPU) Halted() bool { return c.halted }
+
+// Code32 reports whether code at k is 32-bit code.
+func Code32(k guest.Key) bool { return k.Mode&modeCode32 != 0 }

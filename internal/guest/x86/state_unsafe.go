@@ -1,0 +1,49 @@
+package x86
+
+import (
+	"unsafe"
+
+	"rhea/internal/ir"
+)
+
+// The slots of State's fields: offset in words.
+const (
+	slotGPR    = ir.Slot(unsafe.Offsetof(State{}.GPR) / 8)
+	slotIP     = ir.Slot(unsafe.Offsetof(State{}.IP) / 8)
+	slotCCOp   = ir.Slot(unsafe.Offsetof(State{}.CCOp) / 8)
+	slotCCDst  = ir.Slot(unsafe.Offsetof(State{}.CCDst) / 8)
+	slotCCSrc  = ir.Slot(unsafe.Offsetof(State{}.CCSrc) / 8)
+	slotCCAux  = ir.Slot(unsafe.Offsetof(State{}.CCAux) / 8)
+	slotDF     = ir.Slot(unsafe.Offsetof(State{}.DF) / 8)
+	slotFlags  = ir.Slot(unsafe.Offsetof(State{}.Flags) / 8)
+	slotShadow = ir.Slot(unsafe.Offsetof(State{}.Shadow) / 8)
+	slotSeg    = ir.Slot(unsafe.Offsetof(State{}.Seg) / 8)
+	slotLDTR   = ir.Slot(unsafe.Offsetof(State{}.LDTR) / 8)
+	slotTR     = ir.Slot(unsafe.Offsetof(State{}.TR) / 8)
+	slotGDTR   = ir.Slot(unsafe.Offsetof(State{}.GDTR) / 8)
+	slotCR0    = ir.Slot(unsafe.Offsetof(State{}.CR0) / 8)
+	slotFPR    = ir.Slot(unsafe.Offsetof(State{}.FPR) / 8)
+	slotFTop   = ir.Slot(unsafe.Offsetof(State{}.FTop) / 8)
+	slotFCW    = ir.Slot(unsafe.Offsetof(State{}.FCW) / 8)
+	slotFSW    = ir.Slot(unsafe.Offsetof(State{}.FSW) / 8)
+	slotXMM    = ir.Slot(unsafe.Offsetof(State{}.XMM) / 8)
+	slotMXCSR  = ir.Slot(unsafe.Offsetof(State{}.MXCSR) / 8)
+
+	segWords   = ir.Slot(unsafe.Sizeof(Segment{}) / 8)
+	stateWords = int(unsafe.Sizeof(State{}) / 8)
+)
+
+// Words of a Segment.
+const (
+	segSel  = ir.Slot(unsafe.Offsetof(Segment{}.Sel) / 8)
+	segBase = ir.Slot(unsafe.Offsetof(Segment{}.Base) / 8)
+	segLo   = ir.Slot(unsafe.Offsetof(Segment{}.Lo) / 8)
+	segRHi  = ir.Slot(unsafe.Offsetof(Segment{}.RHi) / 8)
+	segWHi  = ir.Slot(unsafe.Offsetof(Segment{}.WHi) / 8)
+)
+
+// The state must leave the frame's temporaries alone.
+var _ [ir.TempBase - stateWords]struct{}
+
+// stateOf overlays the state on its frame.
+func stateOf(f *ir.Frame) *State { return (*State)(unsafe.Pointer(f)) }

@@ -1,0 +1,260 @@
+package x86
+
+import "rhea/internal/guest"
+
+// stringInsn is the operands of a string instruction (SDM vol. 2, REP).
+type stringInsn struct {
+	kind   int
+	size   uint32
+	adsize int
+	seg    int
+	rep    uint64 // 0, 1 = REP or REPE, 2 = REPNE
+	once   bool   // stop after one iteration (single step)
+}
+
+// maxIterations bounds a run between looks at interrupts.
+const maxIterations = 1 << 16
+
+// stringHelper does string instructions with a repeat prefix, and all INS and
+// OUTS: arg is tx.stringArg's. After a fault or a run the registers say how
+// far it came; IP stays on an instruction that is not finished.
+func (c *CPU) stringHelper(arg, next, _ uint64) (uint64, bool) {
+	in := stringInsn{
+		kind: int(arg & 15), size: uint32(arg >> 4 & 15), adsize: int(arg >> 8 & 15),
+		seg: int(arg >> 12 & 15), rep: arg >> 16 & 3, once: arg>>20&1 != 0,
+	}
+	done, fault := c.runString(&in)
+	if fault != nil {
+		c.Raise(fault)
+		return 0, true
+	}
+	if !done {
+		c.debugTrap(c.mode&modeTF != 0)
+		return 0, true
+	}
+	return 0, false
+}
+
+// wrapped reads an index register within the address size.
+func (in *stringInsn) wrapped(v uint64) uint32 {
+	if in.adsize == 2 {
+		return uint32(uint16(v))
+	}
+	return uint32(v)
+}
+
+// advance adds to an index register within the address size.
+func (in *stringInsn) advance(r *uint64, n uint32) {
+	if in.adsize == 2 {
+		*r = *r&0xffff0000 | uint64(uint16(uint32(*r)+n))
+	} else {
+		*r = uint64(uint32(*r) + n)
+	}
+}
+
+func (c *CPU) runString(in *stringInsn) (done bool, fault *guest.Fault) {
+	s := c.s
+	if in.kind >= sIns {
+		if f := c.ioCheck(uint32(s.GPR[rDX]&0xffff), int(in.size)); f != nil && (in.rep == 0 || in.wrapped(s.GPR[rCX]) != 0) {
+			return false, f
+		}
+	}
+	if in.rep == 0 {
+		return true, c.iterate(in)
+	}
+	for n := 0; in.wrapped(s.GPR[rCX]) != 0; {
+		if n >= maxIterations {
+			return false, nil
+		}
+		k := c.stringFast(in)
+		if k == 0 {
+			if f := c.iterate(in); f != nil {
+				return false, f
+			}
+			k = 1
+			in.advance(&s.GPR[rCX], ^uint32(0))
+			if in.kind == sCmps || in.kind == sScas {
+				if zf := c.arithFlags()&flagZF != 0; zf != (in.rep == 1) {
+					return true, nil
+				}
+			}
+		}
+		n += int(k)
+		if in.once && in.wrapped(s.GPR[rCX]) != 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// at checks an access and returns its linear address.
+func (c *CPU) at(seg int, off, size uint32, write bool) (uint64, *guest.Fault) {
+	g := &c.s.Seg[seg]
+	hi := g.RHi
+	if write {
+		hi = g.WHi
+	}
+	if uint64(off) < g.Lo || uint64(off)+uint64(size) > hi {
+		if seg == SS {
+			return 0, &guest.Fault{Vector: vecSS, HasCode: true}
+		}
+		return 0, &guest.Fault{Vector: vecGP, HasCode: true}
+	}
+	lin := uint64(uint32(g.Base) + off)
+	if c.mode&modeDbgData != 0 {
+		c.dataBreak(uint32(lin), int(size), write)
+	}
+	return lin, nil
+}
+
+// iterate does one iteration.
+func (c *CPU) iterate(in *stringInsn) *guest.Fault {
+	s, idx, size := c.s, c.mmuIndex(), int(in.size)
+	step := uint32(s.DF) * in.size
+	var src, dst uint64
+	var f *guest.Fault
+	if in.kind == sMovs || in.kind == sLods || in.kind == sCmps || in.kind == sOuts {
+		if src, f = c.at(in.seg, in.wrapped(s.GPR[rSI]), in.size, false); f != nil {
+			return f
+		}
+	}
+	if in.kind != sLods && in.kind != sOuts {
+		if dst, f = c.at(ES, in.wrapped(s.GPR[rDI]), in.size, in.kind != sCmps && in.kind != sScas); f != nil {
+			return f
+		}
+	}
+	mask := uint64(1)<<(8*in.size) - 1
+	var v uint64
+	switch in.kind {
+	case sMovs, sLods, sCmps, sOuts:
+		if v, f = c.mem.Load(src, size, idx); f != nil {
+			return f
+		}
+	case sStos, sScas:
+		v = s.GPR[rAX] & mask
+	case sIns:
+		if f = c.mem.Probe(dst, size, idx, guest.Write); f != nil {
+			return f
+		}
+		v = c.mem.In(s.GPR[rDX]&0xffff, size)
+	}
+	switch in.kind {
+	case sMovs, sStos, sIns:
+		if f = c.mem.Store(dst, size, idx, v); f != nil {
+			return f
+		}
+	case sLods:
+		s.GPR[rAX] = s.GPR[rAX]&^mask | v
+	case sOuts:
+		c.mem.Out(s.GPR[rDX]&0xffff, size, v)
+	case sCmps, sScas:
+		y, f := c.mem.Load(dst, size, idx)
+		if f != nil {
+			return f
+		}
+		s.CCOp, s.CCDst, s.CCSrc = ccSub+log2(size), (v-y)&mask, y
+	}
+	if in.kind != sStos && in.kind != sIns && in.kind != sScas {
+		in.advance(&s.GPR[rSI], step)
+	}
+	if in.kind != sLods && in.kind != sOuts {
+		in.advance(&s.GPR[rDI], step)
+	}
+	return nil
+}
+
+// stringFast does as many iterations of MOVS and STOS as lie within a page of
+// RAM, going up, and returns how many; 0 = take them one by one.
+func (c *CPU) stringFast(in *stringInsn) uint32 {
+	s := c.s
+	if in.kind > sStos || s.DF != 1 || in.once || c.mode&modeDbgData != 0 {
+		return 0
+	}
+	n := in.wrapped(s.GPR[rCX])
+	di := in.wrapped(s.GPR[rDI])
+	// One beyond what the address size, segment and page hold is left to iterate.
+	n = min(n, c.run(in, ES, di, true))
+	if n == 0 {
+		return 0
+	}
+	si := in.wrapped(s.GPR[rSI])
+	if in.kind == sMovs {
+		if n = min(n, c.run(in, in.seg, si, false)); n == 0 {
+			return 0
+		}
+	}
+	idx := c.mmuIndex()
+	bytes := int(n * in.size)
+	dst := c.mem.Bytes(uint64(uint32(s.Seg[ES].Base)+di), bytes, idx, guest.Write)
+	if len(dst) < bytes {
+		return 0
+	}
+	if in.kind == sStos {
+		fillPattern(dst, s.GPR[rAX], int(in.size))
+	} else {
+		src := c.mem.Bytes(uint64(uint32(s.Seg[in.seg].Base)+si), bytes, idx, guest.Read)
+		if len(src) < bytes {
+			return 0
+		}
+		if d := uint32(s.Seg[ES].Base) + di - uint32(s.Seg[in.seg].Base) - si; d < in.size && d != 0 {
+			return 0 // each element reads what the one before has written in part
+		} else if d < uint32(bytes) && d != 0 {
+			copyUp(dst, src, int(d)) // the pattern repeats itself
+		} else if d > 0x1000 && samePage(dst, src) {
+			return 0 // one page at two addresses
+		} else {
+			copy(dst, src)
+		}
+		in.advance(&s.GPR[rSI], uint32(bytes))
+	}
+	in.advance(&s.GPR[rDI], uint32(bytes))
+	in.advance(&s.GPR[rCX], -n)
+	return n
+}
+
+// run returns how many elements from off up lie in the segment, the address
+// size and the page.
+func (c *CPU) run(in *stringInsn, seg int, off uint32, write bool) uint32 {
+	g := &c.s.Seg[seg]
+	hi := g.RHi
+	if write {
+		hi = g.WHi
+	}
+	if uint64(off) < g.Lo || uint64(off) >= hi {
+		return 0
+	}
+	room := hi - uint64(off)
+	if in.adsize == 2 {
+		room = min(room, uint64(0x10000-off))
+	}
+	lin := uint32(g.Base) + off
+	room = min(room, uint64(0x1000-lin&0xfff))
+	return uint32(room) / in.size
+}
+
+func fillPattern(dst []byte, v uint64, size int) {
+	for i := range min(size, len(dst)) {
+		dst[i] = byte(v >> (8 * i))
+	}
+	for n := size; n < len(dst); n *= 2 {
+		copy(dst[n:], dst[:n])
+	}
+}
+
+// copyUp copies in order of rising addresses where dst lies d bytes above src.
+func copyUp(dst, src []byte, d int) {
+	for i := range dst {
+		if i < d {
+			dst[i] = src[i]
+		} else {
+			dst[i] = dst[i-d]
+		}
+	}
+}
+
+// samePage reports whether two slices of pages are of the same one: their
+// capacities end at the page's end.
+func samePage(a, b []byte) bool {
+	a, b = a[:cap(a)], b[:cap(b)]
+	return &a[len(a)-1] == &b[len(b)-1]
+}

@@ -1,0 +1,556 @@
+package x86
+
+import (
+	"rhea/internal/guest"
+	"rhea/internal/ir"
+)
+
+// emitter translates one kind of instruction.
+type emitter func(*tx)
+
+// tx is the translation of one unit. An instruction's emitter does all its
+// loads, stores and checks before its first Set, so that a fault finds the
+// state as it was before the instruction.
+type tx struct {
+	*ir.Builder
+	c    *CPU
+	key  guest.Key
+	in   inst
+	pc   uint32 // of in
+	next uint32 // of the instruction after in
+	// alone: the unit is left for the vCPU loop after this instruction
+	// (single step, interrupt shadow, RF).
+	alone   bool
+	loadsSS bool
+	cc      cc
+}
+
+// cc is what is known at translation time of the lazy flags.
+type cc struct {
+	known         bool
+	op            uint64
+	dst, src, aux ir.Val
+}
+
+// translator is the part of a CPU that translation reuses.
+type translator struct {
+	tx   tx
+	code [64 + 4096]byte
+}
+
+// FetchIndex implements guest.MMU.
+func (c *CPU) FetchIndex() int { return c.mmuIndex() }
+
+// Guarded implements guest.CPU.
+func (c *CPU) Guarded(code uint64) { c.Raise(faultOf(code)) }
+
+// faultCode packs an exception into a guard's code.
+func faultCode(vec int, code uint32, hasCode bool) uint64 {
+	v := uint64(vec) | uint64(code)<<8
+	if hasCode {
+		v |= 1 << 40
+	}
+	return v
+}
+
+func faultOf(v uint64) *guest.Fault {
+	return &guest.Fault{Vector: int(v & 0xff), Code: uint32(v >> 8), HasCode: v>>40&1 != 0}
+}
+
+// Translate implements guest.Translator.
+func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit int) *guest.Fault {
+	t := &c.tr.tx
+	*t = tx{Builder: b, c: c, key: k, pc: uint32(k.PC)}
+	t.alone = k.Mode&(modeTF|modeShadow|modeRF|modeDbgData) != 0
+	if t.alone {
+		limit = 1
+	}
+	u := b.Unit()
+	first := uint32(k.PC + k.Base)
+	buf := c.tr.code[:]
+	// What is left of the page, and a longest instruction beyond it if it
+	// begins near its end.
+	have, fault := code.FetchCode(uint64(first), buf[:0x1000-first&0xfff])
+	if have == 0 {
+		return fault
+	}
+	for n := 0; n < limit && b.Open(); n++ {
+		off := int(t.pc - uint32(k.PC))
+		if off >= 0x1000-int(first&0xfff) {
+			break
+		}
+		in, err := decode(buf[off:min(have, off+maxLength)], k.Mode&modeCode32 != 0)
+		if err != nil && have-off < maxLength {
+			if n > 0 && off+len(in.bytes) <= have && fault == nil && have < 0x1000-int(first&0xfff) {
+				break
+			}
+			if n > 0 { // let a unit of its own begin here
+				break
+			}
+			more, f := code.FetchCode(uint64(first)+uint64(have), buf[have:have+maxLength])
+			have += more
+			in, err = decode(buf[off:min(have, off+maxLength)], k.Mode&modeCode32 != 0)
+			if err != nil && f != nil {
+				return f
+			}
+		}
+		if err != nil { // longer than any instruction
+			in.enc = nil
+			t.begin(in)
+			t.raise(vecGP, 0, true)
+			break
+		}
+		if uint64(t.pc)+uint64(len(in.bytes)) > k.Limit {
+			t.begin(in)
+			t.raise(vecGP, 0, true)
+			break
+		}
+		t.begin(in)
+		t.one()
+		u.Bytes = int(t.next - uint32(k.PC))
+		t.pc = t.next
+	}
+	if u.Bytes == 0 {
+		u.Bytes = 1
+	}
+	if b.Open() {
+		t.link(t.pc)
+	}
+	return nil
+}
+
+func (t *tx) begin(in inst) {
+	t.in = in
+	t.next = t.pc + uint32(len(in.bytes))
+	if t.key.Mode&modeCode32 == 0 && t.key.Limit <= 0x10000 {
+		t.next &= 0xffff
+	}
+	t.Insn(uint64(t.pc))
+	if u := t.Unit(); u.Bytes == 0 {
+		u.Bytes = max(len(in.bytes), 1)
+	}
+}
+
+// one translates the current instruction.
+func (t *tx) one() {
+	in := &t.in
+	e := in.enc
+	if e == nil || e.emit == nil || e.feature != "" && !t.c.model.Has(e.feature) {
+		if e != nil && e.emit == nil {
+			t.c.log.Unimp("x86: %s is not built", e.line)
+		}
+		t.raise(vecUD, 0, false)
+		return
+	}
+	if in.lock && !in.lockable() {
+		t.raise(vecUD, 0, false)
+		return
+	}
+	for i := range e.operands { // forms that want memory or a register
+		o := &e.operands[i]
+		if o.kind == "M" && !in.mem || (o.kind == "R" || o.kind == "N" || o.kind == "U") && in.mem && o.kind != "R" {
+			t.raise(vecUD, 0, false)
+			return
+		}
+	}
+	if t.key.Mode&modeDbgExec != 0 && t.key.Mode&modeRF == 0 {
+		t.call(hCodeBreak, t.imm32(uint64(t.pc)+t.key.Base))
+	}
+	if t.key.Mode&modeShadow != 0 {
+		t.Set(slotShadow, t.Const(ir.I64, 0))
+	}
+	e.emit(t)
+	if t.alone && t.Open() {
+		t.exit(t.next)
+	}
+}
+
+// lockable reports whether LOCK is allowed (SDM vol. 2, LOCK).
+func (in *inst) lockable() bool {
+	if !in.mem {
+		return false
+	}
+	switch in.enc.name {
+	case "ADD", "ADC", "AND", "BTC", "BTR", "BTS", "CMPXCHG", "CMPXCHG8B", "DEC", "INC", "NEG", "NOT", "OR", "SBB", "SUB", "XOR", "XADD", "XCHG":
+		return in.enc.operands[0].kind != "G" || in.enc.name == "XCHG"
+	}
+	return false
+}
+
+// Lockable reports whether the 16-bit instruction in code may have a LOCK prefix.
+func Lockable(code []byte) bool {
+	in, err := decode(code, false)
+	return err == nil && in.enc != nil && in.lockable()
+}
+
+// --- values
+
+func (t *tx) imm32(v uint64) ir.Val { return t.Const(ir.I32, v) }
+
+func (t *tx) is(mode uint64) bool { return t.key.Mode&mode != 0 }
+
+func (t *tx) cpl() int { return int(t.key.Mode & modeCPL >> modeCPLPos) }
+
+// mmu is the MMU index of the program's accesses.
+func (t *tx) mmu() int {
+	if t.cpl() == 3 {
+		return mmuUser
+	}
+	return mmuKernel
+}
+
+// reg reads a general register of size bytes; byte registers 4..7 are AH..BH.
+func (t *tx) reg(r, size int) ir.Val {
+	if size == 1 {
+		return t.Extract(ir.I8, t.Get(ir.I32, slotGPR+ir.Slot(r&3)), r&4<<1, 8)
+	}
+	return t.Conv(ir.IntType(size), t.Get(ir.I32, slotGPR+ir.Slot(r)), false)
+}
+
+// setReg writes one.
+func (t *tx) setReg(r, size int, v ir.Val) {
+	switch size {
+	case 1:
+		s := slotGPR + ir.Slot(r&3)
+		t.Set(s, t.Deposit(t.Get(ir.I32, s), v, r&4<<1, 8))
+	case 2:
+		s := slotGPR + ir.Slot(r)
+		t.Set(s, t.Deposit(t.Get(ir.I32, s), v, 0, 16))
+	default:
+		t.Set(slotGPR+ir.Slot(r), v)
+	}
+}
+
+// ea computes the offset of the memory operand, within the address size.
+func (t *tx) ea() ir.Val {
+	in := &t.in
+	v := t.imm32(uint64(in.disp))
+	if in.base >= 0 {
+		v = t.Bin(ir.Add, t.Get(ir.I32, slotGPR+ir.Slot(in.base)), v)
+	}
+	if in.index >= 0 {
+		x := t.BinImm(ir.Shl, t.Get(ir.I32, slotGPR+ir.Slot(in.index)), uint64(in.scale))
+		if in.base >= 0 && in.disp != 0 { // (base + index) + disp
+			v = t.Bin(ir.Add, t.Bin(ir.Add, t.Get(ir.I32, slotGPR+ir.Slot(in.base)), x), t.imm32(uint64(in.disp)))
+		} else {
+			v = t.Bin(ir.Add, v, x)
+		}
+	}
+	if in.adsize == 2 {
+		v = t.BinImm(ir.And, v, 0xffff)
+	}
+	return v
+}
+
+// segment returns the segment register of the memory operand.
+func (t *tx) segment() int {
+	if t.in.seg >= 0 {
+		return t.in.seg
+	}
+	return t.in.defaultSegment
+}
+
+// linear checks an access of size bytes at off in a segment and returns its
+// linear address (SDM vol. 3, 5.3 and 5.5).
+func (t *tx) linear(seg int, off ir.Val, size int, write bool) ir.Val {
+	s := slotSeg + ir.Slot(seg)*segWords
+	if !t.is(modeFull(seg)) {
+		vec := vecGP
+		if seg == SS {
+			vec = vecSS
+		}
+		code := faultCode(vec, 0, true)
+		hi := segRHi
+		if write {
+			hi = segWHi
+		}
+		end := t.BinImm(ir.Add, t.Conv(ir.I64, off, false), uint64(size))
+		t.Guard(t.Cmp(ir.Ltu, t.Get(ir.I64, s+hi), end), code)
+		if t.is(modeExpDown) {
+			t.Guard(t.Cmp(ir.Ltu, t.Conv(ir.I64, off, false), t.Get(ir.I64, s+segLo)), code)
+		}
+	}
+	lin := off
+	if !t.is(modeZero(seg)) {
+		lin = t.Bin(ir.Add, t.Get(ir.I32, s+segBase), off)
+	}
+	if t.is(modeAlign) && size > 1 && size <= 8 {
+		t.Guard(t.CmpImm(ir.Ne, t.BinImm(ir.And, lin, uint64(size-1)), 0), faultCode(vecAC, 0, true))
+	}
+	if t.is(modeDbgData) {
+		kind := uint64(size)
+		if write {
+			kind |= 1 << 8
+		}
+		t.Call(ir.Void, hDataBreak, ir.NoStop, lin, t.imm32(kind))
+		t.alone = true
+	}
+	return lin
+}
+
+func (t *tx) load(seg int, off ir.Val, size int) ir.Val {
+	return t.Load(t.linear(seg, off, size, false), ir.Mem{Size: size, Index: t.mmu()})
+}
+
+func (t *tx) store(seg int, off, v ir.Val, size int) {
+	t.Store(t.linear(seg, off, size, true), v, ir.Mem{Size: size, Index: t.mmu()})
+}
+
+// loc is a place that is read and then written.
+type loc struct {
+	size int
+	reg  int
+	mem  bool
+	addr ir.Val // linear
+}
+
+// place finds where operand i is, for a read that a write follows.
+func (t *tx) place(i int) loc {
+	o := &t.in.enc.operands[i]
+	l := loc{size: t.in.sizeOf(o)}
+	switch o.kind {
+	case "E", "M", "R":
+		if t.in.mem {
+			l.mem, l.addr = true, t.linear(t.segment(), t.ea(), l.size, true)
+			return l
+		}
+		l.reg = t.in.rm
+	case "G":
+		l.reg = t.in.reg
+	case "Z":
+		l.reg = int(t.in.opcode & 7)
+	case "AL", "eAX":
+		l.reg = rAX
+	case "CL":
+		l.reg = rCX
+	default:
+		panic("BUG: x86: place of " + o.text)
+	}
+	return l
+}
+
+// get reads the place; a write will follow.
+func (t *tx) get(l loc) ir.Val {
+	if l.mem {
+		return t.Load(l.addr, ir.Mem{Size: l.size, Index: t.mmu(), RMW: true})
+	}
+	return t.reg(l.reg, l.size)
+}
+
+func (t *tx) put(l loc, v ir.Val) {
+	if l.mem {
+		t.Store(l.addr, v, ir.Mem{Size: l.size, Index: t.mmu()})
+		return
+	}
+	t.setReg(l.reg, l.size, v)
+}
+
+// read reads operand i.
+func (t *tx) read(i int) ir.Val {
+	in := &t.in
+	o := &in.enc.operands[i]
+	size := in.sizeOf(o)
+	switch o.kind {
+	case "E", "M", "O", "R":
+		if in.mem {
+			return t.load(t.segment(), t.ea(), size)
+		}
+		return t.reg(in.rm, size)
+	case "G":
+		return t.reg(in.reg, size)
+	case "Z":
+		return t.reg(int(in.opcode&7), size)
+	case "I", "sI":
+		if o.kind == "sI" {
+			size = in.opsize
+		}
+		return t.Const(ir.IntType(size), uint64(in.imm))
+	case "AL", "eAX":
+		return t.reg(rAX, size)
+	case "CL":
+		return t.reg(rCX, 1)
+	case "DX":
+		return t.reg(rDX, 2)
+	case "1":
+		return t.Const(ir.I8, 1)
+	}
+	panic("BUG: x86: read of " + o.text)
+}
+
+// write writes operand i, which is not read.
+func (t *tx) write(i int, v ir.Val) {
+	in := &t.in
+	o := &in.enc.operands[i]
+	size := in.sizeOf(o)
+	switch o.kind {
+	case "E", "M", "O", "R":
+		if in.mem {
+			t.store(t.segment(), t.ea(), v, size)
+			return
+		}
+		t.setReg(in.rm, size, v)
+	case "G":
+		t.setReg(in.reg, size, v)
+	case "Z":
+		t.setReg(int(in.opcode&7), size, v)
+	case "AL", "eAX":
+		t.setReg(rAX, size, v)
+	default:
+		panic("BUG: x86: write of " + o.text)
+	}
+}
+
+// size of operand i in bytes.
+func (t *tx) size(i int) int { return t.in.sizeOf(&t.in.enc.operands[i]) }
+
+// --- the ends of units
+
+// raise ends the unit with an exception.
+func (t *tx) raise(vec int, code uint32, hasCode bool) {
+	t.call(hRaise, t.Const(ir.I64, faultCode(vec, code, hasCode)))
+	t.Exit(t.imm32(uint64(t.pc)))
+}
+
+// call calls a helper that may do anything, and forgets what it may change.
+func (t *tx) call(h int, args ...ir.Val) ir.Val {
+	v := t.Call(ir.I64, h, 0, args...)
+	t.cc = cc{}
+	return v
+}
+
+// callExit calls a helper after which the mode may be another.
+func (t *tx) callExit(h int, args ...ir.Val) {
+	t.call(h, args...)
+	t.exit(t.next)
+}
+
+// exit leaves for the vCPU loop, to go on at pc.
+func (t *tx) exit(pc uint32) { t.exitTo(t.imm32(uint64(pc))) }
+
+func (t *tx) exitTo(pc ir.Val) {
+	t.endOfInstruction(pc)
+	t.Exit(pc)
+}
+
+// endOfInstruction does what comes after an instruction that has run alone.
+func (t *tx) endOfInstruction(pc ir.Val) {
+	if t.is(modeRF) {
+		// RF is cleared after every instruction (SDM vol. 3, 17.3.1.1) but
+		// those that load EFLAGS, which end in a call of their own.
+		t.Set(slotFlags, t.BinImm(ir.And, t.Get(ir.I64, slotFlags), ^uint64(flagRF)))
+	}
+	t.stepTrap(pc)
+}
+
+// stepTrap raises the debug traps of the instruction, after which the program
+// goes on at pc. Those of a load of SS wait for the next instruction (SDM
+// vol. 3, 6.8.3).
+func (t *tx) stepTrap(pc ir.Val) {
+	if t.is(modeTF|modeDbgData) && !t.loadsSS {
+		t.call(hStepTrap, pc, t.imm32(b2u(t.is(modeTF))))
+	}
+}
+
+// link goes on at pc, in the same mode.
+func (t *tx) link(pc uint32) {
+	if t.alone {
+		t.exit(pc)
+		return
+	}
+	t.Link(uint64(pc))
+}
+
+// jumpTo goes on at an address that is a value of the operand size.
+func (t *tx) jumpTo(pc ir.Val) {
+	pc = t.Conv(ir.I32, pc, false)
+	t.checkTarget(pc)
+	if t.alone {
+		t.exitTo(pc)
+		return
+	}
+	t.Indirect(pc)
+}
+
+// checkTarget raises #GP if pc is not within CS.
+func (t *tx) checkTarget(pc ir.Val) {
+	if t.key.Limit <= 0xffffffff {
+		if v, ok := t.IsConst(pc); ok && v < t.key.Limit {
+			return
+		}
+		t.Guard(t.Cmp(ir.Leu, t.Const(ir.I64, t.key.Limit), t.Conv(ir.I64, pc, false)), faultCode(vecGP, 0, true))
+	}
+}
+
+// target returns where a relative jump goes.
+func (t *tx) target() uint32 {
+	pc := t.next + t.in.imm
+	if t.in.opsize == 2 {
+		pc &= 0xffff
+	}
+	return pc
+}
+
+// branch goes to the jump's target if cond is true, else on.
+func (t *tx) branch(cond ir.Val) {
+	to := t.target()
+	if uint64(to) >= t.key.Limit { // only a taken jump faults
+		t.Guard(cond, faultCode(vecGP, 0, true))
+		t.link(t.next)
+		return
+	}
+	if t.alone {
+		t.exitTo(t.Select(cond, t.imm32(uint64(to)), t.imm32(uint64(t.next))))
+		return
+	}
+	n := len(t.Unit().Blocks)
+	t.Branch(cond, n, n+1)
+	t.ContinueBlock()
+	t.Link(uint64(to))
+	t.ContinueBlock()
+	t.Link(uint64(t.next))
+}
+
+// --- the stack
+
+// stackMask wraps an offset to the stack's address size.
+func (t *tx) stackWrap(v ir.Val) ir.Val {
+	if t.is(modeStack32) {
+		return v
+	}
+	return t.BinImm(ir.And, v, 0xffff)
+}
+
+func (t *tx) sp() ir.Val { return t.stackWrap(t.Get(ir.I32, slotGPR+rSP)) }
+
+// setSP writes SP or ESP.
+func (t *tx) setSP(v ir.Val) {
+	if t.is(modeStack32) {
+		t.Set(slotGPR+rSP, v)
+		return
+	}
+	t.setReg(rSP, 2, v)
+}
+
+// push stores v, of size bytes, and moves the stack pointer.
+func (t *tx) push(v ir.Val, size int) {
+	sp := t.stackWrap(t.BinImm(ir.Add, t.Get(ir.I32, slotGPR+rSP), -uint64(size)))
+	t.store(SS, sp, v, size)
+	t.setSP(sp)
+}
+
+// peek reads size bytes at depth bytes above the top of the stack.
+func (t *tx) peek(depth, size int) ir.Val {
+	return t.load(SS, t.stackWrap(t.BinImm(ir.Add, t.sp(), uint64(depth))), size)
+}
+
+// drop moves the stack pointer up.
+func (t *tx) drop(n int) {
+	t.setSP(t.stackWrap(t.BinImm(ir.Add, t.Get(ir.I32, slotGPR+rSP), uint64(n))))
+}
+
+// pop is peek and drop.
+func (t *tx) pop(size int) ir.Val {
+	v := t.peek(0, size)
+	t.drop(size)
+	return v
+}

@@ -1,0 +1,497 @@
+package x86
+
+import "rhea/internal/ir"
+
+// emitters names the translation of each mnemonic of the opcode maps.
+func emitters() map[string]emitter {
+	m := map[string]emitter{
+		"ADD": emitAdd, "OR": logic(ir.Or), "ADC": emitAdc, "SBB": emitSbb,
+		"AND": logic(ir.And), "SUB": emitSub, "XOR": logic(ir.Xor), "CMP": emitCmp,
+		"TEST": emitTest, "INC": incDec(ir.Add, ccInc), "DEC": incDec(ir.Sub, ccDec),
+		"NOT": emitNot, "NEG": emitNeg, "MUL": emitMul, "IMUL1": emitIMul1, "IMUL": emitIMul,
+		"DIV": emitDiv, "IDIV": emitIDiv,
+		"ROL": rotate(ir.Rotl), "ROR": rotate(ir.Rotr), "RCL": rotateCarry(hRCL), "RCR": rotateCarry(hRCR),
+		"SHL": shift(ir.Shl), "SHR": shift(ir.Shr), "SAR": shift(ir.Sar),
+		"SHLD": doubleShift(true), "SHRD": doubleShift(false),
+		"BT": bitTest(0), "BTS": bitTest('s'), "BTR": bitTest('r'), "BTC": bitTest('c'),
+		"BSF": bitScan(ir.Ctz), "BSR": bitScan(ir.Clz), "BSWAP": emitBswap,
+		"DAA": decimal(hDAA), "DAS": decimal(hDAS), "AAA": decimal(hAAA), "AAS": decimal(hAAS),
+		"AAM": emitAAM, "AAD": decimal(hAAD),
+		"XADD": emitXadd, "CMPXCHG": emitCmpxchg, "CMPXCHG8B": emitCmpxchg8b,
+		"CLC": carryFlag(ir.And, ^uint64(flagCF)), "STC": carryFlag(ir.Or, flagCF), "CMC": carryFlag(ir.Xor, flagCF),
+		"SETcc": emitSetcc, "CMOVcc": emitCmov, "SALC": emitSalc,
+	}
+	addMoveEmitters(m)
+	addControlEmitters(m)
+	addSystemEmitters(m)
+	addX87Emitters(m)
+	addMMXEmitters(m)
+	addSSEEmitters(m)
+	return m
+}
+
+func emitAdd(t *tx) {
+	l := t.place(0)
+	x := t.get(l)
+	y := t.read(1)
+	r := t.Bin(ir.Add, x, y)
+	t.put(l, r)
+	t.setCC(ccAdd, l.size, r, y, x)
+}
+
+func emitSub(t *tx) {
+	l := t.place(0)
+	x := t.get(l)
+	y := t.read(1)
+	r := t.Bin(ir.Sub, x, y)
+	t.put(l, r)
+	t.setCC(ccSub, l.size, r, y, x)
+}
+
+func emitCmp(t *tx) {
+	x := t.read(0)
+	y := t.read(1)
+	t.setCC(ccSub, t.size(0), t.Bin(ir.Sub, x, y), y, x)
+}
+
+func emitAdc(t *tx) {
+	l := t.place(0)
+	x := t.get(l)
+	y := t.read(1)
+	c := t.Conv(t.TypeOf(x), t.carry(), false)
+	r := t.Bin(ir.Add, t.Bin(ir.Add, x, y), c)
+	t.put(l, r)
+	t.setCC(ccAdc, l.size, r, y, x)
+}
+
+func emitSbb(t *tx) {
+	l := t.place(0)
+	x := t.get(l)
+	y := t.read(1)
+	c := t.Conv(t.TypeOf(x), t.carry(), false)
+	r := t.Bin(ir.Sub, t.Bin(ir.Sub, x, y), c)
+	t.put(l, r)
+	t.setCC(ccSbb, l.size, r, y, x)
+}
+
+func logic(op ir.Op) emitter {
+	return func(t *tx) {
+		l := t.place(0)
+		e := t.in.enc
+		if op == ir.Xor && !l.mem && len(e.operands) == 2 && e.operands[1].kind != "I" && e.operands[1].kind != "sI" && !t.in.mem && t.in.reg == t.in.rm && e.hasModRM && e.operands[1].kind != "Z" {
+			z := t.Const(ir.IntType(l.size), 0) // XOR r,r
+			t.put(l, z)
+			t.setCC(ccLogic, l.size, z, 0, 0)
+			return
+		}
+		x := t.get(l)
+		y := t.read(1)
+		r := t.Bin(op, x, y)
+		t.put(l, r)
+		t.setCC(ccLogic, l.size, r, 0, 0)
+	}
+}
+
+func emitTest(t *tx) {
+	x := t.read(0)
+	y := t.read(1)
+	r := x
+	if x != y {
+		r = t.Bin(ir.And, x, y)
+	}
+	t.setCC(ccLogic, t.size(0), r, 0, 0)
+}
+
+func incDec(op ir.Op, kind uint64) emitter {
+	return func(t *tx) {
+		l := t.place(0)
+		x := t.get(l)
+		c := t.Conv(ir.I64, t.carry(), false)
+		r := t.BinImm(op, x, 1)
+		t.put(l, r)
+		t.setCC(kind, l.size, r, c, 0)
+	}
+}
+
+func emitNot(t *tx) {
+	l := t.place(0)
+	t.put(l, t.Un(ir.Not, t.get(l)))
+}
+
+func emitNeg(t *tx) {
+	l := t.place(0)
+	x := t.get(l)
+	z := t.Const(t.TypeOf(x), 0)
+	r := t.Un(ir.Neg, x)
+	t.put(l, r)
+	t.setCC(ccSub, l.size, r, x, z)
+}
+
+// wide gives both halves of a product: low, high.
+func (t *tx) product(x, y ir.Val, size int, signed bool) (lo, hi ir.Val) {
+	typ := ir.IntType(size)
+	big := ir.I32
+	if size == 4 {
+		big = ir.I64
+	}
+	p := t.Bin(ir.Mul, t.Conv(big, x, signed), t.Conv(big, y, signed))
+	return t.Conv(typ, p, false), t.Extract(typ, p, size*8, size*8)
+}
+
+// setProduct writes AX, DX:AX or EDX:EAX.
+func (t *tx) setProduct(lo, hi ir.Val, size int) {
+	if size == 1 {
+		t.setReg(rAX, 2, t.Bin(ir.Or, t.Conv(ir.I16, lo, false), t.BinImm(ir.Shl, t.Conv(ir.I16, hi, false), 8)))
+		return
+	}
+	t.setReg(rAX, size, lo)
+	t.setReg(rDX, size, hi)
+}
+
+func emitMul(t *tx) {
+	size := t.size(0)
+	lo, hi := t.product(t.reg(rAX, size), t.read(0), size, false)
+	t.setProduct(lo, hi, size)
+	t.setCC(ccMul, size, lo, t.Conv(ir.I64, t.CmpImm(ir.Ne, hi, 0), false), 0)
+}
+
+func emitIMul1(t *tx) {
+	size := t.size(0)
+	lo, hi := t.product(t.reg(rAX, size), t.read(0), size, true)
+	t.setProduct(lo, hi, size)
+	t.setCC(ccMul, size, lo, t.signOverflow(lo, hi, size), 0)
+}
+
+// signOverflow is 1 if hi is not lo's sign.
+func (t *tx) signOverflow(lo, hi ir.Val, size int) ir.Val {
+	sign := t.BinImm(ir.Sar, lo, uint64(size*8-1))
+	return t.Conv(ir.I64, t.Cmp(ir.Ne, hi, sign), false)
+}
+
+func emitIMul(t *tx) {
+	size := t.size(0)
+	var x, y ir.Val
+	if len(t.in.enc.operands) == 3 {
+		x, y = t.read(1), t.read(2)
+	} else {
+		x, y = t.read(0), t.read(1)
+	}
+	lo, hi := t.product(x, y, size, true)
+	t.write(0, lo)
+	t.setCC(ccMul, size, lo, t.signOverflow(lo, hi, size), 0)
+}
+
+// dividend returns AX, DX:AX or EDX:EAX as an I64.
+func (t *tx) dividend(size int, signed bool) ir.Val {
+	if size == 1 {
+		return t.Conv(ir.I64, t.reg(rAX, 2), signed)
+	}
+	n := uint64(size * 8)
+	v := t.Bin(ir.Or, t.Conv(ir.I64, t.reg(rAX, size), false), t.BinImm(ir.Shl, t.Conv(ir.I64, t.reg(rDX, size), false), n))
+	if signed && size == 2 {
+		v = t.Conv(ir.I64, t.Conv(ir.I32, v, false), true)
+	}
+	return v
+}
+
+func (t *tx) setQuotient(q, r ir.Val, size int) {
+	if size == 1 {
+		lo := t.Conv(ir.I16, t.Conv(ir.I8, q, false), false)
+		t.setReg(rAX, 2, t.Bin(ir.Or, lo, t.BinImm(ir.Shl, t.Conv(ir.I16, r, false), 8)))
+		return
+	}
+	typ := ir.IntType(size)
+	t.setReg(rAX, size, t.Conv(typ, q, false))
+	t.setReg(rDX, size, t.Conv(typ, r, false))
+}
+
+func emitDiv(t *tx) {
+	size := t.size(0)
+	d := t.Conv(ir.I64, t.read(0), false)
+	n := t.dividend(size, false)
+	de := faultCode(vecDE, 0, false)
+	t.Guard(t.CmpImm(ir.Eq, d, 0), de)
+	q := t.Bin(ir.UDiv, n, d)
+	t.Guard(t.Cmp(ir.Ltu, t.Const(ir.I64, 1<<(size*8)-1), q), de)
+	t.setQuotient(q, t.Bin(ir.URem, n, d), size)
+}
+
+func emitIDiv(t *tx) {
+	size := t.size(0)
+	d := t.Conv(ir.I64, t.read(0), true)
+	n := t.dividend(size, true)
+	de := faultCode(vecDE, 0, false)
+	t.Guard(t.CmpImm(ir.Eq, d, 0), de)
+	q := t.Bin(ir.SDiv, n, d)
+	narrow := t.Conv(ir.I64, t.Conv(ir.IntType(size), q, false), true)
+	t.Guard(t.Cmp(ir.Ne, q, narrow), de)
+	if size == 4 { // -2^63 / -1 does not fit an I64 either
+		bad := t.Bin(ir.And, t.CmpImm(ir.Eq, n, 1<<63), t.CmpImm(ir.Eq, d, ^uint64(0)))
+		t.Guard(bad, de)
+	}
+	t.setQuotient(q, t.Bin(ir.SRem, n, d), size)
+}
+
+// count reads a shift count, modulo 32, as an I32.
+func (t *tx) count(i int) ir.Val {
+	return t.BinImm(ir.And, t.Conv(ir.I32, t.read(i), false), 31)
+}
+
+func shift(op ir.Op) emitter {
+	return func(t *tx) {
+		l := t.place(0)
+		n := t.count(1)
+		x := t.get(l)
+		typ := ir.IntType(l.size)
+		wide := t.Conv(ir.I32, x, op == ir.Sar)
+		r := t.Conv(typ, t.Bin(op, wide, n), false)
+		kind := ccShr
+		if op == ir.Shl {
+			kind = ccShl
+		}
+		if k, ok := t.IsConst(n); ok {
+			if k == 0 {
+				t.put(l, x)
+				return
+			}
+			last := t.Conv(typ, t.BinImm(op, wide, k-1), false)
+			t.put(l, r)
+			t.setCC(kind, l.size, r, last, 0)
+			return
+		}
+		// A count of 0 leaves the flags alone.
+		last := t.Conv(typ, t.Bin(op, wide, t.BinImm(ir.Sub, n, 1)), false)
+		t.put(l, r)
+		nz := t.CmpImm(ir.Ne, n, 0)
+		old := t.flags()
+		t.selectFlags(nz, t.Call(ir.I64, hFlags, ir.Pure, t.imm32(kind+log2(l.size)), r, last), old)
+	}
+}
+
+func log2(size int) uint64 {
+	switch size {
+	case 1:
+		return 0
+	case 2:
+		return 1
+	case 4:
+		return 2
+	}
+	return 3
+}
+
+// selectFlags makes the flags new if cond is true, else old.
+func (t *tx) selectFlags(cond, flags, old ir.Val) { t.setFlags(t.Select(cond, flags, old)) }
+
+func rotate(op ir.Op) emitter {
+	return func(t *tx) {
+		l := t.place(0)
+		n := t.count(1)
+		x := t.get(l)
+		typ := ir.IntType(l.size)
+		k, isConst := t.IsConst(n)
+		if isConst && k == 0 {
+			t.put(l, x)
+			return
+		}
+		old := t.flags()
+		r := t.Bin(op, x, t.Conv(typ, n, false))
+		t.put(l, r)
+		top := l.size*8 - 1
+		// CF is the bit that went round last; OF, defined for a count of 1, is
+		// CF xor the sign (ROL), or the two top bits' xor (ROR).
+		var cf, other ir.Val
+		if op == ir.Rotl {
+			cf, other = t.Extract(ir.I64, r, 0, 1), t.Extract(ir.I64, r, top, 1)
+		} else {
+			cf, other = t.Extract(ir.I64, r, top, 1), t.Extract(ir.I64, r, top-1, 1)
+		}
+		f := t.BinImm(ir.And, old, ^uint64(flagCF|flagOF)&flagsArith)
+		f = t.Bin(ir.Or, f, cf)
+		f = t.Bin(ir.Or, f, t.BinImm(ir.Shl, t.Bin(ir.Xor, cf, other), 11))
+		if isConst {
+			t.setFlags(f)
+			return
+		}
+		t.selectFlags(t.CmpImm(ir.Ne, n, 0), f, old)
+	}
+}
+
+// rotateCarry does RCL and RCR in a helper: it returns the result, and above
+// it, at bit 32, the flags CF and OF at their places.
+func rotateCarry(h int) emitter {
+	return func(t *tx) {
+		l := t.place(0)
+		n := t.count(1)
+		x := t.get(l)
+		old := t.flags()
+		arg := t.Bin(ir.Or, n, t.imm32(uint64(l.size)<<8))
+		v := t.Call(ir.I64, h, ir.Pure, t.Conv(ir.I64, x, false), arg, old)
+		t.put(l, t.Conv(ir.IntType(l.size), v, false))
+		t.setFlags(t.BinImm(ir.And, t.BinImm(ir.Shr, v, 32), flagsArith))
+	}
+}
+
+func doubleShift(left bool) emitter {
+	return func(t *tx) {
+		l := t.place(0)
+		n := t.count(2)
+		x := t.get(l)
+		y := t.read(1)
+		old := t.flags()
+		arg := t.Bin(ir.Or, n, t.imm32(uint64(l.size)<<8))
+		if !left {
+			arg = t.Bin(ir.Or, arg, t.imm32(1<<16))
+		}
+		xy := t.Bin(ir.Or, t.Conv(ir.I64, x, false), t.BinImm(ir.Shl, t.Conv(ir.I64, y, false), 32))
+		v := t.Call(ir.I64, hDoubleShift, ir.Pure, xy, arg, old)
+		t.put(l, t.Conv(ir.IntType(l.size), v, false))
+		t.setFlags(t.BinImm(ir.And, t.BinImm(ir.Shr, v, 32), flagsArith))
+	}
+}
+
+// bitTest does BT and its kin; how is what becomes of the bit.
+func bitTest(how byte) emitter {
+	return func(t *tx) {
+		in := &t.in
+		size := t.size(0)
+		typ := ir.IntType(size)
+		bit := t.read(1)
+		fromReg := in.enc.operands[1].kind == "G"
+		if !fromReg {
+			bit = t.Conv(typ, bit, false)
+		}
+		l := loc{size: size, reg: in.rm}
+		if in.mem {
+			off := t.ea()
+			if fromReg { // the offset reaches beyond the operand
+				words := t.BinImm(ir.Sar, t.Conv(ir.I32, bit, true), uint64(3+log2(size)))
+				off = t.Bin(ir.Add, off, t.BinImm(ir.Shl, words, log2(size)))
+				if in.adsize == 2 {
+					off = t.BinImm(ir.And, off, 0xffff)
+				}
+			}
+			l.mem, l.addr = true, t.linear(t.segment(), off, size, how != 0)
+		}
+		var x ir.Val
+		if l.mem {
+			x = t.Load(l.addr, ir.Mem{Size: size, Index: t.mmu(), RMW: how != 0})
+		} else {
+			x = t.reg(l.reg, size)
+		}
+		n := t.BinImm(ir.And, bit, uint64(size*8-1))
+		old := t.flags()
+		mask := t.Bin(ir.Shl, t.Const(typ, 1), n)
+		cf := t.BinImm(ir.And, t.Conv(ir.I64, t.Bin(ir.Shr, x, n), false), 1)
+		switch how {
+		case 's':
+			t.put(l, t.Bin(ir.Or, x, mask))
+		case 'r':
+			t.put(l, t.Bin(ir.And, x, t.Un(ir.Not, mask)))
+		case 'c':
+			t.put(l, t.Bin(ir.Xor, x, mask))
+		}
+		t.setFlags(t.Bin(ir.Or, t.BinImm(ir.And, old, flagsArith&^flagCF), cf))
+	}
+}
+
+func bitScan(op ir.Op) emitter {
+	return func(t *tx) {
+		size := t.size(0)
+		x := t.read(1)
+		old := t.read(0)
+		pos := t.Un(op, x)
+		if op == ir.Clz {
+			pos = t.BinImm(ir.Xor, pos, uint64(size*8-1))
+		}
+		nz := t.CmpImm(ir.Ne, x, 0)
+		t.write(0, t.Select(nz, pos, old)) // a source of 0 leaves it alone, on all chips
+		t.setCC(ccLogic, size, x, 0, 0)
+	}
+}
+
+func emitBswap(t *tx) { t.write(0, t.Un(ir.Bswap, t.read(0))) }
+
+// decimal adjusts AX in a helper: AX and the flags at bit 32 come back.
+func decimal(h int) emitter {
+	return func(t *tx) {
+		v := t.Call(ir.I64, h, ir.Pure, t.reg(rAX, 2), t.flags(), t.imm32(uint64(t.in.imm)))
+		t.setReg(rAX, 2, t.Conv(ir.I16, v, false))
+		t.setFlags(t.BinImm(ir.And, t.BinImm(ir.Shr, v, 32), flagsArith))
+	}
+}
+
+func emitAAM(t *tx) {
+	if t.in.imm == 0 {
+		t.Guard(t.Const(ir.I8, 1), faultCode(vecDE, 0, false))
+		return
+	}
+	decimal(hAAM)(t)
+}
+
+func emitXadd(t *tx) {
+	l := t.place(0)
+	x := t.get(l)
+	y := t.read(1)
+	r := t.Bin(ir.Add, x, y)
+	if l.mem {
+		t.put(l, r)
+		t.write(1, x)
+	} else {
+		t.write(1, x)
+		t.put(l, r)
+	}
+	t.setCC(ccAdd, l.size, r, y, x)
+}
+
+func emitCmpxchg(t *tx) {
+	l := t.place(0)
+	x := t.get(l)
+	acc := t.reg(rAX, l.size)
+	y := t.read(1)
+	same := t.Cmp(ir.Eq, acc, x)
+	r := t.Select(same, y, x)
+	if l.mem {
+		t.put(l, r) // always stored (SDM: the destination receives a write cycle)
+		t.setReg(rAX, l.size, t.Select(same, acc, x))
+	} else {
+		a := t.Select(same, acc, x)
+		t.setReg(rAX, l.size, a)
+		if l.reg != rAX {
+			t.put(l, r)
+		} else { // the accumulator is the destination: equal, so it is loaded
+			t.put(l, t.Select(same, y, a))
+		}
+	}
+	t.setCC(ccSub, l.size, t.Bin(ir.Sub, acc, x), x, acc)
+}
+
+func emitCmpxchg8b(t *tx) {
+	addr := t.linear(t.segment(), t.ea(), 8, true)
+	m := ir.Mem{Size: 8, Index: t.mmu(), RMW: true}
+	x := t.Load(addr, m)
+	pair := func(hi, lo int) ir.Val {
+		return t.Bin(ir.Or, t.Conv(ir.I64, t.reg(lo, 4), false), t.BinImm(ir.Shl, t.Conv(ir.I64, t.reg(hi, 4), false), 32))
+	}
+	same := t.Cmp(ir.Eq, x, pair(rDX, rAX))
+	t.Store(addr, t.Select(same, pair(rCX, rBX), x), m)
+	old := t.flags()
+	t.setReg(rAX, 4, t.Conv(ir.I32, x, false)) // unchanged if equal
+	t.setReg(rDX, 4, t.Extract(ir.I32, x, 32, 32))
+	zf := t.BinImm(ir.Shl, t.Conv(ir.I64, same, false), 6)
+	t.setFlags(t.Bin(ir.Or, t.BinImm(ir.And, old, flagsArith&^flagZF), zf))
+}
+
+func carryFlag(op ir.Op, v uint64) emitter {
+	return func(t *tx) { t.setFlags(t.BinImm(op, t.flags(), v)) }
+}
+
+func emitSetcc(t *tx) { t.write(0, t.condition(int(t.in.opcode&15))) }
+
+func emitCmov(t *tx) {
+	x := t.read(1)
+	old := t.read(0)
+	t.write(0, t.Select(t.condition(int(t.in.opcode&15)), x, old))
+}
+
+func emitSalc(t *tx) { t.setReg(rAX, 1, t.Un(ir.Neg, t.carry())) }

@@ -1,0 +1,202 @@
+package x86
+
+import "rhea/internal/ir"
+
+func addSystemEmitters(m map[string]emitter) {
+	for name, f := range map[string]emitter{
+		"PUSHF": emitPushf, "POPF": emitPopf, "CLI": system(hCli), "STI": system(hSti),
+		"HLT": system(hHlt), "IN": emitIn, "OUT": emitOut,
+		"CLTS": system(hClts), "INVD": system(hCacheOp), "WBINVD": system(hCacheOp),
+		"RDTSC": system(hRdtsc), "RDMSR": system(hRdmsr), "WRMSR": system(hWrmsr), "RDPMC": system(hRdpmc),
+		"CPUID": system(hCpuid), "SYSENTER": emitSysenter, "SYSEXIT": emitSysexit, "RSM": emitRsm,
+		"SGDT": storeTable(0), "SIDT": storeTable(1), "LGDT": loadTable(0), "LIDT": loadTable(1),
+		"SLDT": storeSelector(slotLDTR), "STR": storeSelector(slotTR),
+		"LLDT": selectorOp(hLldt), "LTR": selectorOp(hLtr),
+		"VERR": verify(hVerr), "VERW": verify(hVerw), "LAR": inspect(hLar), "LSL": inspect(hLsl),
+		"SMSW": emitSmsw, "LMSW": emitLmsw, "INVLPG": emitInvlpg,
+	} {
+		m[name] = f
+	}
+}
+
+// system calls a helper that takes nothing from the code and ends the unit.
+func system(h int) emitter {
+	return func(t *tx) { t.callExit(h, t.imm32(uint64(t.next))) }
+}
+
+func emitPushf(t *tx) {
+	v := t.call(hPushf, t.imm32(uint64(t.in.opsize)))
+	t.push(t.Conv(ir.IntType(t.in.opsize), v, false), t.in.opsize)
+}
+
+func emitPopf(t *tx) {
+	v := t.peek(0, t.in.opsize)
+	t.call(hPopf, t.Conv(ir.I32, v, false), t.imm32(uint64(t.in.opsize)))
+	t.drop(t.in.opsize)
+	t.alonePopf()
+}
+
+// alonePopf ends a unit after POPF, which decides itself about RF.
+func (t *tx) alonePopf() {
+	pc := t.imm32(uint64(t.next))
+	t.stepTrap(pc)
+	t.Exit(pc)
+}
+
+// port reads the port operand.
+func (t *tx) port(i int) ir.Val {
+	if t.in.enc.operands[i].kind == "DX" {
+		return t.Conv(ir.I32, t.reg(rDX, 2), false)
+	}
+	return t.imm32(uint64(t.in.imm & 0xff))
+}
+
+// I/O ends the unit: what a device does may change anything, this code included.
+func emitIn(t *tx) {
+	size := t.size(0)
+	v := t.call(hIn, t.port(1), t.imm32(uint64(size)))
+	t.setReg(rAX, size, t.Conv(ir.IntType(size), v, false))
+	t.link(t.next)
+}
+
+func emitOut(t *tx) {
+	size := t.size(1)
+	t.call(hOut, t.port(0), t.imm32(uint64(size)), t.Conv(ir.I32, t.reg(rAX, size), false))
+	t.link(t.next)
+}
+
+func emitSysenter(t *tx) { t.control(hSysenter, t.imm32(0), t.imm32(0)) }
+func emitSysexit(t *tx)  { t.control(hSysexit, t.imm32(0), t.imm32(0)) }
+func emitRsm(t *tx)      { t.control(hRsm, t.imm32(0), t.imm32(0)) }
+
+func emitMovControl(t *tx) {
+	in := &t.in
+	o := in.enc.operands
+	n := t.imm32(uint64(in.reg))
+	switch { // the mod field is ignored: the operand is always a register
+	case o[1].kind == "C" || o[1].kind == "D":
+		h := hReadCR
+		if o[1].kind == "D" {
+			h = hReadDR
+		}
+		v := t.call(h, n)
+		t.setReg(int(in.modrm&7), 4, t.Conv(ir.I32, v, false))
+	default:
+		h := hSetCR
+		if o[0].kind == "D" {
+			h = hSetDR
+		}
+		t.callExit(h, n, t.reg(int(in.modrm&7), 4))
+	}
+}
+
+func storeTable(n int) emitter {
+	return func(t *tx) {
+		off := t.ea()
+		hi := t.BinImm(ir.Add, off, 2)
+		if t.in.adsize == 2 {
+			hi = t.BinImm(ir.And, hi, 0xffff)
+		}
+		s := slotGDTR + ir.Slot(n*2)
+		base := t.Get(ir.I32, s)
+		limit := t.Get(ir.I32, s+1)
+		m := ir.Mem{Size: 2, Index: t.mmu()}
+		lo := t.linear(t.segment(), off, 2, true)
+		up := t.linear(t.segment(), hi, 4, true)
+		t.Store(lo, t.Conv(ir.I16, limit, false), m)
+		m.Size = 4
+		t.Store(up, base, m)
+	}
+}
+
+func loadTable(n int) emitter {
+	return func(t *tx) {
+		off := t.ea()
+		hi := t.BinImm(ir.Add, off, 2)
+		if t.in.adsize == 2 {
+			hi = t.BinImm(ir.And, hi, 0xffff)
+		}
+		limit := t.load(t.segment(), off, 2)
+		base := t.load(t.segment(), hi, 4)
+		h := hLgdt
+		if n == 1 {
+			h = hLidt
+		}
+		t.callExit(h, t.Conv(ir.I32, limit, false), base, t.imm32(uint64(t.in.opsize)))
+	}
+}
+
+func storeSelector(s ir.Slot) emitter {
+	return func(t *tx) {
+		if !t.is(modePE) {
+			t.raise(vecUD, 0, false)
+			return
+		}
+		v := t.Get(ir.I32, s)
+		if t.in.mem {
+			t.store(t.segment(), t.ea(), t.Conv(ir.I16, v, false), 2)
+			return
+		}
+		t.setReg(t.in.rm, t.in.opsize, t.Conv(ir.IntType(t.in.opsize), v, false))
+	}
+}
+
+func selectorOp(h int) emitter {
+	return func(t *tx) { // the checks of mode and privilege come before the load
+		t.call(hNeedProtected)
+		t.callExit(h, t.Conv(ir.I32, t.read(0), false))
+	}
+}
+
+// setZF sets ZF alone.
+func (t *tx) setZF(v, old ir.Val) {
+	zf := t.BinImm(ir.Shl, t.BinImm(ir.And, v, 1), 6)
+	t.setFlags(t.Bin(ir.Or, t.BinImm(ir.And, old, flagsArith&^flagZF), zf))
+}
+
+func verify(h int) emitter {
+	return func(t *tx) {
+		t.call(hNeedProtected)
+		sel := t.Conv(ir.I32, t.read(0), false)
+		ok := t.call(h, sel)
+		t.setZF(ok, t.flags())
+	}
+}
+
+// inspect does LAR and LSL: the helper returns ZF at bit 32 above the value.
+func inspect(h int) emitter {
+	return func(t *tx) {
+		t.call(hNeedProtected)
+		sel := t.BinImm(ir.And, t.Conv(ir.I32, t.read(1), false), 0xffff)
+		v := t.call(h, sel)
+		ok := t.Extract(ir.I64, v, 32, 1)
+		size := t.size(0)
+		typ := ir.IntType(size)
+		old := t.flags()
+		t.write(0, t.Select(ok, t.Conv(typ, v, false), t.read(0)))
+		t.setZF(ok, old)
+	}
+}
+
+func emitSmsw(t *tx) {
+	v := t.Get(ir.I32, slotCR0)
+	if t.in.mem {
+		t.store(t.segment(), t.ea(), t.Conv(ir.I16, v, false), 2)
+		return
+	}
+	t.setReg(t.in.rm, t.in.opsize, t.Conv(ir.IntType(t.in.opsize), v, false))
+}
+
+func emitLmsw(t *tx) { t.callExit(hLmsw, t.Conv(ir.I32, t.read(0), false)) }
+
+func emitInvlpg(t *tx) {
+	if !t.in.mem {
+		t.raise(vecUD, 0, false)
+		return
+	}
+	lin := t.ea()
+	if !t.is(modeZero(t.segment())) {
+		lin = t.Bin(ir.Add, lin, t.Get(ir.I32, slotSeg+ir.Slot(t.segment())*segWords+segBase))
+	}
+	t.callExit(hInvlpg, lin)
+}

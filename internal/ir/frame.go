@@ -1,0 +1,54 @@
+package ir
+
+// FrameWords is the size of a Frame: whatever a uint16 can index, so that an
+// interpreter's accesses need no bounds checks; few of the words are ever
+// touched. Words below TempBase are guest state, the others are an engine's
+// temporaries.
+const (
+	FrameWords = 1 << 16
+	TempBase   = 512
+)
+
+// Frame is the memory that translated code works on: the guest's state as
+// 64-bit words, and the engine's temporaries. It holds no Go pointers, so
+// that it may lie outside the Go heap.
+//
+// An integer narrower than 64 bits is kept zero-extended to its word. A V128
+// takes two words, the low half first.
+type Frame [FrameWords]uint64
+
+// Slot is the index of a word of guest state.
+type Slot uint16
+
+// SlotInfo describes one slot.
+type SlotInfo struct {
+	Name string
+	Type Type
+}
+
+// Slots describes the guest state of a Frame.
+type Slots struct {
+	// Info has an entry for each word below TempBase; words that are not the
+	// start of a slot have an empty name.
+	Info [TempBase]SlotInfo
+	// PC is the program counter, which Insn sets.
+	PC Slot
+}
+
+// Find returns the slot called name.
+func (s *Slots) Find(name string) (Slot, bool) {
+	for i := range s.Info {
+		if s.Info[i].Name == name && name != "" {
+			return Slot(i), true
+		}
+	}
+	return 0, false
+}
+
+// Name returns the name of a slot.
+func (s *Slots) Name(x Slot) string {
+	if s != nil && int(x) < len(s.Info) && s.Info[x].Name != "" {
+		return s.Info[x].Name
+	}
+	return "s" + itoa(int(x))
+}

@@ -14,6 +14,7 @@ import (
 	"rhea/internal/dev"
 	"rhea/internal/dev/char/uart16550"
 	"rhea/internal/dev/disk/ide"
+	"rhea/internal/dev/display/vga"
 	"rhea/internal/dev/dma/i8237"
 	"rhea/internal/dev/input/i8042"
 	"rhea/internal/dev/input/ps2"
@@ -99,8 +100,11 @@ type Config struct {
 	BIOS    []byte // the last 128 KiB are also below 1 MiB
 	VGABIOS []byte
 
-	VGA      VGAKind
-	VRAM     uint64 // bytes, 0 = 16 MiB
+	VGA  VGAKind
+	VRAM uint64 // bytes, 0 = 16 MiB
+	// OnClean is called when the engine must drop its write-enabled mappings
+	// of video memory, so that writes are noticed.
+	OnClean  func()
 	Drives   [4]*Drive
 	Serial   [4]chardev.Port // nil = no such port
 	Parallel [3]chardev.Port
@@ -177,7 +181,8 @@ type Machine struct {
 	APIC     *lapic.APIC // nil if the CPU has none
 	IDE      [2]*ide.Channel
 	Serial   [4]*uart16550.UART
-	Display  display.Source // nil without one
+	VGA      *vga.VGA       // nil without one
+	Display  display.Source // of VGA
 
 	parts   []Part
 	lines   [16]wired

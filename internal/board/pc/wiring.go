@@ -8,6 +8,7 @@ import (
 	"rhea/internal/dev/char/uart16550"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/dev/disk/piixide"
+	"rhea/internal/dev/display/vga"
 	"rhea/internal/dev/dma/i8237"
 	"rhea/internal/dev/input/i8042"
 	"rhea/internal/dev/input/ps2"
@@ -242,6 +243,45 @@ func (m *Machine) isaParts() {
 		m.add(fmt.Sprintf("isa/ide%d", i), ch)
 	}
 }
+
+// video wires the display adapter: on the PCI bus, where the firmware finds
+// its ROM, or on the ISA bus with the ROM at C0000h.
+func (m *Machine) video() error {
+	if m.c.VGA == VGANone {
+		return nil
+	}
+	if n := m.c.VRAM; n < 256<<10 || n > 512<<20 || n&(n-1) != 0 {
+		return fmt.Errorf("%d bytes of video memory: it must be a power of two from 256 KiB to 512 MiB", n)
+	}
+	if len(m.c.VGABIOS) > 64<<10 {
+		return fmt.Errorf("a video BIOS of %d bytes: at most 64 KiB can be", len(m.c.VGABIOS))
+	}
+	c := vga.Config{Env: m.env, VRAM: m.c.VRAM, OnClean: m.c.OnClean}
+	if m.c.Kind == ISA {
+		v := vga.New(c)
+		m.adapterROM("vgabios", 0xc0000, 0, m.c.VGABIOS)
+		m.ISA.Add(vgaLFB, v.VRAM, 1)
+		m.ISA.Add(0xa0000, v.Window(), 1)
+		m.VGA = v
+		m.add("isa/vga", v)
+	} else {
+		c.Bus, c.Device, c.ROM = m.PCI, 2, m.c.VGABIOS
+		v := vga.New(c)
+		// BIOSes that know no PCI ROMs find it where an ISA card has it.
+		if size := (uint64(len(m.c.VGABIOS)) + 2047) &^ 2047; size > 0 {
+			m.adapterROM("vgabios", 0xc0000, size, m.c.VGABIOS)
+		}
+		m.ISA.Add(0xa0000, v.Window(), 1)
+		m.VGA = v
+		m.add("pci/02.0/vga", v)
+	}
+	m.VGA.MapPorts(m.Ports)
+	m.Display = m.VGA
+	return nil
+}
+
+// vgaLFB is where an ISA card with DISPI has its linear memory.
+const vgaLFB = 0xe0000000
 
 // nmiGate is the AND of what asks for NMIs and the mask of port 70h.
 type nmiGate struct {

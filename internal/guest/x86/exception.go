@@ -20,11 +20,20 @@ type delivery struct {
 	ip      uint32 // pushed
 }
 
+// maxNested bounds the exceptions that follow from one. Four is the most for a
+// sane guest; one whose TSSs overlap its GDT could go on forever, out of reach
+// of everything but RESET, as on the chip.
+const maxNested = 16
+
 // Raise implements guest.CPU: it delivers an exception of the instruction at
 // IP and, as far as need be, those that the delivery meets.
 func (c *CPU) Raise(f *guest.Fault) {
 	c.debugHits = 0
-	for f != nil {
+	for n := 0; f != nil; n++ {
+		if n == maxNested {
+			c.shutdown()
+			return
+		}
 		c.note(f)
 		next := c.deliver(&delivery{
 			vec: f.Vector, code: f.Code, hasCode: f.HasCode, ext: 1, ip: uint32(c.s.IP),

@@ -1,5 +1,7 @@
 package x86
 
+import "rhea/internal/guest"
+
 // SetRegisters lets f change the state from outside (debuggers, tests,
 // loaders) while the processor does not run. Segments are given with Sel,
 // Base, Limit and Attr.
@@ -22,3 +24,9 @@ func (c *CPU) SetEFLAGS(f uint64) {
 	c.setEFLAGS(f, ^uint64(0)>>32)
 	c.refreshMode()
 }
+
+// Halted implements guest.CPU.
+func (c *CPU) Halted() bool { return c.halted }
+
+// Code32 reports whether code at k is 32-bit code.
+func Code32(k guest.Key) bool { return k.Mode&modeCode32 != 0 }

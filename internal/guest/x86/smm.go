@@ -7,7 +7,8 @@ import (
 
 // System management mode (SDM vol. 3, chapter 31). The state save map is the
 // 32-bit one of the P6 family (table 31-1). The manual leaves open where
-// descriptor caches go; here they have the places that firmware knows.
+// descriptor caches and tables go: they take places of our own in the reserved
+// parts of the map.
 
 const (
 	smmEntry    = 0x8000 // of the handler, from SMBASE
@@ -43,10 +44,7 @@ func (c *CPU) smmMap(eflags, dr6 *uint64) []smmField {
 	}
 	for i := range s.Seg {
 		g := &s.Seg[i]
-		cache := uint64(0x7f84 + 12*i)
-		if i >= DS {
-			cache = uint64(0x7f2c + 12*(i-DS))
-		}
+		cache := uint64(0x7e00 + 12*i)
 		m = append(m, smmField{uint64(0x7fa8 + 4*i), &g.Sel},
 			smmField{cache + 8, &g.Base}, smmField{cache + 4, &g.Limit}, smmField{cache, &g.Attr})
 	}

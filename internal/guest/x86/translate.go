@@ -20,8 +20,9 @@ type tx struct {
 	next uint32 // of the instruction after in
 	// alone: the unit is left for the vCPU loop after this instruction
 	// (single step, interrupt shadow, RF).
-	alone bool
-	cc    cc
+	alone   bool
+	loadsSS bool
+	cc      cc
 }
 
 // cc is what is known at translation time of the lazy flags.
@@ -60,7 +61,7 @@ func faultOf(v uint64) *guest.Fault {
 func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit int) *guest.Fault {
 	t := &c.tr.tx
 	*t = tx{Builder: b, c: c, key: k, pc: uint32(k.PC)}
-	t.alone = k.Mode&(modeTF|modeShadow|modeRF) != 0
+	t.alone = k.Mode&(modeTF|modeShadow|modeRF|modeDbgData) != 0
 	if t.alone {
 		limit = 1
 	}
@@ -141,7 +142,7 @@ func (t *tx) one() {
 		t.raise(vecUD, 0, false)
 		return
 	}
-	if in.lock && !t.lockable() {
+	if in.lock && !in.lockable() {
 		t.raise(vecUD, 0, false)
 		return
 	}
@@ -165,15 +166,21 @@ func (t *tx) one() {
 }
 
 // lockable reports whether LOCK is allowed (SDM vol. 2, LOCK).
-func (t *tx) lockable() bool {
-	if !t.in.mem {
+func (in *inst) lockable() bool {
+	if !in.mem {
 		return false
 	}
-	switch t.in.enc.name {
+	switch in.enc.name {
 	case "ADD", "ADC", "AND", "BTC", "BTR", "BTS", "CMPXCHG", "CMPXCHG8B", "DEC", "INC", "NEG", "NOT", "OR", "SBB", "SUB", "XOR", "XADD", "XCHG":
-		return t.in.enc.operands[0].kind != "G" || t.in.enc.name == "XCHG"
+		return in.enc.operands[0].kind != "G" || in.enc.name == "XCHG"
 	}
 	return false
+}
+
+// Lockable reports whether the 16-bit instruction in code may have a LOCK prefix.
+func Lockable(code []byte) bool {
+	in, err := decode(code, false)
+	return err == nil && in.enc != nil && in.lockable()
 }
 
 // --- values
@@ -432,8 +439,15 @@ func (t *tx) endOfInstruction(pc ir.Val) {
 		// those that load EFLAGS, which end in a call of their own.
 		t.Set(slotFlags, t.BinImm(ir.And, t.Get(ir.I64, slotFlags), ^uint64(flagRF)))
 	}
-	if t.is(modeTF | modeDbgData) {
-		t.call(hStepTrap, pc)
+	t.stepTrap(pc)
+}
+
+// stepTrap raises the debug traps of the instruction, after which the program
+// goes on at pc. Those of a load of SS wait for the next instruction (SDM
+// vol. 3, 6.8.3).
+func (t *tx) stepTrap(pc ir.Val) {
+	if t.is(modeTF|modeDbgData) && !t.loadsSS {
+		t.call(hStepTrap, pc, t.imm32(b2u(t.is(modeTF))))
 	}
 }
 

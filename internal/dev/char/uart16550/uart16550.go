@@ -373,10 +373,15 @@ func (u *UART) readRBR() uint8 {
 		u.lsr |= u.rx.errs[0] & lsrOfone
 	}
 	u.touchTimeout()
-	if w, ok := u.c.Port.(chardev.Waker); ok && u.mcr&mcrLoop == 0 {
+	u.wake()
+	return u.rbr
+}
+
+// wake tells the port that there may be room.
+func (u *UART) wake() {
+	if w, ok := u.c.Port.(chardev.Waker); ok && u.Room() > 0 {
 		w.Wake()
 	}
-	return u.rbr
 }
 
 func (u *UART) lineStatus() uint8 {
@@ -459,6 +464,7 @@ func (u *UART) write(reg uint64, v uint8) {
 		if (old^v)&lcrBreak != 0 && u.serial != nil {
 			u.serial.SetBreak(v&lcrBreak != 0)
 		}
+		u.wake() // a reset made room without saying so; every driver comes by here
 	case regMCR:
 		u.writeMCR(v & 0x1f)
 	case regSCR:
@@ -489,9 +495,7 @@ func (u *UART) writeFCR(v uint8) {
 		u.fcr = 0
 	}
 	if v&fcrResetRx != 0 {
-		if w, ok := u.c.Port.(chardev.Waker); ok {
-			w.Wake()
-		}
+		u.wake()
 	}
 }
 
@@ -509,8 +513,8 @@ func (u *UART) writeMCR(v uint8) {
 		}
 		u.serial.SetModem(m)
 	}
-	if w, ok := u.c.Port.(chardev.Waker); ok && left {
-		w.Wake()
+	if left {
+		u.wake()
 	}
 }
 

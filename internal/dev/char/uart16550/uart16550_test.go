@@ -132,7 +132,9 @@ func TestScripts(t *testing.T) {
 		"modem interrupt": `w1 4 8 / r1 6 = 0xb0 / w1 1 8 / w1 4 0x18 / out irq = 1 / r1 2 = 0 / r1 6 = 0x83 / out irq = 0`,
 		"interrupt priority": `
 			w1 4 8 / w1 1 15 / rx 1 / rx 2 / w1 0 1 / r1 2 = 6 / r1 5 & 2 = 2 / r1 2 = 4 / r1 0 = 2 / r1 2 = 2 / r1 2 = 1`,
-		"FCR":       `w1 2 0xc0 / r1 2 = 1 / w1 2 0xc1 / r1 2 = 0xc1 / rx 1 / w1 2 0 / r1 5 = 0x60 / r1 2 = 1`,
+		"FCR": `w1 2 0xc0 / r1 2 = 1 / w1 2 0xc1 / r1 2 = 0xc1 / rx 1 / w1 2 0 / r1 5 = 0x60 / r1 2 = 1`,
+		"input that waited over a reset": `
+			type 1 2 3 / reset / r1 5 = 0x60 / w1 3 3 / r1 5 = 0x61 / r1 0 = 2 / r1 0 = 3`,
 		"read-only": `w1 5 0 / log = "read-only" / w1 6 0 / log = "read-only"`,
 	} {
 		t.Run(name, func(t *testing.T) { devtest.Run(t, build, script) })

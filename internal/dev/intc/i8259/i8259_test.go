@@ -52,6 +52,9 @@ func TestScripts(t *testing.T) {
 			w1 0xa0 0x20 / w1 0x20 0x20 / w1 0xa0 0x20 / w1 0x20 0x20 / out int = 0`,
 		"two of the slave's at once": start + `
 			in irq14 1 / in irq15 1 / ack = 0x76 / w1 0xa0 0x20 / w1 0x20 0x20 / out int = 1 / ack = 0x77`,
+		"the slave asks again at once": start + `
+			w1 0xa0 0x11 / w1 0xa1 0x70 / w1 0xa1 2 / w1 0xa1 3      # automatic EOI
+			in irq14 1 / in irq15 1 / ack = 0x76 / w1 0x20 0x20 / out int = 1 / ack = 0x77`,
 		"slave in service, another waits": start + `
 			in irq9 1 / ack = 0x71 / in irq10 1 / out int = 0
 			w1 0xa0 0x20 / out int = 0 / w1 0x20 0x20 / out int = 1 / ack = 0x72`,

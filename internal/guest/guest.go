@@ -99,6 +99,8 @@ type CPU interface {
 	Pending() bool
 	// Service does it: takes an interrupt, for example.
 	Service()
+	// Halted reports whether it waits for something to be pending.
+	Halted() bool
 	// Raise delivers an exception of the instruction at the current PC.
 	Raise(*Fault)
 	// Guarded is called when an ir.Guard with this code has left a unit.

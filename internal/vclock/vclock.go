@@ -32,6 +32,10 @@ type Timer struct {
 func (t *Timer) Set(at int64) {
 	q := t.q
 	q.mu.Lock()
+	if t.index >= 0 && t.at == at { // parts settle often: nobody need wake
+		q.mu.Unlock()
+		return
+	}
 	t.at = at
 	if t.index >= 0 {
 		heap.Fix(&q.heap, t.index)

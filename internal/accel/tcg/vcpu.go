@@ -171,7 +171,8 @@ func (v *VCPU) attend() {
 	v.cache.catchUp()
 }
 
-// Run implements accel.VCPU.
+// Run implements accel.VCPU. A budget is kept exactly: the last instructions
+// are run one by one.
 func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 	end := v.m.Count + uint64(budget)
 	for {
@@ -184,72 +185,46 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 		if v.cpu.Pending() {
 			v.cpu.Service()
 		}
-		if exit, leave := v.event(); leave {
-			return exit, nil
+		switch v.cpu.Event() {
+		case guest.TripleFault:
+			return accel.Shutdown, nil
+		case guest.DebugStop:
+			return accel.Debug, nil
 		}
 		if budget > 0 && v.m.Count >= end {
 			return accel.Budget, nil
+		}
+		if v.cpu.Halted() {
+			if !v.cpu.Pending() {
+				<-v.wake
+			}
+			continue
+		}
+		if budget > 0 {
+			v.oneShot = v.oneShot || end-v.m.Count < maxInsns
 		}
 		u, fault := v.find(v.cpu.Key())
 		if fault != nil {
 			v.cpu.Raise(fault)
 			continue
 		}
-		v.run(u, budget <= 0, end)
+		v.run(u, budget <= 0)
 	}
 }
 
-// event handles what the CPU has asked for.
-func (v *VCPU) event() (accel.Exit, bool) {
-	switch v.cpu.Event() {
-	case guest.Halt:
-		for !v.cpu.Pending() {
-			if v.kicked.Load() {
-				break
-			}
-			<-v.wake
-			if v.m.Attention.Load() != 0 {
-				v.attend()
-			}
-		}
-		if v.cpu.Pending() {
-			v.cpu.Service()
-		}
-	case guest.TripleFault:
-		return accel.Shutdown, true
-	case guest.DebugStop:
-		return accel.Debug, true
-	}
-	return 0, false
-}
-
-// run executes u and what follows, as long as nothing has to be looked at.
-func (v *VCPU) run(u *unit, free bool, end uint64) {
+// run executes u and, if free, what follows, as long as nothing has to be
+// looked at.
+func (v *VCPU) run(u *unit, free bool) {
 	for {
+		k := u.key // of the units it is linked to as well: links keep the mode
+		from := u.code
 		switch v.m.Run(u.code) {
 		case interp.Linked:
-			l := v.m.Out.Link(int(v.m.Arg))
-			from := v.m.Out
-			k := u.key // of from too: links do not change the mode
-			k.PC = l.PC
-			next, fault := v.find(k)
-			if fault != nil {
-				v.cpu.Raise(fault)
-				return
-			}
-			if !next.cross && samePage(from.PC, l.PC) && free && !from.OneShot {
-				l.To = next.code
-			}
-			u = next
+			from = v.m.Out
+			k.PC = from.Link(int(v.m.Arg)).PC
 		case interp.Indirect:
-			k := u.key
+			from = nil
 			k.PC = v.cpu.Frame()[v.ir.Slots.PC]
-			next, fault := v.find(k)
-			if fault != nil {
-				v.cpu.Raise(fault)
-				return
-			}
-			u = next
 		case interp.Faulted:
 			v.cpu.Raise(v.m.Fault)
 			return
@@ -262,9 +237,18 @@ func (v *VCPU) run(u *unit, free bool, end uint64) {
 		default: // Poll, Loop, Stopped
 			return
 		}
-		if !free && v.m.Count >= end {
+		if !free {
 			return
 		}
+		next, fault := v.find(k)
+		if fault != nil {
+			v.cpu.Raise(fault)
+			return
+		}
+		if from != nil && !next.cross && !from.OneShot && !next.code.OneShot && samePage(from.PC, k.PC) {
+			from.Link(int(v.m.Arg)).To = next.code
+		}
+		u = next
 	}
 }
 

@@ -233,7 +233,6 @@ func (r *rig) load(v *vector386) {
 	r.cpu.SetEFLAGS(uint64(num(v.FL)) | 2 | 0x200)
 }
 
-
 func (r *rig) codeChanged() { r.vcpu.FlushCode() }
 
 // signal is what Linux makes of an exception.

@@ -22,3 +22,6 @@ func (c *CPU) SetEFLAGS(f uint64) {
 	c.setEFLAGS(f, ^uint64(0)>>32)
 	c.refreshMode()
 }
+
+// Halted implements guest.CPU.
+func (c *CPU) Halted() bool { return c.halted }

@@ -170,7 +170,7 @@ func (t *tx) one() {
 		t.raise(vecUD, 0, false)
 		return
 	}
-	if in.lock && !t.lockable() {
+	if in.lock && !in.lockable() {
 		t.raise(vecUD, 0, false)
 		return
 	}
@@ -197,15 +197,21 @@ func (t *tx) one() {
 }
 
 // lockable reports whether LOCK is allowed (SDM vol. 2, LOCK).
-func (t *tx) lockable() bool {
-	if !t.in.mem {
+func (in *inst) lockable() bool {
+	if !in.mem {
 		return false
 	}
-	switch t.in.enc.name {
+	switch in.enc.name {
 	case "ADD", "ADC", "AND", "BTC", "BTR", "BTS", "CMPXCHG", "CMPXCHG8B", "DEC", "INC", "NEG", "NOT", "OR", "SBB", "SUB", "XOR", "XADD", "XCHG":
-		return t.in.enc.operands[0].kind != "G" || t.in.enc.name == "XCHG"
+		return in.enc.operands[0].kind != "G" || in.enc.name == "XCHG"
 	}
 	return false
+}
+
+// Lockable reports whether the 16-bit instruction in code may have a LOCK prefix.
+func Lockable(code []byte) bool {
+	in, err := decode(code, false)
+	return err == nil && in.enc != nil && in.lockable()
 }
 
 // --- values

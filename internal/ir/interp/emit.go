@@ -22,7 +22,9 @@ func (l *Lowerer) emit(in *ir.Inst, i int) {
 	switch in.Op {
 	case ir.Nop, ir.Const: // constants are made where they are used
 	case ir.Param:
-		l.vals[i].word = l.newTemp()
+		if l.vals[i].word < 0 { // else a jump to here has given it one
+			l.vals[i].word = l.newTemp()
+		}
 	case ir.Get:
 		s := ir.Slot(in.Imm)
 		if l.pend[s] != 0 { // only in units that no Builder made

@@ -1,0 +1,90 @@
+// Package raw is an image file, or a host's block device, whose bytes are the
+// disk's.
+package raw
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"rhea/internal/block"
+)
+
+// Image is an open raw image.
+type Image struct {
+	f    *os.File
+	size int64
+	ro   bool
+}
+
+// Open opens the image at path.
+func Open(path string, readOnly bool) (*Image, error) {
+	mode := os.O_RDWR
+	if readOnly {
+		mode = os.O_RDONLY
+	}
+	f, err := os.OpenFile(path, mode, 0)
+	if err != nil {
+		if !readOnly && errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("%w (it cannot be opened for writing; read-only or snapshot=on would do without)", err)
+		}
+		return nil, err
+	}
+	im, err := New(f, readOnly)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return im, nil
+}
+
+// New returns the image in f, which it then owns.
+func New(f *os.File, readOnly bool) (*Image, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.IsDir() {
+		return nil, fmt.Errorf("%s: is a directory, not an image", f.Name())
+	}
+	size := st.Size()
+	if !st.Mode().IsRegular() { // block devices say their size only so
+		if size, err = f.Seek(0, io.SeekEnd); err != nil {
+			return nil, fmt.Errorf("%s: is no file and has no size: %w", f.Name(), err)
+		}
+	}
+	return &Image{f: f, size: size, ro: readOnly}, nil
+}
+
+// ReadAt implements io.ReaderAt.
+func (i *Image) ReadAt(p []byte, off int64) (int, error) { return i.f.ReadAt(p, off) }
+
+// WriteAt implements io.WriterAt. It does not make the image longer.
+func (i *Image) WriteAt(p []byte, off int64) (int, error) {
+	if i.ro {
+		return 0, block.ErrReadOnly
+	}
+	if off < 0 || off > i.size || int64(len(p)) > i.size-off {
+		return 0, fmt.Errorf("%s: write of %d bytes at %d is beyond the end", i.f.Name(), len(p), off)
+	}
+	return i.f.WriteAt(p, off)
+}
+
+// Size implements block.Backend.
+func (i *Image) Size() int64 { return i.size }
+
+// Sync implements block.Backend.
+func (i *Image) Sync() error {
+	if i.ro {
+		return nil
+	}
+	return i.f.Sync()
+}
+
+// ReadOnly implements block.ReadOnlyer.
+func (i *Image) ReadOnly() bool { return i.ro }
+
+// Close closes the file.
+func (i *Image) Close() error { return i.f.Close() }

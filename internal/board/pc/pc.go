@@ -1,0 +1,328 @@
+// Package pc is the PC as a board: an ISA PC/AT (isapc) or one with an Intel
+// 440FX and PIIX3 (pc), wired as the chips' datasheets and the firmware of
+// emulated PCs (SeaBIOS, the Bochs BIOS) expect it.
+package pc
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"rhea/internal/block"
+	"rhea/internal/bus/pci"
+	"rhea/internal/chardev"
+	"rhea/internal/dev"
+	"rhea/internal/dev/char/uart16550"
+	"rhea/internal/dev/disk/ide"
+	"rhea/internal/dev/dma/i8237"
+	"rhea/internal/dev/input/i8042"
+	"rhea/internal/dev/input/ps2"
+	"rhea/internal/dev/intc/i8259"
+	"rhea/internal/dev/misc/fwcfg"
+	"rhea/internal/dev/misc/piix4pm"
+	"rhea/internal/dev/pci/i440fx"
+	"rhea/internal/dev/timer/i8254"
+	"rhea/internal/dev/timer/mc146818"
+	"rhea/internal/display"
+	"rhea/internal/mem"
+	"rhea/internal/snap"
+)
+
+// CPU is the processor's pins.
+type CPU interface {
+	SetINTR(level bool)
+	SetNMI(level bool)
+	SetSMI(level bool)
+	SetA20(level bool)
+	INIT()
+	// SetIntAck names who answers the INTA cycle with a vector.
+	SetIntAck(func() int)
+}
+
+// Kind is a machine type.
+type Kind uint8
+
+// The machine types.
+const (
+	I440FX Kind = iota // "pc"
+	ISA                // "isapc"
+)
+
+// VGAKind is a display adapter.
+type VGAKind uint8
+
+// The display adapters.
+const (
+	VGAStd VGAKind = iota
+	VGANone
+)
+
+// Drive is one of the four IDE drives.
+type Drive struct {
+	Backend block.Backend // nil for a CD-ROM drive without a medium
+	CDROM   bool
+	Model   string
+	Serial  string
+	WWN     uint64
+	// Cylinders, Heads, Sectors override the geometry.
+	Cylinders, Heads, Sectors int
+}
+
+// Boot is what -boot says.
+type Boot struct {
+	Order  string // of a, b (floppy), c (disk), d (CD-ROM), n (network)
+	Once   string // for the first boot only
+	Menu   bool
+	Strict bool
+	// Wait is how many milliseconds the menu is offered; 0 = the firmware's
+	// default.
+	Wait int
+	// Paths is the firmware's "bootorder" file: device paths, first first.
+	Paths []string
+}
+
+// Kernel is what is started directly.
+type Kernel struct {
+	Image   []byte // bzImage
+	Initrd  []byte
+	Cmdline string
+}
+
+// Config describes a machine.
+type Config struct {
+	Kind Kind
+	CPU  CPU
+	RAM  uint64 // bytes
+
+	BIOS    []byte // the last 128 KiB are also below 1 MiB
+	VGABIOS []byte
+
+	VGA      VGAKind
+	VRAM     uint64 // bytes, 0 = 16 MiB
+	Drives   [4]*Drive
+	Serial   [4]chardev.Port // nil = no such port
+	Parallel [3]chardev.Port
+
+	Debugcon     chardev.Port // nil = none
+	DebugconPort uint64       // 0 = E9h
+	DebugExit    bool
+	DebugExitAt  uint64 // port, 0 = 501h
+
+	Kernel *Kernel
+	Boot   Boot
+	// Now is the RTC's time of day when the machine is made (nil = the
+	// host's, UTC); Slew makes up for lost periodic interrupts.
+	Now  func() time.Time
+	Slew bool
+
+	NoACPI    bool
+	NoGraphic bool // -nographic: firmware uses the serial port
+	// HasSMM says that the CPU has system management mode.
+	HasSMM bool
+	UUID   [16]byte
+	// Files are further fw_cfg files (-fw_cfg).
+	Files map[string][]byte
+	// OptionROMs are further option ROMs (-option-rom), by name.
+	OptionROMs []OptionROM
+	// Sync makes image accesses happen at once (tests, deterministic mode).
+	Sync bool
+	// Slots are further parts that are plugged in last.
+	Slots []Slot
+}
+
+// OptionROM is a ROM for the firmware to start.
+type OptionROM struct {
+	Name string
+	Data []byte
+}
+
+// Slot plugs a part in: it returns the part and its name.
+type Slot func(*Machine) (path string, d dev.Device, err error)
+
+// Part is a device on the board.
+type Part struct {
+	Path string // "/pci0/01.1/piix3-ide"
+	Dev  dev.Device
+}
+
+// Machine is a PC.
+type Machine struct {
+	c   Config
+	env dev.Env
+
+	// Memory is what bus masters see, SMM what the CPU sees in system
+	// management mode, CPUMemory the one of the two that the CPU sees now.
+	Memory, SMM, CPUMemory *mem.Space
+	IO                     *mem.Space
+
+	RAM   *mem.Region
+	ISA   *mem.Region // memory that ISA (and PCI) devices appear in
+	Ports *mem.Region
+
+	PCI      *pci.Bus // nil in an isapc
+	Host     *i440fx.Bridge
+	PIC      *i8259.Pair
+	PIT      *i8254.Timer
+	DMA      *i8237.DMA
+	RTC      *mc146818.RTC
+	KBC      *i8042.Controller
+	Keyboard *ps2.Keyboard
+	Mouse    *ps2.Mouse
+	FwCfg    *fwcfg.Device
+	PM       *piix4pm.PM // nil in an isapc
+	IDE      [2]*ide.Channel
+	Serial   [4]*uart16550.UART
+	Display  display.Source // nil without one
+
+	parts  []Part
+	lines  [16]wired
+	resets int
+	fpu    *fpuPort
+	roms   *mem.Region // isapc: C0000h-DFFFFh
+	low    []shadow    // isapc: what is loaded into RAM at reset
+}
+
+// shadow is an image that is copied into writable memory at reset.
+type shadow struct {
+	r     *mem.Region
+	off   uint64
+	image []byte
+}
+
+const (
+	minRAM = 1 << 20
+	maxRAM = 1 << 40
+)
+
+// New builds a machine. It is in its power-on state; the CPU is to be reset
+// by its owner.
+func New(env dev.Env, c Config) (*Machine, error) {
+	switch {
+	case c.CPU == nil || env.Clock == nil:
+		panic("BUG: pc: no CPU or no clock")
+	case c.RAM < minRAM || c.RAM > maxRAM:
+		return nil, fmt.Errorf("%d bytes of RAM: a PC has 1 MiB to 1 TiB", c.RAM)
+	case c.RAM%mem.PageSize != 0:
+		return nil, fmt.Errorf("%d bytes of RAM are no multiple of %d", c.RAM, mem.PageSize)
+	case len(c.BIOS) == 0:
+		return nil, errors.New("no BIOS")
+	case len(c.BIOS) > 16<<20 || len(c.BIOS)%1024 != 0:
+		return nil, fmt.Errorf("a BIOS of %d bytes: it must be a multiple of 1 KiB, at most 16 MiB", len(c.BIOS))
+	case c.Kind == ISA && c.RAM > 1<<32-32<<20:
+		return nil, errors.New("an isapc has less than 4 GiB of RAM")
+	}
+	if c.VRAM == 0 {
+		c.VRAM = 16 << 20
+	}
+	m := &Machine{c: c, env: env}
+	m.Ports = mem.NewContainer("io", 0x10000)
+	m.IO = mem.NewSpace("I/O", m.Ports, env.Log)
+	m.RAM = mem.NewRAM("pc.ram", c.RAM)
+	if c.Kind == ISA {
+		m.isaMemory()
+	} else {
+		m.pciMemory()
+	}
+	m.legacy()
+	if c.Kind == ISA {
+		m.isaParts()
+	} else {
+		m.pciParts()
+	}
+	if err := m.video(); err != nil {
+		return nil, err
+	}
+	for _, slot := range c.Slots {
+		path, d, err := slot(m)
+		if err != nil {
+			return nil, err
+		}
+		m.add(path, d)
+	}
+	if err := m.firmware(); err != nil {
+		return nil, err
+	}
+	m.Reset()
+	return m, nil
+}
+
+func (m *Machine) add(path string, d dev.Device) { m.parts = append(m.parts, Part{path, d}) }
+
+// Parts returns all devices, in the order of their wiring.
+func (m *Machine) Parts() []Part { return m.parts }
+
+// Reset puts the whole board, but for the CPU, in its power-on state. RAM
+// keeps its contents.
+func (m *Machine) Reset() {
+	for _, s := range m.low {
+		m.load(s)
+	}
+	for _, p := range m.parts {
+		p.Dev.Reset()
+	}
+	m.bootOrder()
+	m.resets++
+	m.Settle()
+}
+
+func (m *Machine) load(s shadow) {
+	r := s.r.RAM()
+	copy(r.Bytes[s.off:], s.image)
+	r.Wrote(s.off, uint64(len(s.image)))
+}
+
+// Settle drives all lines from the state of all parts (after a load).
+func (m *Machine) Settle() {
+	for _, p := range m.parts {
+		if s, ok := p.Dev.(dev.Settler); ok {
+			s.Settle()
+		}
+	}
+}
+
+// State walks the state of all parts but the CPU and RAM. After a load call
+// Settle.
+func (m *Machine) State(s *snap.Section) {
+	s.Version(1)
+	s.Int("resets", &m.resets, 0, 1<<30)
+	for _, p := range m.parts {
+		s.Sub(p.Path, p.Dev.State)
+	}
+}
+
+// Busy reports whether a device waits for the host: wait until it is not
+// before a snapshot.
+func (m *Machine) Busy() bool {
+	for _, ch := range m.IDE {
+		if ch != nil && ch.Busy() {
+			return true
+		}
+	}
+	return false
+}
+
+// PowerButton presses the power button. It reports false if nobody listens:
+// the operating system has not enabled ACPI.
+func (m *Machine) PowerButton() bool {
+	if m.PM == nil {
+		return false
+	}
+	m.PM.PowerButton()
+	return m.PM.ACPIEnabled()
+}
+
+// SMIACT is the CPU's pin: high while it is in system management mode.
+func (m *Machine) SMIACT(level bool) {
+	if m.Host != nil {
+		m.Host.SMIACT(level)
+	}
+}
+
+// FERR is the CPU's pin: an x87 exception is to be reported the AT's way.
+func (m *Machine) FERR(level bool) { m.fpu.ferr(level) }
+
+// NMI gives the CPU an NMI (the monitor's "nmi"), whatever masks it.
+func (m *Machine) NMI() {
+	m.c.CPU.SetNMI(true)
+	m.c.CPU.SetNMI(false)
+}

@@ -84,6 +84,7 @@ const (
 	pinINIT             // latched edge
 	pinA20              // A20 was changed: see wantA20
 	pinA20Level
+	pinRESET // latched edge
 )
 
 // New makes a processor in its reset state.
@@ -149,6 +150,10 @@ func (c *CPU) SetSMI(level bool) {
 		c.setPin(pinSMI, true)
 	}
 }
+
+// RESET is a pulse on the RESET pin: the processor resets itself before it
+// executes anything more.
+func (c *CPU) RESET() { c.setPin(pinRESET, true) }
 
 // INIT is a pulse on the INIT pin.
 func (c *CPU) INIT() { c.setPin(pinINIT, true) }

@@ -7,6 +7,8 @@ package trace
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -94,3 +96,31 @@ func (l *Log) Guest(format string, args ...any) { l.Printf(GuestErrors, format+"
 
 // Unimp notes that something the hardware has is not built. The line's end is added.
 func (l *Log) Unimp(format string, args ...any) { l.Printf(Unimp, format+"\n", args...) }
+
+// also are the items of QEMU's -d that mean nothing here, or nothing yet.
+func also() []string {
+	return []string{"op_ind", "fpu", "pcall", "page", "nochain", "plugin", "strace", "tid", "vpu", "invalid_mem"}
+}
+
+// ParseItems reads the argument of -d or of the monitor's log: names with
+// commas between. Names of QEMU's that have no effect are returned apart.
+func ParseItems(s string) (items Item, noEffect []string, err error) {
+	for _, name := range strings.Split(s, ",") {
+		i := slices.IndexFunc(Items(), func(i Info) bool { return i.Name == name })
+		switch {
+		case i >= 0:
+			items |= Items()[i].Item
+		case name == "all":
+			for _, i := range Items() {
+				items |= i.Item
+			}
+		case name == "none":
+			items = 0
+		case slices.Contains(also(), name) || strings.HasPrefix(name, "trace:"):
+			noEffect = append(noEffect, name)
+		default:
+			return 0, nil, fmt.Errorf("unknown log item '%s'; '-d help' lists them", name)
+		}
+	}
+	return items, noEffect, nil
+}

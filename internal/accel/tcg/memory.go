@@ -33,6 +33,9 @@ func (v *VCPU) entry(va uint64, index int, write bool) (*interp.Entry, *guest.Fa
 // fill enters a page. Only RAM that nobody watches is accessed directly.
 func (v *VCPU) fill(e *interp.Entry, va uint64, p guest.Page) {
 	pa := p.PA &^ pageMask
+	if p.Large {
+		v.largeFirst, v.largeLast = min(v.largeFirst, va), max(v.largeLast, va)
+	}
 	s := interp.Slow{Tag: va &^ pageMask, PA: pa, Global: p.Global, R: p.Readable, W: p.Writable}
 	rp, readable := v.space.ReadPage(pa)
 	if !readable {
@@ -240,11 +243,22 @@ func (v *VCPU) FlushTLB(keepGlobal bool) {
 	}
 	clear(v.fetch[:])
 	v.generation++
+	if !keepGlobal {
+		v.largeFirst, v.largeLast = ^uint64(0), 0
+	}
 }
 
-// FlushPage implements guest.Memory.
+// largePage is the size of the largest page that FlushPage must know of.
+const largePage = 4 << 20
+
+// FlushPage implements guest.Memory. A large page lies in the TLB in pieces:
+// where there may be one, all is flushed.
 func (v *VCPU) FlushPage(va uint64) {
 	va &= v.vaMask
+	if va|(largePage-1) >= v.largeFirst && va&^(largePage-1) <= v.largeLast {
+		v.FlushTLB(false)
+		return
+	}
 	for i := range v.m.TLB {
 		v.m.TLB[i].At(va).Clear()
 	}

@@ -48,7 +48,7 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) *VCPU {
 	v := &VCPU{
 		cfg: t.cfg, cpu: cpu, space: space, io: t.cfg.IO, lock: t.cfg.Lock, log: t.cfg.Log,
 		lower: interp.NewLowerer(cpu.Helpers()), wake: make(chan struct{}, 1),
-		vaMask: ^uint64(0), generation: 1,
+		vaMask: ^uint64(0), generation: 1, largeFirst: ^uint64(0),
 	}
 	if s := cpu.Slots(); s.Info[s.PC].Type == ir.I32 {
 		v.vaMask = 0xffffffff
@@ -87,6 +87,8 @@ type VCPU struct {
 	jumps      [jumpSize]jump
 	generation uint64
 	fetch      [fetchSize]fetchEntry
+	// Between these addresses the TLB has pieces of large pages.
+	largeFirst, largeLast uint64
 
 	oneShot bool // the next unit is a single instruction, not kept
 	spaces  []*mem.Space

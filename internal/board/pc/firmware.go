@@ -118,7 +118,10 @@ func (m *Machine) optionROMs(files map[string][]byte) error {
 		l.Store(m.FwCfg)
 		roms = append(roms[:len(roms):len(roms)], OptionROM{"rhea-linuxboot.bin", l.OptionROM()})
 	}
-	at := uint64(0xc8000)
+	if len(m.c.VGABIOS) > 0 && m.c.Kind == ISA && m.c.VGA != VGANone {
+		files["vgaroms/vgabios.bin"] = m.c.VGABIOS
+	}
+	at := max(uint64(0xc8000), 0xc0000+(uint64(len(m.c.VGABIOS))+2047)&^2047)
 	for _, r := range roms {
 		if len(r.Data) < 3 || r.Data[0] != 0x55 || r.Data[1] != 0xaa {
 			return fmt.Errorf("option ROM %s does not begin with 55 AA", r.Name)
@@ -248,6 +251,3 @@ func translation(cyl, heads int) uint8 {
 
 // tables builds ACPI and SMBIOS tables.
 func (m *Machine) tables() error { return nil }
-
-// video wires the display adapter.
-func (m *Machine) video() error { return nil }

@@ -14,16 +14,19 @@ import (
 	"rhea/internal/dev"
 	"rhea/internal/dev/char/uart16550"
 	"rhea/internal/dev/disk/ide"
+	"rhea/internal/dev/display/vga"
 	"rhea/internal/dev/dma/i8237"
 	"rhea/internal/dev/input/i8042"
 	"rhea/internal/dev/input/ps2"
 	"rhea/internal/dev/intc/i8259"
+	"rhea/internal/dev/intc/lapic"
 	"rhea/internal/dev/misc/fwcfg"
 	"rhea/internal/dev/misc/piix4pm"
 	"rhea/internal/dev/pci/i440fx"
 	"rhea/internal/dev/timer/i8254"
 	"rhea/internal/dev/timer/mc146818"
 	"rhea/internal/display"
+	"rhea/internal/irq"
 	"rhea/internal/mem"
 	"rhea/internal/snap"
 )
@@ -97,8 +100,11 @@ type Config struct {
 	BIOS    []byte // the last 128 KiB are also below 1 MiB
 	VGABIOS []byte
 
-	VGA      VGAKind
-	VRAM     uint64 // bytes, 0 = 16 MiB
+	VGA  VGAKind
+	VRAM uint64 // bytes, 0 = 16 MiB
+	// OnClean is called when the engine must drop its write-enabled mappings
+	// of video memory, so that writes are noticed.
+	OnClean  func()
 	Drives   [4]*Drive
 	Serial   [4]chardev.Port // nil = no such port
 	Parallel [3]chardev.Port
@@ -117,9 +123,11 @@ type Config struct {
 
 	NoACPI    bool
 	NoGraphic bool // -nographic: firmware uses the serial port
-	// HasSMM says that the CPU has system management mode.
-	HasSMM bool
-	UUID   [16]byte
+	// HasSMM says that the CPU has system management mode, HasAPIC that it
+	// has a local APIC, which the board then adds with an I/O APIC (not to
+	// an isapc).
+	HasSMM, HasAPIC bool
+	UUID            [16]byte
 	// Files are further fw_cfg files (-fw_cfg).
 	Files map[string][]byte
 	// OptionROMs are further option ROMs (-option-rom), by name.
@@ -170,16 +178,23 @@ type Machine struct {
 	Mouse    *ps2.Mouse
 	FwCfg    *fwcfg.Device
 	PM       *piix4pm.PM // nil in an isapc
+	APIC     *lapic.APIC // nil if the CPU has none
 	IDE      [2]*ide.Channel
 	Serial   [4]*uart16550.UART
-	Display  display.Source // nil without one
+	VGA      *vga.VGA       // nil without one
+	Display  display.Source // of VGA
 
-	parts  []Part
-	lines  [16]wired
-	resets int
-	fpu    *fpuPort
-	roms   *mem.Region // isapc: C0000h-DFFFFh
-	low    []shadow    // isapc: what is loaded into RAM at reset
+	parts   []Part
+	lines   [16]wired
+	resets  int
+	onClean func()
+	fpu     *fpuPort
+	picINT  irq.Line // the 8259s' output
+	// edgeINIT resets the CPU for the APIC bus.
+	edgeINIT  *edge
+	lapicRegs *mem.Region
+	roms      *mem.Region // isapc: C0000h-DFFFFh
+	low       []shadow    // isapc: what is loaded into RAM at reset
 }
 
 // shadow is an image that is copied into writable memory at reset.
@@ -228,6 +243,9 @@ func New(env dev.Env, c Config) (*Machine, error) {
 		m.isaParts()
 	} else {
 		m.pciParts()
+		if c.HasAPIC {
+			m.apics()
+		}
 	}
 	if err := m.video(); err != nil {
 		return nil, err
@@ -317,6 +335,10 @@ func (m *Machine) SMIACT(level bool) {
 		m.Host.SMIACT(level)
 	}
 }
+
+// OnClean has f called when RAM pages were marked clean in a dirty log (the
+// display's): writes to them must be noticed again.
+func (m *Machine) OnClean(f func()) { m.onClean = f }
 
 // FERR is the CPU's pin: an x87 exception is to be reported the AT's way.
 func (m *Machine) FERR(level bool) { m.fpu.ferr(level) }

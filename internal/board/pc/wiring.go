@@ -8,6 +8,7 @@ import (
 	"rhea/internal/dev/char/uart16550"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/dev/disk/piixide"
+	"rhea/internal/dev/display/vga"
 	"rhea/internal/dev/dma/i8237"
 	"rhea/internal/dev/input/i8042"
 	"rhea/internal/dev/input/ps2"
@@ -94,7 +95,8 @@ func (m *Machine) isaMemory() {
 func (m *Machine) legacy() {
 	cpu, env, io := m.c.CPU, m.env, m.Ports
 
-	m.PIC = i8259.New(i8259.Config{Env: env, INT: cpu.SetINTR})
+	m.picINT = cpu.SetINTR
+	m.PIC = i8259.New(i8259.Config{Env: env, INT: func(l bool) { m.picINT(l) }})
 	cpu.SetIntAck(m.PIC.Acknowledge)
 	master, slave, elcr := m.PIC.Regions()
 	io.Add(0x20, master)
@@ -126,13 +128,14 @@ func (m *Machine) legacy() {
 	io.Add(0x61, p61.Region())
 	m.add("isa/port61", p61)
 
-	// A20 is open while either gate opens it. Either reset pin resets the
-	// CPU alone: programs of the 286 come back to real mode that way.
-	a20 := irq.Or(2, cpu.SetA20)
+	// The A20 gate follows the port that was written last. Either reset pin
+	// resets the CPU alone: programs of the 286 come back to real mode that way.
+	a20 := &latest{out: cpu.SetA20}
 	init := &edge{do: cpu.INIT}
+	m.edgeINIT = &edge{do: cpu.INIT}
 	m.Keyboard = ps2.NewKeyboard(ps2.KeyboardConfig{Env: env})
 	m.Mouse = ps2.NewMouse(env)
-	m.KBC = i8042.New(i8042.Config{Env: env, Keyboard: m.Keyboard, Aux: m.Mouse, IRQ1: m.IRQ(1), IRQ12: m.IRQ(12), A20: a20[0], Reset: init.set})
+	m.KBC = i8042.New(i8042.Config{Env: env, Keyboard: m.Keyboard, Aux: m.Mouse, IRQ1: m.IRQ(1), IRQ12: m.IRQ(12), A20: a20.input(true), Reset: init.set})
 	data, command := m.KBC.Ports()
 	io.Add(0x60, data)
 	io.Add(0x64, command)
@@ -140,7 +143,7 @@ func (m *Machine) legacy() {
 	m.add("isa/i8042/keyboard", m.Keyboard)
 	m.add("isa/i8042/mouse", m.Mouse)
 
-	p92 := port92.New(port92.Config{Env: env, A20: a20[1], Reset: func(l bool) {
+	p92 := port92.New(port92.Config{Env: env, A20: a20.input(false), Reset: func(l bool) {
 		if l {
 			cpu.INIT()
 		}
@@ -240,6 +243,45 @@ func (m *Machine) isaParts() {
 		m.add(fmt.Sprintf("isa/ide%d", i), ch)
 	}
 }
+
+// video wires the display adapter: on the PCI bus, where the firmware finds
+// its ROM, or on the ISA bus with the ROM at C0000h.
+func (m *Machine) video() error {
+	if m.c.VGA == VGANone {
+		return nil
+	}
+	if n := m.c.VRAM; n < 256<<10 || n > 512<<20 || n&(n-1) != 0 {
+		return fmt.Errorf("%d bytes of video memory: it must be a power of two from 256 KiB to 512 MiB", n)
+	}
+	if len(m.c.VGABIOS) > 64<<10 {
+		return fmt.Errorf("a video BIOS of %d bytes: at most 64 KiB can be", len(m.c.VGABIOS))
+	}
+	c := vga.Config{Env: m.env, VRAM: m.c.VRAM, OnClean: m.c.OnClean}
+	if m.c.Kind == ISA {
+		v := vga.New(c)
+		m.adapterROM("vgabios", 0xc0000, 0, m.c.VGABIOS)
+		m.ISA.Add(vgaLFB, v.VRAM, 1)
+		m.ISA.Add(0xa0000, v.Window(), 1)
+		m.VGA = v
+		m.add("isa/vga", v)
+	} else {
+		c.Bus, c.Device, c.ROM = m.PCI, 2, m.c.VGABIOS
+		v := vga.New(c)
+		// BIOSes that know no PCI ROMs find it where an ISA card has it.
+		if size := (uint64(len(m.c.VGABIOS)) + 2047) &^ 2047; size > 0 {
+			m.adapterROM("vgabios", 0xc0000, size, m.c.VGABIOS)
+		}
+		m.ISA.Add(0xa0000, v.Window(), 1)
+		m.VGA = v
+		m.add("pci/02.0/vga", v)
+	}
+	m.VGA.MapPorts(m.Ports)
+	m.Display = m.VGA
+	return nil
+}
+
+// vgaLFB is where an ISA card with DISPI has its linear memory.
+const vgaLFB = 0xe0000000
 
 // nmiGate is the AND of what asks for NMIs and the mask of port 70h.
 type nmiGate struct {

@@ -365,9 +365,11 @@ func (f *Function) decode(i int) (addr uint64, on bool) {
 		return addr, cmd&CmdIO != 0 && addr != 0 && addr+b.size-1 < 0xffff
 	}
 	addr = v &^ (b.size - 1)
-	on = cmd&CmdMemory != 0 && addr != 0 && addr+b.size-1 < 0xffffffff
+	on = addr != 0 && addr+b.size-1 < 0xffffffff
 	if i == romBAR {
-		on = on && v&1 != 0
+		// §6.2.5.2 wants Command's memory bit as well, but the Bochs BIOS
+		// copies the video ROM before it sets that.
+		return addr, on && v&1 != 0
 	}
-	return addr, on
+	return addr, on && cmd&CmdMemory != 0
 }

@@ -61,11 +61,18 @@ const (
 	hLar
 	hLsl
 	hLmsw
+	hArpl
 	hInvlpg
 	hX87
-	hX87Load
+	hX87Store
+	hX87Control
+	hX87Image
+	hX87Put
 	hSSE
 	hMMX
+	hSSEFloat
+	hSignMask
+	hByteMask
 	numHelpers
 )
 
@@ -92,6 +99,20 @@ func newSlots() *ir.Slots {
 		name(at+segRHi, n+".rhi", ir.I64)
 		name(at+segWHi, n+".whi", ir.I64)
 	}
+	for i := range ir.Slot(8) {
+		n := string("01234567"[i])
+		name(slotFPR+2*i, "fpr"+n, ir.I64)
+		name(slotFPR+2*i+1, "fpr"+n+"e", ir.I64)
+	}
+	name(slotFTop, "ftop", ir.I64)
+	name(slotFCW, "fcw", ir.I64)
+	name(slotFSW, "fsw", ir.I64)
+	name(slotFTW, "ftw", ir.I64)
+	name(slotMXCSR, "mxcsr", ir.I64)
+	name(slotFIgnore, "fignore", ir.I64)
+	name(slotTmp128, "tmp", ir.V128)
+	name(slotTmp64, "tmp2", ir.I64)
+	name(slotTmp64+1, "tmp3", ir.I64)
 	for i := range ir.Slot(16) {
 		name(slotXMM+2*i, "xmm"+string("0123456789abcdef"[i]), ir.V128)
 	}
@@ -164,10 +185,10 @@ func (c *CPU) helperTable() []guest.Helper {
 		c.dataBreak(uint32(a), int(b&0xff), b>>8 != 0)
 		return 0, false
 	}
-	h[hStepTrap] = func(next, _, _ uint64) (uint64, bool) {
+	h[hStepTrap] = func(next, tf, _ uint64) (uint64, bool) {
 		at := c.s.IP
 		c.s.IP = next
-		if c.debugTrap(c.mode&modeTF != 0) {
+		if c.debugTrap(tf != 0) {
 			return 0, true
 		}
 		c.s.IP = at
@@ -203,13 +224,16 @@ func (c *CPU) helperTable() []guest.Helper {
 	})
 	h[hFarRet] = c.transfer(func(size, imm, _ uint64) *guest.Fault { return c.farRet(int(size), uint32(imm)) })
 	h[hIret] = c.transfer(func(size, _, next uint64) *guest.Fault { return c.iret(int(size), uint32(next)) })
-	h[hSoftInt] = c.transfer(func(vec, kind, next uint64) *guest.Fault {
-		return c.softInt(int(vec), softKind(kind), uint32(next))
-	})
+	h[hSoftInt] = func(vec, kind, next uint64) (uint64, bool) {
+		// INT n clears TF: no single-step trap follows it (SDM vol. 3, 17.3.1.4).
+		if f := c.softInt(int(vec), softKind(kind), uint32(next)); f != nil {
+			c.Raise(f)
+		}
+		return 0, true
+	}
 	c.systemHelpers(h)
 	c.x87Helpers(h)
-	c.mmxHelpers(h)
-	c.sseHelpers(h)
+	c.simdHelpers(h)
 	return h
 }
 
@@ -232,11 +256,17 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 		if f := c.ioCheck(uint32(port), int(size)); f != nil {
 			return 0, f
 		}
+		if c.mode&modeDbgData != 0 {
+			c.ioBreak(uint32(port), int(size))
+		}
 		return c.mem.In(port, int(size)), nil
 	})
 	h[hOut] = c.instruction(func(port, size, v uint64) *guest.Fault {
 		if f := c.ioCheck(uint32(port), int(size)); f != nil {
 			return f
+		}
+		if c.mode&modeDbgData != 0 {
+			c.ioBreak(uint32(port), int(size))
 		}
 		c.mem.Out(port, int(size), v)
 		return nil
@@ -283,6 +313,7 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 	h[hVerr], h[hVerw] = c.selector(c.verr), c.selector(c.verw)
 	h[hLar], h[hLsl] = c.rights(c.lar), c.rights(c.lsl)
 	h[hLmsw] = c.instruction(func(v, _, _ uint64) *guest.Fault { return c.lmsw(uint16(v)) })
+	h[hArpl] = c.fallible(c.arplMemory)
 	h[hInvlpg] = c.instruction(func(lin, _, _ uint64) *guest.Fault { return c.invlpg(uint32(lin)) })
 }
 

@@ -27,7 +27,7 @@ func (c *CPU) setHeld(pins uint32, on bool) {
 // harm: the processor looks again when it leaves the unit that changes them.
 func (c *CPU) Pending() bool {
 	p := c.pins.Load() &^ c.held.Load()
-	if p&(pinA20|pinINIT|pinSMI) != 0 {
+	if p&(pinA20|pinINIT|pinSMI|pinRESET) != 0 {
 		return true
 	}
 	if p&(pinINTR|pinNMI) == 0 || atomic.LoadUint64(&c.s.Shadow) != 0 {
@@ -40,6 +40,11 @@ func (c *CPU) Pending() bool {
 // of SDM vol. 3, table 6-2.
 func (c *CPU) Service() {
 	p := c.pins.Load() &^ c.held.Load()
+	if p&pinRESET != 0 {
+		c.Reset() // clears all latched edges, this one too
+		c.event = guest.NoEvent
+		return
+	}
 	if p&pinA20 != 0 {
 		c.changeA20()
 	}

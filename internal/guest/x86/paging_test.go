@@ -304,3 +304,20 @@ func TestPushFaults(t *testing.T) {
 	m.ok(m.softInt(0x80, softINT, nextIP))
 	m.wantPlace("0008:7800 ss:sp 0010:8ff4 cpl 0")
 }
+
+// Linear addresses wrap at 4 GiB.
+func TestLinearWrap(t *testing.T) {
+	m := pagingMachine(t, "486", 0)
+	m.w32(dirBase+4*1023, tableBase|pteP|pteRW)
+	m.w32(tableBase+4*1023, 0x7000|pteP|pteRW)
+	m.ok(m.storeSystem(0xfffffffe, 4, 0x11223344))
+	if m.r16(0x7ffe) != 0x3344 || m.r16(0) != 0x1122 {
+		t.Errorf("stored %#x %#x", m.r16(0x7ffe), m.r16(0))
+	}
+	if v, f := m.load32(0xfffffffe); v != 0x11223344 || f != nil {
+		t.Errorf("loaded %#x %v", v, f)
+	}
+	m.w32(0x60000, 0) // page 0 is gone
+	m.wantFault(func() *guest.Fault { return m.storeSystem(0xfffffffe, 4, 0x55555555) }, vecPF, pfW)
+	m.wantFault(func() *guest.Fault { _, f := m.load32(0xffffffff); return f }, vecPF, 0)
+}

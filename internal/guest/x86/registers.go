@@ -1,5 +1,7 @@
 package x86
 
+import "rhea/internal/guest"
+
 // SetRegisters lets f change the state from outside (debuggers, tests,
 // loaders) while the processor does not run. Segments are given with Sel,
 // Base, Limit and Attr.
@@ -25,3 +27,13 @@ func (c *CPU) SetEFLAGS(f uint64) {
 
 // Halted implements guest.CPU.
 func (c *CPU) Halted() bool { return c.halted }
+
+// Code32 reports whether code at k is 32-bit code.
+func Code32(k guest.Key) bool { return k.Mode&modeCode32 != 0 }
+
+// InstructionLength returns the length of the 32-bit instruction in code, at
+// least 1.
+func InstructionLength(code []byte) int {
+	in, _ := decode(code, true)
+	return max(len(in.bytes), 1)
+}

@@ -124,7 +124,7 @@ func TestRobust(t *testing.T) {
 			continue
 		}
 		outcomes[fmt.Sprintf("%s #%d", op.name, f.Vector)]++
-		if m.s.TR.Sel == old.TR.Sel {
+		if m.s.TR == old.TR {
 			if *m.s != old {
 				t.Errorf("seed %d: %s changed the state before fault %+v\n%+v\n%+v", seed, op.name, *f, old, *m.s)
 			}

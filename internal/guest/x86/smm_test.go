@@ -2,6 +2,7 @@ package x86
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 
@@ -284,8 +285,12 @@ func TestSnapshot(t *testing.T) {
 			tree.Fields[i].Num = f.Num
 		}
 	}
-	if s := snap.Schema(a); !strings.Contains(s, "/msr.pat u64") {
-		t.Errorf("schema:\n%s", s)
+	want, err := os.ReadFile("testdata/schema.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := snap.Schema(a); s != string(want) {
+		t.Errorf("the saved state has changed: testdata/schema.txt should be\n%s", s)
 	}
 }
 

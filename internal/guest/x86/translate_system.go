@@ -39,9 +39,7 @@ func emitPopf(t *tx) {
 // alonePopf ends a unit after POPF, which decides itself about RF.
 func (t *tx) alonePopf() {
 	pc := t.imm32(uint64(t.next))
-	if t.is(modeTF | modeDbgData) {
-		t.call(hStepTrap, pc)
-	}
+	t.stepTrap(pc)
 	t.Exit(pc)
 }
 

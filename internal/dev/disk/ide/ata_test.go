@@ -277,6 +277,9 @@ func TestSignatureAndAbsent(t *testing.T) {
 	// not look present (OpenBSD 2.3).
 	h = newHost(t, false)
 	h.out(rgDevice, 0xb0)
+	if v := h.in(rgSectorCount) | h.in(rgLBALow) | h.in(rgStatus); v != 0 {
+		t.Errorf("absent slave shows the master's signature")
+	}
 	h.out(rgSectorCount, 0x55)
 	h.out(rgLBALow, 0xaa)
 	if h.in(rgSectorCount) != 0x55 || h.in(rgLBALow) != 0xaa {

@@ -48,6 +48,7 @@ type drive struct {
 	device                  uint8
 	status, err             uint8
 	intrq                   bool
+	fresh                   bool // the task file holds the signature
 
 	// Settings.
 	heads, sectors int    // current translation
@@ -178,6 +179,7 @@ func (d *drive) signature() {
 		d.lbaMid[0], d.lbaHigh[0] = 0x14, 0xeb
 	}
 	d.err = 1 // diagnostics passed
+	d.fresh = true
 }
 
 func (d *drive) softReset() {
@@ -514,6 +516,7 @@ func (d *drive) state(s *snap.Section) {
 	s.U8("status", &d.status)
 	s.U8("error", &d.err)
 	s.Bool("intrq", &d.intrq)
+	s.Bool("signature", &d.fresh)
 	s.Int("heads", &d.heads, 0, 16)
 	s.Int("sectors", &d.sectors, 0, 255)
 	s.Int("multiple", &d.multiple, 0, maxMultiple)

@@ -198,6 +198,9 @@ func (ch *Channel) read(d *drive, absent bool, reg int) uint8 {
 	if d == nil || reg > rgStatus {
 		return 0 // with no drive at all no guest must see one
 	}
+	if absent && d.fresh && reg != rgDevice {
+		return 0 // a signature would make the absent drive look present
+	}
 	hob := 0
 	if ch.control&ctHOB != 0 {
 		hob = 1
@@ -254,6 +257,8 @@ func (ch *Channel) write(reg int, v uint8) {
 		if d == nil || d.status&stBSY != 0 {
 			continue // the task file cannot be written while BSY
 		}
+		fresh := d.fresh
+		d.fresh = false
 		switch reg {
 		case rgError:
 			d.feature[1], d.feature[0] = d.feature[0], v
@@ -266,7 +271,7 @@ func (ch *Channel) write(reg int, v uint8) {
 		case rgLBAHigh:
 			d.lbaHigh[1], d.lbaHigh[0] = d.lbaHigh[0], v
 		case rgDevice:
-			d.device = v
+			d.device, d.fresh = v, fresh
 		}
 	}
 	if reg == rgDevice {

@@ -1,0 +1,387 @@
+package system
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"rhea/internal/accel/tcg"
+	"rhea/internal/block"
+	"rhea/internal/block/overlay"
+	"rhea/internal/block/raw"
+	"rhea/internal/board/pc"
+	"rhea/internal/firmware/load"
+	"rhea/internal/guest/x86"
+	"rhea/internal/trace"
+	"rhea/internal/vm"
+)
+
+// machine is a machine that is built from a Config, with what has to be
+// closed after it.
+type machine struct {
+	env   Env
+	cfg   *Config
+	log   *trace.Log
+	vm    *vm.Machine
+	cpu   *x86.CPU
+	vcpu  *tcg.VCPU
+	pc    *pc.Machine
+	chars map[string]*char
+	files []io.Closer
+	// overlays are the layers of -snapshot.
+	overlays []*overlay.Overlay
+	// interrupted is closed by the first signal that ends the process.
+	interrupted chan struct{}
+}
+
+// run builds the machine and runs it to its end.
+func run(env Env, cfg *Config) (int, error) {
+	m := &machine{env: env, cfg: cfg, chars: map[string]*char{}, interrupted: make(chan struct{})}
+	defer m.close()
+	if err := m.openLog(); err != nil {
+		return 1, err
+	}
+	// From here on signals end the machine in good order: the terminal is in
+	// raw mode soon.
+	defer m.catchSignals()()
+	if err := m.build(); err != nil {
+		return 1, err
+	}
+	if err := m.control(); err != nil {
+		return 1, err
+	}
+	m.vm.Do(m.pc.Settle)
+	if !cfg.Run.Paused {
+		if err := m.vm.Cont(); err != nil {
+			return 1, err
+		}
+	}
+	return m.vm.Run()
+}
+
+// catchSignals makes signals quit the machine; the second one ends the
+// process at once.
+func (m *machine) catchSignals() (stop func()) {
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for first := true; ; first = false {
+			select {
+			case <-done:
+				return
+			case s := <-c:
+				if !first {
+					m.crash()
+					os.Exit(1)
+				}
+				fmt.Fprintf(m.env.Stderr, "%s: terminating on signal: %v\n", m.env.Program, s)
+				close(m.interrupted)
+				m.vm.Quit(0)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(c)
+		close(done)
+	}
+}
+
+// close closes what build has opened, last first.
+func (m *machine) close() {
+	for i := len(m.files) - 1; i >= 0; i-- {
+		m.files[i].Close()
+	}
+}
+
+func (m *machine) closeLater(c io.Closer) {
+	if c != nil {
+		m.files = append(m.files, c)
+	}
+}
+
+func (m *machine) build() error {
+	for _, step := range []func() error{m.writePID, m.openChardevs, m.buildPC} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *machine) openLog() error {
+	l := m.cfg.Log
+	w := m.env.Stderr
+	if l.File != "" {
+		f, err := os.Create(l.File)
+		if err != nil {
+			return &optError{"-D", fmt.Errorf("could not open '%s': %w", l.File, reason(err))}
+		}
+		m.closeLater(f)
+		w = f
+	}
+	m.log = trace.New(w, l.Items)
+	m.vm = vm.New(vm.Config{Log: m.log, NoReboot: m.cfg.Run.NoReboot, NoShutdown: m.cfg.Run.NoShutdown, Crash: m.crash})
+	return nil
+}
+
+func (m *machine) writePID() error {
+	name := m.cfg.Run.PIDFile
+	if name == "" {
+		return nil
+	}
+	if err := os.WriteFile(name, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644); err != nil {
+		return &optError{"-pidfile", fmt.Errorf("could not write '%s': %w", name, reason(err))}
+	}
+	m.closeLater(closeFunc(func() error { return os.Remove(name) }))
+	return nil
+}
+
+type closeFunc func() error
+
+func (f closeFunc) Close() error { return f() }
+
+// buildPC wires the board, the processor and what runs it.
+func (m *machine) buildPC() error {
+	c := m.cfg
+	model, err := x86.ParseModel(c.CPU.Model)
+	if err != nil {
+		return &optError{"-cpu", err}
+	}
+	env := m.vm.Env()
+	lock := m.vm.Locker()
+	m.cpu = x86.New(x86.Config{
+		Model: model, Clock: env.Clock, Log: m.log,
+		SMM: func(active bool) {
+			lock.Lock()
+			defer lock.Unlock()
+			m.pc.SMIACT(active)
+		},
+		FERR: func(level bool) {
+			lock.Lock()
+			defer lock.Unlock()
+			m.pc.FERR(level)
+		},
+	})
+	b, err := m.board(model)
+	if err != nil {
+		return err
+	}
+	if m.pc, err = pc.New(env, b); err != nil {
+		return err
+	}
+	if m.pc.APIC != nil {
+		m.cpu.SetAPIC(m.pc.APIC)
+	}
+	m.vcpu = tcg.New(tcg.Config{
+		Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)),
+	}).NewCPU(m.cpu, m.pc.CPUMemory)
+	m.pc.OnClean(m.vcpu.Protect)
+	m.vm.Add(m.pc)
+	m.vm.Add(resetPin{m.cpu})
+	m.vm.AddVCPU(m.vcpu)
+	m.vm.OnPowerDown(func() { m.pc.PowerButton() })
+	return nil
+}
+
+// resetPin resets the processor with the machine. It does so on its own
+// goroutine, for its outputs (SMIACT#, FERR#) take the machine's lock.
+type resetPin struct{ cpu *x86.CPU }
+
+func (r resetPin) Reset() { r.cpu.RESET() }
+
+// crash puts the terminal in order when the process is about to die.
+func (m *machine) crash() {
+	for _, ch := range m.chars {
+		if r, ok := ch.port.(interface{ Restore() }); ok {
+			r.Restore()
+		}
+	}
+}
+
+// board is the board's configuration.
+func (m *machine) board(model *x86.Model) (pc.Config, error) {
+	c := m.cfg
+	b := pc.Config{
+		CPU: m.cpu, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics,
+		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"),
+		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0)},
+		Now:  m.now(), Slew: c.RTC.DriftFix == "slew",
+		Files: map[string][]byte{},
+	}
+	if c.Machine.Type == "isapc" {
+		b.Kind = pc.ISA
+	}
+	if c.VGA == "none" {
+		b.VGA = pc.VGANone
+	}
+	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports} {
+		if err := step(&b); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// now is the guest's time of day at its start.
+func (m *machine) now() func() time.Time {
+	r := m.cfg.RTC
+	return func() time.Time {
+		t := r.Base
+		if t.IsZero() {
+			t = time.Now()
+			if r.Local {
+				t = t.Local()
+			} else {
+				t = t.UTC()
+			}
+		}
+		return t
+	}
+}
+
+const maxFirmware = 16 << 20
+
+// firmware finds and reads the BIOS, the VGA BIOS and further ROMs.
+func (m *machine) firmware(b *pc.Config) error {
+	f := m.cfg.Firmware
+	search := load.Search{Dirs: f.Dirs}
+	name, vga := f.BIOS, "vgabios-stdvga.bin"
+	if name == "" {
+		name = "bios-256k.bin"
+		if b.Kind == pc.ISA {
+			name = "bios.bin"
+		}
+	}
+	var err error
+	if b.BIOS, err = search.Read(name, maxFirmware); err != nil {
+		return &optError{"-bios", err}
+	}
+	if len(b.BIOS) < 64<<10 || len(b.BIOS)%1024 != 0 {
+		return &optError{"-bios", fmt.Errorf("'%s' has %d bytes: a PC's firmware has at least 64 KiB, in whole KiB (is the file truncated?)", name, len(b.BIOS))}
+	}
+	if b.VGA != pc.VGANone {
+		if b.Kind == pc.ISA {
+			vga = "vgabios-isavga.bin"
+		}
+		if b.VGABIOS, err = search.Read(vga, maxFirmware); err != nil {
+			return &optError{"-vga", err}
+		}
+	}
+	for _, n := range f.ROMs {
+		data, err := readFile("-option-rom", n, maxFirmware)
+		if err != nil {
+			return err
+		}
+		b.OptionROMs = append(b.OptionROMs, pc.OptionROM{Name: n, Data: data})
+	}
+	for _, e := range f.Files {
+		data := []byte(e.Data)
+		if e.File != "" {
+			if data, err = readFile("-fw_cfg", e.File, 256<<20); err != nil {
+				return err
+			}
+		}
+		b.Files[e.Name] = data
+	}
+	return nil
+}
+
+func (m *machine) kernel(b *pc.Config) error {
+	k := m.cfg.Kernel
+	if k.File == "" {
+		return nil
+	}
+	image, err := readFile("-kernel", k.File, 1<<30)
+	if err != nil {
+		return err
+	}
+	if err := checkKernel(k.File, image); err != nil {
+		return &optError{"-kernel", err}
+	}
+	b.Kernel = &pc.Kernel{Image: image, Cmdline: k.Append}
+	if k.Initrd != "" {
+		if b.Kernel.Initrd, err = readFile("-initrd", k.Initrd, 4<<30); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drives opens the images.
+func (m *machine) drives(b *pc.Config) error {
+	for i := range m.cfg.Drives {
+		d := &m.cfg.Drives[i]
+		if d.Interface == "none" {
+			continue
+		}
+		if err := checkImage(d); err != nil {
+			return err
+		}
+		if d.Interface != "ide" {
+			continue
+		}
+		back, err := m.image(d)
+		if err != nil {
+			return &optError{d.Option, err}
+		}
+		b.Drives[d.Bus*2+d.Unit] = &pc.Drive{
+			Backend: back, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial,
+			Cylinders: d.Cyls, Heads: d.Heads, Sectors: d.Secs,
+		}
+	}
+	return nil
+}
+
+// image opens a drive's image; nil if it has none.
+func (m *machine) image(d *Drive) (block.Backend, error) {
+	if d.File == "" {
+		return nil, nil
+	}
+	img, err := raw.Open(d.File, d.ReadOnly || d.CDROM || d.Snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("could not open '%s': %w", d.File, reason(err))
+	}
+	m.closeLater(img)
+	if !d.Snapshot {
+		return img, nil
+	}
+	o, err := overlay.New(img, "")
+	if err != nil {
+		return nil, fmt.Errorf("could not make a temporary file for the snapshot of '%s': %w", d.File, reason(err))
+	}
+	m.closeLater(o)
+	m.overlays = append(m.overlays, o)
+	return o, nil
+}
+
+// ports connects serial and parallel ports to their character devices.
+func (m *machine) ports(b *pc.Config) error {
+	c := m.cfg
+	if len(c.Serials) > len(b.Serial) {
+		return &optError{"-serial", fmt.Errorf("a PC has %d serial ports", len(b.Serial))}
+	}
+	if len(c.Parallels) > len(b.Parallel) {
+		return &optError{"-parallel", fmt.Errorf("a PC has %d parallel ports", len(b.Parallel))}
+	}
+	for i, id := range c.Serials {
+		if id != "" {
+			b.Serial[i] = m.port(id)
+		}
+	}
+	for i, id := range c.Parallels {
+		if id != "" {
+			b.Parallel[i] = m.port(id)
+		}
+	}
+	if d := c.Debugcon; d != nil {
+		b.Debugcon, b.DebugconPort = m.port(d.Chardev), uint64(d.IOBase)
+	}
+	if d := c.DebugExit; d != nil {
+		b.DebugExit, b.DebugExitAt = true, uint64(d.IOBase)
+	}
+	return nil
+}

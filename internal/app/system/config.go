@@ -1,0 +1,215 @@
+package system
+
+import (
+	"time"
+
+	"rhea/internal/prop"
+	"rhea/internal/trace"
+)
+
+// Config is a machine as the command line describes it, complete and checked:
+// all defaults are filled in. Nothing has been opened or built.
+type Config struct {
+	Target  string // "i386" or "x86_64"
+	Machine Machine
+	Accel   Accel
+	CPU     CPU
+	Memory  uint64 // bytes
+	Name    string
+	UUID    [16]byte
+	HasUUID bool
+
+	Firmware Firmware
+	Boot     Boot
+	Kernel   Kernel
+	RTC      RTC
+	VGA      string // "std" or "none"
+
+	Drives    []Drive
+	Chardevs  []Chardev
+	Serials   []string // chardev IDs, "" = no port
+	Parallels []string
+	Monitors  []Monitor
+	Debugcon  *Debugcon
+	DebugExit *DebugExit
+	// Devices are those of -device in their order, but for what has a field
+	// of its own above.
+	Devices []Device
+
+	Run Run
+	Log Log
+}
+
+// Machine is -machine.
+type Machine struct {
+	Type      string // "pc" or "isapc"
+	ACPI      bool
+	FDBootChk bool // the BIOS checks a floppy's boot signature
+	// Graphics is false for -nographic: firmware and option ROMs are told to
+	// use the serial port.
+	Graphics bool
+}
+
+// Accel is -accel.
+type Accel struct {
+	Name   string // "tcg" or "interp"
+	TBSize uint64 // bytes of the code cache, 0 = the engine's choice
+}
+
+// CPU is -cpu and -smp.
+type CPU struct {
+	Model string // with its features, as x86.ParseModel reads it
+	Count int
+}
+
+// Firmware is what the machine starts with.
+type Firmware struct {
+	BIOS string   // of -bios, "" = the board's usual one
+	Dirs []string // of -L
+	// LoadROMs: option ROMs that -option-rom named.
+	ROMs []string
+	// DebugFile etc. are fw_cfg entries of -fw_cfg.
+	Files []FWFile
+}
+
+// FWFile is -fw_cfg name=,file= or string=.
+type FWFile struct {
+	Name string
+	File string
+	Data string
+}
+
+// Boot is -boot.
+type Boot struct {
+	Order         string // letters a c d n; "" = the machine's default, "cad"
+	Once          string
+	Menu          bool
+	Strict        bool
+	SplashTime    int // milliseconds, -1 = not given
+	RebootTimeout int // milliseconds, -1 = not given
+}
+
+// Kernel is -kernel, -initrd and -append.
+type Kernel struct {
+	File   string
+	Initrd string
+	Append string
+}
+
+// RTC is -rtc.
+type RTC struct {
+	// Base is the time at the machine's start; zero = the host's.
+	Base time.Time
+	// Local: the clock shows local time, not UTC.
+	Local bool
+	// Clock is "host", "vm" or "rt".
+	Clock string
+	// DriftFix is "none" or "slew".
+	DriftFix string
+}
+
+// Drive is a disk, a CD-ROM drive or a floppy drive.
+type Drive struct {
+	ID        string
+	Interface string // "ide", "floppy", "none"
+	Bus, Unit int
+	CDROM     bool
+	// File is "" for an empty drive.
+	File     string
+	Format   string // "raw"
+	Snapshot bool
+	ReadOnly bool
+	Cache    string // "writeback", "none", "writethrough", "directsync", "unsafe"
+	WError   string // "report", "ignore", "stop", "enospc"
+	RError   string
+	Serial   string
+	Model    string
+	Version  string
+	// Geometry as of -drive cyls=,heads=,secs=,trans=; 0 = guess.
+	Cyls, Heads, Secs int
+	Trans             string
+	// BootIndex is -1 if not given.
+	BootIndex int
+	// Option is how the user wrote it, for messages.
+	Option string
+}
+
+// Chardev is a character device's back end.
+type Chardev struct {
+	ID      string
+	Backend string // a name of catalog.Chardevs
+	// Mux: several front ends share it, Ctrl-A c switches.
+	Mux       bool
+	LogFile   string
+	LogAppend bool
+
+	Path   string // file, pipe, serial, unix sockets
+	Append bool   // file
+	Signal bool   // stdio: Ctrl-C and the like signal the emulator
+	Size   uint64 // ringbuf
+
+	Host, Port string // socket
+	Server     bool
+	Wait       bool
+	Telnet     bool
+	NoDelay    bool
+	IPv4, IPv6 bool
+	FD         int           // socket: an inherited descriptor, -1 = none
+	Reconnect  time.Duration // socket client
+	// Option is how the user wrote it, for messages.
+	Option string
+}
+
+// Monitor is a control plane on a character device.
+type Monitor struct {
+	Chardev string
+	Mode    string // "readline"
+}
+
+// Debugcon is -debugcon and -device isa-debugcon.
+type Debugcon struct {
+	Chardev  string
+	IOBase   uint16
+	ReadBack byte
+}
+
+// DebugExit is -device isa-debug-exit.
+type DebugExit struct {
+	IOBase uint16
+	IOSize int
+}
+
+// Device is -device.
+type Device struct {
+	Driver string
+	ID     string
+	Props  prop.List // all other properties
+	Option string
+}
+
+// Run is how the machine is run.
+type Run struct {
+	Paused     bool // -S
+	NoReboot   bool // a reset ends the emulator
+	NoShutdown bool // a power-off only stops the machine
+	PanicExit  bool // a guest panic ends the emulator
+	Escape     byte // of the multiplexer, Ctrl-A
+	PIDFile    string
+	NoDefaults bool
+}
+
+// Log is -d and -D.
+type Log struct {
+	Items trace.Item
+	File  string // "" = standard error
+}
+
+// Chardev returns the character device called id.
+func (c *Config) Chardev(id string) *Chardev {
+	for i := range c.Chardevs {
+		if c.Chardevs[i].ID == id {
+			return &c.Chardevs[i]
+		}
+	}
+	return nil
+}

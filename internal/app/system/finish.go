@@ -1,0 +1,70 @@
+package system
+
+import (
+	"errors"
+
+	"rhea/internal/prop"
+)
+
+// finish resolves what depends on several options, fills in the defaults and
+// checks the whole.
+func (p *parser) finish() error {
+	c := p.cfg
+	if p.nographic {
+		c.Machine.Graphics = false
+	}
+	for _, step := range []func() error{
+		p.finishMachine, p.finishCPU, p.finishBlockdevs, p.finishDrives, p.finishChars, p.finishVGA, p.finishDevices,
+		p.checkSharing, p.finishKernel, p.finishMemory,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	if p.display == "" && !p.nographic && c.VGA != "none" {
+		p.note("no display is built yet: the screen is seen with the monitor's screendump only; -nographic gives a serial console")
+	}
+	for _, d := range c.Drives {
+		if d.Interface == "floppy" {
+			p.note("%s: the floppy controller is not built yet: the guest does not see this disk", d.Option)
+		}
+	}
+	return nil
+}
+
+func (p *parser) finishVGA() error {
+	c := p.cfg
+	switch {
+	case p.vga != "":
+		c.VGA = p.vga
+	case p.noDefaults:
+		c.VGA = "none"
+	default:
+		c.VGA = "std"
+		for _, d := range p.devices {
+			if d.Driver == "VGA" || d.Driver == "isa-vga" {
+				c.VGA = "none" // finishDevices sets it
+			}
+		}
+	}
+	return nil
+}
+
+func (p *parser) finishKernel() error {
+	k := p.cfg.Kernel
+	switch {
+	case k.File == "" && k.Initrd != "":
+		return errors.New("-initrd: is only allowed with -kernel")
+	case k.File == "" && k.Append != "":
+		return errors.New("-append: is only allowed with -kernel")
+	}
+	return nil
+}
+
+func (p *parser) finishMemory() error {
+	c := p.cfg
+	if c.Machine.Type == "isapc" && c.Memory > 3584*prop.MiB {
+		return errors.New("-m: an ISA PC has room for at most 3584M of memory")
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package system
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// reason is what the system says of a file, without the file's name, which
+// the message has already.
+func reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// magics of image formats that are not raw, at the file's start.
+var magics = []struct{ name, magic string }{
+	{"qcow2", "QFI\xfb"}, {"vmdk", "KDMV"}, {"vmdk", "# Disk Descriptor"}, {"vhdx", "vhdxfile"}, {"vpc", "conectix"},
+	{"vdi", "<<< "}, {"luks", "LUKS\xba\xbe"}, {"qed", "QED\x00"}, {"parallels", "WithoutFreeSpace"},
+}
+
+// checkImage looks at a disk image before the machine is built.
+func checkImage(d *Drive) error {
+	fail := func(format string, args ...any) error { return &optError{d.Option, fmt.Errorf(format, args...)} }
+	if d.File == "" {
+		return nil
+	}
+	mode := os.O_RDWR
+	if d.ReadOnly || d.Snapshot {
+		mode = os.O_RDONLY
+	}
+	f, err := os.OpenFile(d.File, mode, 0)
+	switch {
+	case errors.Is(err, fs.ErrPermission) && mode == os.O_RDWR:
+		return fail("could not open '%s' for writing: %w (readonly=on or -snapshot opens it for reading)", d.File, reason(err))
+	case err != nil:
+		return fail("could not open '%s': %w", d.File, reason(err))
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return fail("could not open '%s': %w", d.File, reason(err))
+	}
+	if st.IsDir() {
+		return fail("'%s' is a directory, not an image", d.File)
+	}
+	if !st.Mode().IsRegular() {
+		return nil // a device
+	}
+	if st.Size() < 512 {
+		if st.Size() == 0 {
+			return fail("the image '%s' is empty", d.File)
+		}
+		return fail("the image '%s' has only %d bytes, less than a sector", d.File, st.Size())
+	}
+	head := make([]byte, 512)
+	if _, err := io.ReadFull(f, head); err != nil {
+		return fail("could not read '%s': %w", d.File, reason(err))
+	}
+	if d.Format == "" {
+		for _, m := range magics {
+			if bytes.HasPrefix(head, []byte(m.magic)) {
+				return fail("'%s' is a %s image, which is not supported yet; 'qemu-img convert -O raw' makes a raw image of it "+
+					"(format=raw takes it as it is)", d.File, m.name)
+			}
+		}
+	}
+	return nil
+}
+
+// readFile reads a file that an option named.
+func readFile(option, name string, limit int64) ([]byte, error) {
+	fail := func(format string, args ...any) error { return &optError{option, fmt.Errorf(format, args...)} }
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fail("could not open '%s': %w", name, reason(err))
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.IsDir() {
+		return nil, fail("'%s' is a directory", name)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	switch {
+	case err != nil:
+		return nil, fail("could not read '%s': %w", name, reason(err))
+	case len(b) == 0:
+		return nil, fail("the file '%s' is empty", name)
+	case int64(len(b)) > limit:
+		return nil, fail("the file '%s' is too large: at most %d MiB can be", name, limit>>20)
+	}
+	return b, nil
+}
+
+// checkKernel looks for the header of the Linux boot protocol
+// (Documentation/arch/x86/boot.rst: "HdrS" at 202h, AA55h at 1FEh).
+func checkKernel(name string, b []byte) error {
+	if len(b) < 0x260 || string(b[0x202:0x206]) != "HdrS" || binary.LittleEndian.Uint16(b[0x1fe:]) != 0xaa55 {
+		what := ""
+		if bytes.HasPrefix(b, []byte("\x7fELF")) {
+			what = " but an ELF file (a vmlinux?)"
+		}
+		return fmt.Errorf("'%s' is not a Linux bzImage%s", name, what)
+	}
+	return nil
+}

@@ -26,6 +26,7 @@ import (
 	"rhea/internal/dev/timer/i8254"
 	"rhea/internal/dev/timer/mc146818"
 	"rhea/internal/display"
+	"rhea/internal/firmware/smbios"
 	"rhea/internal/irq"
 	"rhea/internal/mem"
 	"rhea/internal/snap"
@@ -128,6 +129,8 @@ type Config struct {
 	// an isapc).
 	HasSMM, HasAPIC bool
 	UUID            [16]byte
+	// SMBIOS is what -smbios says; UUID, processors and memory are filled in.
+	SMBIOS smbios.Info
 	// Files are further fw_cfg files (-fw_cfg).
 	Files map[string][]byte
 	// OptionROMs are further option ROMs (-option-rom), by name.

@@ -61,6 +61,7 @@ const (
 	hLar
 	hLsl
 	hLmsw
+	hArpl
 	hInvlpg
 	hX87
 	hX87Load
@@ -293,6 +294,7 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 	h[hVerr], h[hVerw] = c.selector(c.verr), c.selector(c.verw)
 	h[hLar], h[hLsl] = c.rights(c.lar), c.rights(c.lsl)
 	h[hLmsw] = c.instruction(func(v, _, _ uint64) *guest.Fault { return c.lmsw(uint16(v)) })
+	h[hArpl] = c.fallible(c.arplMemory)
 	h[hInvlpg] = c.instruction(func(lin, _, _ uint64) *guest.Fault { return c.invlpg(uint32(lin)) })
 }
 

@@ -371,3 +371,25 @@ func (c *CPU) arpl(dst, src uint16) (sel uint16, adjusted bool, f *guest.Fault) 
 	}
 	return dst, false, nil
 }
+
+// arplMemory is ARPL with the destination in memory, at off in segment seg:
+// the result is ZF. The destination is written only if that changes it; a
+// segment or page that is read-only matters not otherwise.
+func (c *CPU) arplMemory(seg, off, src uint64) (uint64, *guest.Fault) {
+	lin, f := c.at(int(seg), uint32(off), 2, false)
+	if f != nil {
+		return 0, f
+	}
+	dst, f := c.loadLinear(uint32(lin), 2, c.mmuIndex())
+	if f != nil {
+		return 0, f
+	}
+	sel, adjusted, f := c.arpl(uint16(dst), uint16(src))
+	if f != nil || !adjusted {
+		return 0, f
+	}
+	if _, f = c.at(int(seg), uint32(off), 2, true); f == nil {
+		f = c.storeLinear(uint32(lin), 2, c.mmuIndex(), uint32(sel))
+	}
+	return 1, f
+}

@@ -141,8 +141,8 @@ func (c *CPU) readTask(base uint32, wide bool) (st taskState, f *guest.Fault) {
 	}
 	st.ip = read(tss16IP, 2)
 	st.flags = read(tss16Flags, 2)
-	for i := range st.gpr {
-		st.gpr[i] = read(tss16GPR+2*uint32(i), 2)
+	for i := range st.gpr { // the manual does not say what becomes of the upper halves
+		st.gpr[i] = 0xffff0000 | read(tss16GPR+2*uint32(i), 2)
 	}
 	for i := range 4 {
 		st.seg[i] = uint16(read(tss16Seg+2*uint32(i), 2))

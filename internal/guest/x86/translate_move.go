@@ -208,7 +208,10 @@ func emitEnter(t *tx) {
 		t.store(SS, t.stackWrap(t.BinImm(ir.Add, sp, -uint64(n))), v, size)
 	}
 	push(t.reg(rBP, size))
-	frame := t.stackWrap(t.BinImm(ir.Add, sp, -uint64(size)))
+	frame := t.BinImm(ir.Add, sp, -uint64(size)) // all of ESP as the push leaves it
+	if !t.is(modeStack32) {
+		frame = t.Deposit(sp, frame, 0, 16)
+	}
 	if level > 0 {
 		for i := 1; i < level; i++ {
 			push(t.load(SS, t.stackWrap(t.BinImm(ir.Add, bp, -uint64(i*size))), size))
@@ -266,14 +269,18 @@ func emitArpl(t *tx) {
 		t.raise(vecUD, 0, false)
 		return
 	}
-	l := t.place(0)
-	x, y := t.get(l), t.read(1)
+	if t.in.mem { // written, and checked for that, only if it changes
+		zf := t.call(hArpl, t.imm32(uint64(t.segment())), t.ea(), t.Conv(ir.I32, t.read(1), false))
+		t.setZF(zf, t.flags())
+		t.exit(t.next)
+		return
+	}
+	x, y := t.read(0), t.read(1)
 	rx, ry := t.BinImm(ir.And, x, 3), t.BinImm(ir.And, y, 3)
 	less := t.Cmp(ir.Ltu, rx, ry)
 	old := t.flags()
-	t.put(l, t.Select(less, t.Bin(ir.Or, t.BinImm(ir.And, x, 0xfffc), ry), x))
-	zf := t.BinImm(ir.Shl, t.Conv(ir.I64, less, false), 6)
-	t.setFlags(t.Bin(ir.Or, t.BinImm(ir.And, old, flagsArith&^flagZF), zf))
+	t.write(0, t.Select(less, t.Bin(ir.Or, t.BinImm(ir.And, x, 0xfffc), ry), x))
+	t.setZF(t.Conv(ir.I64, less, false), old)
 }
 
 // String instructions.

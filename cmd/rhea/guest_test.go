@@ -1,0 +1,250 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// rhea builds the binary once for all tests of the package.
+var rhea = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "rhea-test")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "rhea")
+	cmd := exec.Command("go", "build", "-o", bin, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return bin, nil
+})
+
+func binary(t *testing.T) string {
+	t.Helper()
+	bin, err := rhea()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// guestFile returns a file of ../shared/guests, or skips.
+func guestFile(t *testing.T, name string) string {
+	t.Helper()
+	dir := os.Getenv("RHEA_GUESTS")
+	if dir == "" {
+		dir = "../../../shared/guests"
+	}
+	f, err := filepath.Abs(filepath.Join(dir, name))
+	if err == nil {
+		_, err = os.Stat(f)
+	}
+	if err != nil {
+		t.Skipf("no guests (RHEA_GUESTS names their folder): %v", err)
+	}
+	return f
+}
+
+// need returns a file of a Debian package, or skips with its name.
+func need(t *testing.T, pkg, file string) string {
+	t.Helper()
+	if _, err := os.Stat(file); err != nil {
+		t.Skipf("%s is missing: install the package %s", file, pkg)
+	}
+	return file
+}
+
+// tool is need for a program.
+func tool(t *testing.T, pkg, name string) string {
+	t.Helper()
+	for _, dir := range []string{"", "/usr/sbin/", "/sbin/"} {
+		if p, err := exec.LookPath(dir + name); err == nil {
+			return p
+		}
+	}
+	t.Skipf("%s is missing: install the package %s", name, pkg)
+	return ""
+}
+
+// screen collects what a guest writes.
+type screen struct {
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	news chan struct{}
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	s.buf.Write(p)
+	s.mu.Unlock()
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.String()
+}
+
+// guest is an emulator that runs.
+type guest struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	out  *screen
+	errs *screen
+	in   io.WriteCloser
+	end  chan error
+	from int // what expect has not seen yet begins here
+}
+
+// start runs "rhea system ARGS" with the guest's serial console on pipes.
+func start(t *testing.T, args ...string) *guest {
+	t.Helper()
+	g := &guest{t: t, out: &screen{news: make(chan struct{}, 1)}, errs: &screen{news: make(chan struct{}, 1)}, end: make(chan error, 1)}
+	g.cmd = exec.Command(binary(t), append([]string{"system"}, args...)...)
+	g.cmd.Stdout, g.cmd.Stderr = g.out, g.errs
+	in, err := g.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.in = in
+	if err := g.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { g.end <- g.cmd.Wait() }()
+	t.Cleanup(func() {
+		g.cmd.Process.Kill()
+		if t.Failed() {
+			t.Logf("arguments: %s\noutput:\n%s\nerrors:\n%s", strings.Join(args, " "), tail(g.out.String()), tail(g.errs.String()))
+		}
+	})
+	return g
+}
+
+// tail is the end of a long text.
+func tail(s string) string {
+	if len(s) > 6000 {
+		return "…" + s[len(s)-6000:]
+	}
+	return s
+}
+
+// expect waits until the guest has written what matches the expression.
+func (g *guest) expect(re string, wait time.Duration) string {
+	g.t.Helper()
+	x := regexp.MustCompile(re)
+	timeout := time.After(wait)
+	for {
+		text := g.out.String()
+		if m := x.FindStringIndex(text[g.from:]); m != nil {
+			found := text[g.from:][m[0]:m[1]]
+			g.from += m[1]
+			return found
+		}
+		select {
+		case <-g.out.news:
+		case err := <-g.end:
+			g.end <- err
+			if !x.MatchString(g.out.String()[g.from:]) {
+				g.t.Fatalf("the emulator ended (%v) before the guest wrote %q", err, re)
+			}
+		case <-timeout:
+			g.t.Fatalf("the guest did not write %q within %v", re, wait)
+		}
+	}
+}
+
+// send types.
+func (g *guest) send(s string) {
+	g.t.Helper()
+	if _, err := io.WriteString(g.in, s); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// ends waits for the emulator to end well.
+func (g *guest) ends(wait time.Duration) {
+	g.t.Helper()
+	select {
+	case err := <-g.end:
+		if err != nil {
+			g.t.Errorf("the emulator ended with %v", err)
+		}
+	case <-time.After(wait):
+		g.t.Fatalf("the emulator did not end within %v", wait)
+	}
+}
+
+const slow = 5 * time.Minute // for what takes seconds on an idle machine
+
+// Point 2: kernels started directly reach their shell, take commands, power off.
+func TestKernels(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	for _, tc := range []struct {
+		name, cpu, initrd string
+		args              []string
+	}{
+		{"486", "486", "initramfs-i486.gz", nil},
+		{"pentium", "pentium", "initramfs-i486.gz", nil},
+		{"pentium2 busybox", "pentium2", "initramfs-i386.gz", nil},
+		{"max busybox", "max", "initramfs-i386.gz", nil},
+		{"isapc", "486", "initramfs-i486.gz", []string{"-M", "isapc"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := append([]string{"-cpu", tc.cpu, "-m", "64", "-nographic", "-no-reboot",
+				"-kernel", guestFile(t, "bzImage-i386-486"), "-initrd", guestFile(t, tc.initrd), "-append", "console=ttyS0"}, tc.args...)
+			g := start(t, args...)
+			g.expect("GUEST-KIT OK Linux .* i[4-6]86", slow)
+			g.expect("# ", slow)
+			g.send("echo sum $((6*7))\n")
+			g.expect("sum 42", slow)
+			g.send("reboot -f || reboot\n") // this kernel has no power switch
+			g.ends(slow)
+		})
+	}
+}
+
+// The benchmark program checks its own results: integer, floating point, memory.
+func TestBenchmarkProgramIsRight(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	g := start(t, "-cpu", "pentium2", "-m", "64", "-nographic", "-no-reboot", "-kernel", guestFile(t, "bzImage-i386-486"),
+		"-initrd", guestFile(t, "initramfs-i386.gz"), "-append", "console=ttyS0 gk=test work=1")
+	g.expect("GUEST-KIT BENCH rc=0", slow)
+	g.ends(slow)
+}
+
+// The Debian 12 installer's kernel runs its initrd up to the first question,
+// and ACPI switches the machine off.
+func TestDebianInstaller(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute of a whole installer")
+	}
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	dir := "/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/"
+	need(t, "debian-installer-12-netboot-i386", dir+"linux")
+	g := start(t, "-m", "512", "-nographic", "-kernel", dir+"linux", "-initrd", dir+"initrd.gz", "-append", "console=ttyS0 DEBIAN_FRONTEND=text")
+	g.expect("Select a language", 20*time.Minute)
+}
+
+// A Debian kernel with ACPI powers off by itself.
+func TestPowerOff(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	linux := need(t, "debian-installer-12-netboot-i386", "/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/linux")
+	g := start(t, "-m", "128", "-cpu", "pentium2", "-nographic", "-kernel", linux, "-initrd", guestFile(t, "initramfs-i386.gz"), "-append", "console=ttyS0 gk=off")
+	g.expect("GUEST-KIT OK", 10*time.Minute)
+	g.ends(slow)
+}

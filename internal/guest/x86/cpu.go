@@ -20,7 +20,10 @@ type Config struct {
 	// SMM is called when the processor enters or leaves system management
 	// mode (the SMIACT# pin): the board switches the memory it sees.
 	SMM func(active bool)
-	// FERR is the FERR# pin: an unmasked x87 exception while CR0.NE is 0.
+	// FERR is the FERR# pin: an unmasked x87 exception while CR0.NE is 0. It
+	// is called on the vCPU's goroutine, when a waiting x87 instruction meets
+	// the exception and when that is cleared. A board that turns it into an
+	// interrupt at once has that taken before the instruction.
 	FERR func(level bool)
 }
 
@@ -59,6 +62,11 @@ type CPU struct {
 
 	debugHits uint32    // DR6 bits that the instruction has collected
 	pdpte     [4]uint64 // cached by the load of CR3 (SDM vol. 3, 4.4.1)
+
+	sse      sseUnit
+	floatOps []floatOp
+	x87      x87Unit
+	ferr     bool // the FERR# pin
 
 	tscOffset uint64
 	msr       msrs
@@ -163,7 +171,7 @@ func (c *CPU) SetA20(level bool) {
 
 // Key implements guest.Translator.
 func (c *CPU) Key() guest.Key {
-	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].Limit + 1, Mode: c.mode | c.s.Shadow*modeShadow}
+	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].Limit + 1, Mode: c.mode | c.s.Shadow*modeShadow | c.s.FIgnore*modeFIgnore}
 }
 
 // mmuIndex is the MMU index of the program's own accesses.

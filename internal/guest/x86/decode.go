@@ -465,11 +465,11 @@ func (in *inst) sizeOf(o *operand) int {
 		return 1
 	case "w":
 		return 2
-	case "d", "y":
+	case "d", "y", "ss":
 		return 4
-	case "q":
+	case "q", "sd":
 		return 8
-	case "dq", "x":
+	case "dq", "ps", "pd":
 		return 16
 	case "t":
 		return 10

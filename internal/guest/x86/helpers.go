@@ -64,9 +64,15 @@ const (
 	hArpl
 	hInvlpg
 	hX87
-	hX87Load
+	hX87Store
+	hX87Control
+	hX87Image
+	hX87Put
 	hSSE
 	hMMX
+	hSSEFloat
+	hSignMask
+	hByteMask
 	numHelpers
 )
 
@@ -93,6 +99,20 @@ func newSlots() *ir.Slots {
 		name(at+segRHi, n+".rhi", ir.I64)
 		name(at+segWHi, n+".whi", ir.I64)
 	}
+	for i := range ir.Slot(8) {
+		n := string("01234567"[i])
+		name(slotFPR+2*i, "fpr"+n, ir.I64)
+		name(slotFPR+2*i+1, "fpr"+n+"e", ir.I64)
+	}
+	name(slotFTop, "ftop", ir.I64)
+	name(slotFCW, "fcw", ir.I64)
+	name(slotFSW, "fsw", ir.I64)
+	name(slotFTW, "ftw", ir.I64)
+	name(slotMXCSR, "mxcsr", ir.I64)
+	name(slotFIgnore, "fignore", ir.I64)
+	name(slotTmp128, "tmp", ir.V128)
+	name(slotTmp64, "tmp2", ir.I64)
+	name(slotTmp64+1, "tmp3", ir.I64)
 	for i := range ir.Slot(16) {
 		name(slotXMM+2*i, "xmm"+string("0123456789abcdef"[i]), ir.V128)
 	}
@@ -213,8 +233,7 @@ func (c *CPU) helperTable() []guest.Helper {
 	}
 	c.systemHelpers(h)
 	c.x87Helpers(h)
-	c.mmxHelpers(h)
-	c.sseHelpers(h)
+	c.simdHelpers(h)
 	return h
 }
 

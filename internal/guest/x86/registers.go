@@ -30,3 +30,10 @@ func (c *CPU) Halted() bool { return c.halted }
 
 // Code32 reports whether code at k is 32-bit code.
 func Code32(k guest.Key) bool { return k.Mode&modeCode32 != 0 }
+
+// InstructionLength returns the length of the 32-bit instruction in code, at
+// least 1.
+func InstructionLength(code []byte) int {
+	in, _ := decode(code, true)
+	return max(len(in.bytes), 1)
+}

@@ -80,6 +80,12 @@ type State struct {
 	MXCSR uint64
 
 	SysenterCS, SysenterESP, SysenterEIP uint64
+
+	// FIgnore is 1 while the next instruction ignores a pending x87 error:
+	// CR0.NE is 0, FERR# is asserted, and no interrupt has come of it.
+	FIgnore uint64
+	// Tmp is scratch between IR and helpers within one instruction.
+	Tmp [4]uint64
 }
 
 // EFLAGS bits (SDM vol. 1, 3.4.3).
@@ -198,6 +204,7 @@ const (
 	modeFXSR    = 1 << 15 // CR4.OSFXSR
 	modeSMM     = 1 << 16
 	modeAlign   = 1 << 17 // alignment checks are on: CR0.AM, EFLAGS.AC, CPL 3
+	modeFIgnore = 1 << 18 // State.FIgnore
 
 	// Two bits a segment register: its base is 0, and it reaches over all
 	// 4 GiB for reads and writes, so that no limit has to be checked.

@@ -26,8 +26,12 @@ const (
 	slotFTop   = ir.Slot(unsafe.Offsetof(State{}.FTop) / 8)
 	slotFCW    = ir.Slot(unsafe.Offsetof(State{}.FCW) / 8)
 	slotFSW    = ir.Slot(unsafe.Offsetof(State{}.FSW) / 8)
+	slotFTW    = ir.Slot(unsafe.Offsetof(State{}.FTW) / 8)
 	slotXMM    = ir.Slot(unsafe.Offsetof(State{}.XMM) / 8)
 	slotMXCSR  = ir.Slot(unsafe.Offsetof(State{}.MXCSR) / 8)
+
+	slotFIgnore = ir.Slot(unsafe.Offsetof(State{}.FIgnore) / 8)
+	slotTmp     = ir.Slot(unsafe.Offsetof(State{}.Tmp) / 8)
 
 	segWords   = ir.Slot(unsafe.Sizeof(Segment{}) / 8)
 	stateWords = int(unsafe.Sizeof(State{}) / 8)

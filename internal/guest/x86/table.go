@@ -21,7 +21,8 @@ package x86
 //
 // with sizes b w d q dq (1 2 4 8 16), v (operand size), z (as v), p (far
 // pointer of operand size), a (pair of v), t (10 bytes), y (4 here), s (no
-// size). Other words are registers by name, or constants.
+// size); ps pd (16), ss (4) and sd (8) say what is in an XMM register. Other
+// words are registers by name, or constants.
 const integerMap = `
 00 : ADD Eb,Gb
 01 : ADD Ev,Gv

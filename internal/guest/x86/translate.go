@@ -42,7 +42,36 @@ type translator struct {
 func (c *CPU) FetchIndex() int { return c.mmuIndex() }
 
 // Guarded implements guest.CPU.
-func (c *CPU) Guarded(code uint64) { c.Raise(faultOf(code)) }
+func (c *CPU) Guarded(code uint64) {
+	f := faultOf(code)
+	switch f.Vector {
+	case vecMF:
+		if c.s.CR0&cr0NE == 0 {
+			c.externalError()
+			return
+		}
+	case vecXM:
+		if c.s.CR4&cr4OSXMMEXCPT == 0 { // SDM vol. 1, 11.5.1
+			f.Vector = vecUD
+		}
+	case guardNoStore:
+		c.finish(f.Code)
+		return
+	}
+	c.Raise(f)
+}
+
+// guardNoStore is the vector of guards that leave an instruction completed,
+// without its store; the code is the next instruction's IP.
+const guardNoStore = 0x80
+
+// finish ends the current instruction outside of translated code.
+func (c *CPU) finish(next uint32) {
+	c.s.IP = uint64(next)
+	c.s.Flags &^= flagRF
+	c.debugTrap(c.mode&modeTF != 0)
+	c.refreshMode()
+}
 
 // faultCode packs an exception into a guard's code.
 func faultCode(vec int, code uint32, hasCode bool) uint64 {
@@ -61,7 +90,7 @@ func faultOf(v uint64) *guest.Fault {
 func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit int) *guest.Fault {
 	t := &c.tr.tx
 	*t = tx{Builder: b, c: c, key: k, pc: uint32(k.PC)}
-	t.alone = k.Mode&(modeTF|modeShadow|modeRF|modeDbgData) != 0
+	t.alone = k.Mode&(modeTF|modeShadow|modeRF|modeDbgData|modeFIgnore) != 0
 	if t.alone {
 		limit = 1
 	}
@@ -81,9 +110,6 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 		}
 		in, err := decode(buf[off:min(have, off+maxLength)], k.Mode&modeCode32 != 0)
 		if err != nil && have-off < maxLength {
-			if n > 0 && off+len(in.bytes) <= have && fault == nil && have < 0x1000-int(first&0xfff) {
-				break
-			}
 			if n > 0 { // let a unit of its own begin here
 				break
 			}
@@ -158,6 +184,9 @@ func (t *tx) one() {
 	}
 	if t.key.Mode&modeShadow != 0 {
 		t.Set(slotShadow, t.Const(ir.I64, 0))
+	}
+	if t.key.Mode&modeFIgnore != 0 {
+		t.Set(slotFIgnore, t.Const(ir.I64, 0))
 	}
 	e.emit(t)
 	if t.alone && t.Open() {

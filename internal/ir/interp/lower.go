@@ -20,6 +20,7 @@ type Lowerer struct {
 	nextSet  [ir.TempBase]int
 	setStamp [ir.TempBase]int
 	stamp    int
+	cands    []int // instructions that have a cand
 
 	// Sets of the current block that are not yet written, and in which order
 	// they came.
@@ -117,6 +118,7 @@ func (l *Lowerer) need(v ir.Val, i int) {
 func (l *Lowerer) analyse(b ir.Block) {
 	u := l.u
 	l.stamp++
+	l.cands = l.cands[:0]
 	last := -1
 	for i := b.First; i < b.End; i++ {
 		if mayExit(&u.Insts[i]) {
@@ -141,8 +143,10 @@ func (l *Lowerer) analyse(b ir.Block) {
 			}
 			if !v.dead {
 				l.need(in.Args[0], next)
-				if x := l.val(in.Args[0]); x.cand < 0 && int(in.Args[0])-1 >= b.First && l.exitAt[i] <= int(in.Args[0])-1 {
-					x.cand = int(s)
+				// The first of several Sets of a value is the last to come by.
+				if d := int(in.Args[0]) - 1; d >= b.First && l.exitAt[i] <= d {
+					l.vals[d].cand = int(s)
+					l.cands = append(l.cands, d)
 				}
 			}
 			l.setStamp[s], l.nextSet[s] = l.stamp, i
@@ -151,6 +155,7 @@ func (l *Lowerer) analyse(b ir.Block) {
 			continue // not needed
 		case in.Op == ir.Get:
 			l.setStamp[in.Imm] = 0 // an earlier Set is not overtaken
+			l.keepHome(in.Imm, i)
 			continue
 		case in.Op == ir.Call && in.Imm>>32&uint64(ir.Pure) != 0 && v.need < 0:
 			continue
@@ -166,6 +171,16 @@ func (l *Lowerer) analyse(b ir.Block) {
 			continue // its operands were noted by its user
 		}
 		l.noteArgs(in, i)
+	}
+}
+
+// keepHome is told of a Get at i: no value that is made before may be computed
+// in the slot's own word.
+func (l *Lowerer) keepHome(slot uint64, i int) {
+	for _, d := range l.cands {
+		if d < i && l.vals[d].cand == int(slot) {
+			l.vals[d].cand = -1
+		}
 	}
 }
 

@@ -1,0 +1,150 @@
+package x86
+
+// x87Map is the x87 (SDM vol. 2, appendix A.5), with the aliases that all
+// processors decode (SDM vol. 2 does not name them; the mnemonics that the
+// literature gives them are behind the lines' aliases: FSTP1 D9 D8, FCOM2 DC
+// D0, FCOMP3 DC D8, FXCH4 DD C8, FCOMP5 DE D0, FFREEP DF C0, FXCH7 DF C8,
+// FSTP8 DF D0, FSTP9 DF D8).
+const x87Map = `
+D8 /0 m : FADD Md
+D8 /1 m : FMUL Md
+D8 /2 m : FCOM Md
+D8 /3 m : FCOMP Md
+D8 /4 m : FSUB Md
+D8 /5 m : FSUBR Md
+D8 /6 m : FDIV Md
+D8 /7 m : FDIVR Md
+D8 C0-C7 : FADD ST,STi
+D8 C8-CF : FMUL ST,STi
+D8 D0-D7 : FCOM ST,STi
+D8 D8-DF : FCOMP ST,STi
+D8 E0-E7 : FSUB ST,STi
+D8 E8-EF : FSUBR ST,STi
+D8 F0-F7 : FDIV ST,STi
+D8 F8-FF : FDIVR ST,STi
+D9 /0 m : FLD Md
+D9 /2 m : FST Md
+D9 /3 m : FSTP Md
+D9 /4 m : FLDENV Ms
+D9 /5 m : FLDCW Mw
+D9 /6 m : FNSTENV Ms
+D9 /7 m : FNSTCW Mw
+D9 C0-C7 : FLD STi
+D9 C8-CF : FXCH STi
+D9 D0 : FNOP
+D9 D8-DF : FSTP STi
+D9 E0 : FCHS
+D9 E1 : FABS
+D9 E4 : FTST
+D9 E5 : FXAM
+D9 E8 : FLD1
+D9 E9 : FLDL2T
+D9 EA : FLDL2E
+D9 EB : FLDPI
+D9 EC : FLDLG2
+D9 ED : FLDLN2
+D9 EE : FLDZ
+D9 F0 : F2XM1
+D9 F1 : FYL2X
+D9 F2 : FPTAN
+D9 F3 : FPATAN
+D9 F4 : FXTRACT
+D9 F5 : FPREM1
+D9 F6 : FDECSTP
+D9 F7 : FINCSTP
+D9 F8 : FPREM
+D9 F9 : FYL2XP1
+D9 FA : FSQRT
+D9 FB : FSINCOS
+D9 FC : FRNDINT
+D9 FD : FSCALE
+D9 FE : FSIN
+D9 FF : FCOS
+DA /0 m : FIADD Md
+DA /1 m : FIMUL Md
+DA /2 m : FICOM Md
+DA /3 m : FICOMP Md
+DA /4 m : FISUB Md
+DA /5 m : FISUBR Md
+DA /6 m : FIDIV Md
+DA /7 m : FIDIVR Md
+DA C0-C7 : FCMOVB ST,STi ; cmov
+DA C8-CF : FCMOVE ST,STi ; cmov
+DA D0-D7 : FCMOVBE ST,STi ; cmov
+DA D8-DF : FCMOVU ST,STi ; cmov
+DA E9 : FUCOMPP
+DB /0 m : FILD Md
+DB /2 m : FIST Md
+DB /3 m : FISTP Md
+DB /5 m : FLD Mt
+DB /7 m : FSTP Mt
+DB C0-C7 : FCMOVNB ST,STi ; cmov
+DB C8-CF : FCMOVNE ST,STi ; cmov
+DB D0-D7 : FCMOVNBE ST,STi ; cmov
+DB D8-DF : FCMOVNU ST,STi ; cmov
+DB E0 : FNENI
+DB E1 : FNDISI
+DB E2 : FNCLEX
+DB E3 : FNINIT
+DB E4 : FNSETPM
+DB E8-EF : FUCOMI ST,STi ; cmov
+DB F0-F7 : FCOMI ST,STi ; cmov
+DC /0 m : FADD Mq
+DC /1 m : FMUL Mq
+DC /2 m : FCOM Mq
+DC /3 m : FCOMP Mq
+DC /4 m : FSUB Mq
+DC /5 m : FSUBR Mq
+DC /6 m : FDIV Mq
+DC /7 m : FDIVR Mq
+DC C0-C7 : FADD STi,ST
+DC C8-CF : FMUL STi,ST
+DC D0-D7 : FCOM ST,STi
+DC D8-DF : FCOMP ST,STi
+DC E0-E7 : FSUBR STi,ST
+DC E8-EF : FSUB STi,ST
+DC F0-F7 : FDIVR STi,ST
+DC F8-FF : FDIV STi,ST
+DD /0 m : FLD Mq
+DD /2 m : FST Mq
+DD /3 m : FSTP Mq
+DD /4 m : FRSTOR Ms
+DD /6 m : FNSAVE Ms
+DD /7 m : FNSTSW Mw
+DD C0-C7 : FFREE STi
+DD C8-CF : FXCH STi
+DD D0-D7 : FST STi
+DD D8-DF : FSTP STi
+DD E0-E7 : FUCOM ST,STi
+DD E8-EF : FUCOMP ST,STi
+DE /0 m : FIADD Mw
+DE /1 m : FIMUL Mw
+DE /2 m : FICOM Mw
+DE /3 m : FICOMP Mw
+DE /4 m : FISUB Mw
+DE /5 m : FISUBR Mw
+DE /6 m : FIDIV Mw
+DE /7 m : FIDIVR Mw
+DE C0-C7 : FADDP STi,ST
+DE C8-CF : FMULP STi,ST
+DE D0-D7 : FCOMP ST,STi
+DE D9 : FCOMPP
+DE E0-E7 : FSUBRP STi,ST
+DE E8-EF : FSUBP STi,ST
+DE F0-F7 : FDIVRP STi,ST
+DE F8-FF : FDIVP STi,ST
+DF /0 m : FILD Mw
+DF /2 m : FIST Mw
+DF /3 m : FISTP Mw
+DF /4 m : FBLD Mt
+DF /5 m : FILD Mq
+DF /6 m : FBSTP Mt
+DF /7 m : FISTP Mq
+DF C0-C7 : FFREEP STi
+DF C8-CF : FXCH STi
+DF D0-D7 : FSTP STi
+DF D8-DF : FSTP STi
+DF E0 : FNSTSW AX
+DF E8-EF : FUCOMIP ST,STi ; cmov
+DF F0-F7 : FCOMIP ST,STi ; cmov
+`

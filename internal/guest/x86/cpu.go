@@ -42,7 +42,10 @@ type CPU struct {
 	mem   guest.Memory
 	cfg   Config
 	model *Model
-	log   *trace.Log
+
+	features map[string]bool // see has
+
+	log *trace.Log
 
 	mode  uint64 // of guest.Key; refreshMode keeps it
 	cpl   int
@@ -89,7 +92,7 @@ const (
 
 // New makes a processor in its reset state.
 func New(cfg Config) *CPU {
-	c := &CPU{cfg: cfg, model: cfg.Model, log: cfg.Log, frame: new(ir.Frame)}
+	c := &CPU{cfg: cfg, model: cfg.Model, log: cfg.Log, frame: new(ir.Frame), features: map[string]bool{}}
 	c.s = stateOf(c.frame)
 	c.slots = newSlots()
 	c.helpers = c.helperTable()

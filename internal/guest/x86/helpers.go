@@ -73,6 +73,8 @@ const (
 	hSSEFloat
 	hSignMask
 	hByteMask
+	hStrings
+	hCRC32
 	numHelpers
 )
 
@@ -180,6 +182,7 @@ func (c *CPU) helperTable() []guest.Helper {
 	}
 	h[hRCL], h[hRCR], h[hDoubleShift] = rcl, rcr, shiftDouble
 	h[hDAA], h[hDAS], h[hAAA], h[hAAS], h[hAAM], h[hAAD] = daa, das, aaa, aas, aam, aad
+	h[hCRC32] = crc32c()
 	h[hCodeBreak] = c.instruction(func(a, _, _ uint64) *guest.Fault { return c.codeBreak(uint32(a)) })
 	h[hDataBreak] = func(a, b, _ uint64) (uint64, bool) {
 		c.dataBreak(uint32(a), int(b&0xff), b>>8 != 0)

@@ -107,5 +107,3 @@ func (m *machine) reopenLog(name string) error {
 	m.closeLater(f)
 	return nil
 }
-
-

@@ -125,6 +125,7 @@ func newBare(t testing.TB, args ...string) *bare {
 		s.TR = x86.Segment{Sel: 0x28, Base: bareTSS, Limit: 0x67, Attr: 0x8b00}
 		s.GDTR, s.IDTR = x86.Table{Base: bareGDT, Limit: 0x2f}, x86.Table{Base: bareIDT, Limit: 0x7ff}
 		s.GPR[4], s.IP = uint64(sp), f.Entry
+		s.FCW, s.FTW = 0x37f, 0 // as a kernel leaves it
 	})
 	b.cpu.SetEFLAGS(0x202)
 	return b

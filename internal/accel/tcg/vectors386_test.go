@@ -46,6 +46,7 @@ type rig struct {
 	ram    []byte
 	vector int // that was raised last
 	lock   sync.Mutex
+	ferr   func(level bool) // the FERR# pin
 }
 
 // trapPort is written by the handlers of rig's exceptions: port = vector.
@@ -67,7 +68,11 @@ func newRig(t testing.TB, model string, ram uint64) *rig {
 	r.ram = region.RAM().Bytes
 	io := mem.NewContainer("io", 0x10000)
 	io.Add(0, mem.NewIO("traps", 256, r))
-	r.cpu = x86.New(x86.Config{Model: m})
+	r.cpu = x86.New(x86.Config{Model: m, FERR: func(level bool) {
+		if r.ferr != nil {
+			r.ferr(level)
+		}
+	}})
 	r.vcpu = tcg.New(tcg.Config{Lock: &r.lock, IO: mem.NewSpace("io", io, nil)}).NewCPU(r.cpu, mem.NewSpace("memory", root, nil))
 	return r
 }

@@ -45,17 +45,17 @@ const (
 	pfxF2
 )
 
-// maps are the decoded opcode maps: one byte, and 0F.
+// maps are the decoded opcode maps: one byte, 0F, 0F 38 and 0F 3A.
 type maps struct {
-	one, two [256]opcode
-	all      []*encoding
+	one, two, three38, three3A [256]opcode
+	all                        []*encoding
 }
 
 // theMaps builds the maps once; they are never changed afterwards.
 var theMaps = sync.OnceValue(func() *maps {
 	m := &maps{}
 	emitters := emitters()
-	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap} {
+	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map} {
 		for _, line := range strings.Split(text, "\n") {
 			if line = strings.TrimSpace(line); line != "" {
 				m.addLine(line, emitters)
@@ -65,6 +65,8 @@ var theMaps = sync.OnceValue(func() *maps {
 	for i := range 256 {
 		m.one[i].finish()
 		m.two[i].finish()
+		m.three38[i].finish()
+		m.three3A[i].finish()
 	}
 	return m
 })
@@ -94,6 +96,10 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 			e.prefix = hexByte(f)
 		case f == "0F" && len(bytes) == 0 && table == &m.one && i+1 < len(fields):
 			table = &m.two
+		case f == "38" && len(bytes) == 0 && table == &m.two:
+			table = &m.three38
+		case f == "3A" && len(bytes) == 0 && table == &m.two:
+			table = &m.three3A
 		case f[0] == '/':
 			e.reg = int(f[1] - '0')
 		case f == "m" || f == "r":
@@ -304,6 +310,14 @@ func decode(code []byte, code32 bool) (in inst, err error) {
 	if b == 0x0f {
 		b = d.byte()
 		op = &m.two[b]
+		switch b {
+		case 0x38:
+			b = d.byte()
+			op = &m.three38[b]
+		case 0x3a:
+			b = d.byte()
+			op = &m.three3A[b]
+		}
 	}
 	in.opcode = b
 	pfx := pfxNone

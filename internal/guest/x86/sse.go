@@ -185,7 +185,8 @@ func floatOps() []floatOp {
 			return orderFlags(u.order64(d[0], s[0], signaling))
 		})
 	}
-	return append(ops, conversions()...)
+	ops = append(ops, conversions()...)
+	return append(ops, laterFloatOps()...)
 }
 
 // The forms of an operation on scalars.

@@ -266,6 +266,7 @@ func remainder(f func(a f80, e *softfloat.Env, b f80) (f80, uint8, bool)) func(u
 	return func(u *x87Unit) uint64 {
 		if u.empty(0) || u.empty(1) {
 			if u.stackFault(false) {
+				u.setC2(false)
 				u.setST(0, indefinite())
 			}
 			return 0
@@ -274,10 +275,13 @@ func remainder(f func(a f80, e *softfloat.Env, b f80) (f80, uint8, bool)) func(u
 		if !u.raise() {
 			return 0
 		}
+		if u.setST(0, r); r.IsNaN() { // there is no quotient: C0, C1 and C3 stay
+			u.setC2(false)
+			return 0
+		}
 		q := uint64(quo)
 		u.s.FSW = u.s.FSW&^(fswC0|fswC1|fswC2|fswC3) |
 			q>>2&1*fswC0 | q>>1&1*fswC3 | q&1*fswC1 | b2u(!complete)*fswC2
-		u.setST(0, r)
 		return 0
 	}
 }
@@ -332,11 +336,15 @@ func comparePP(quiet bool) func(u *x87Unit) uint64 {
 // compareFlags is FCOMI and so on: the EFLAGS before come as memory operand.
 func compareFlags(quiet bool) func(u *x87Unit) uint64 {
 	return func(u *x87Unit) uint64 {
-		old := u.mem
+		old, c1 := u.mem, u.s.FSW&fswC1
+		if u.sourceEmpty() {
+			c1 = 0
+		}
 		o, ok := u.compareTo(quiet)
 		if !ok {
 			return old
 		}
+		u.s.FSW |= c1 // as processors do; the manual clears it
 		u.pop(u.arg.pops())
 		return orderFlags(o)
 	}

@@ -68,6 +68,17 @@ func fst(u *x87Unit) uint64 {
 	return 0
 }
 
+// fstpnce is FSTP without the check for an empty ST(0), which is then not
+// stored ("no check exception"; so do processors).
+func fstpnce(u *x87Unit) uint64 {
+	if u.empty(0) {
+		u.clearC1()
+		u.pop(1)
+		return 0
+	}
+	return fst(u)
+}
+
 func fxch(u *x87Unit) uint64 {
 	i := u.arg.i()
 	x, y := u.st(0), u.st(i)
@@ -98,7 +109,6 @@ func fcmov(u *x87Unit) uint64 {
 		}
 		return 0
 	}
-	u.clearC1()
 	if u.mem != 0 {
 		u.setST(0, u.st(u.arg.i()))
 	}
@@ -114,6 +124,7 @@ func sign(and, xor uint16) func(u *x87Unit) uint64 {
 }
 
 func ffree(u *x87Unit) uint64 {
+	u.clearC1()
 	u.s.FTW &^= 1 << ((u.s.FTop + u.arg.i()) & 7)
 	return 0
 }
@@ -252,6 +263,7 @@ func x87Ops() []x87Op {
 	store("FISTP", 1, true, false)
 	store("FISTTP", 1, true, true)
 	store("FBSTP", 1, true, false)
+	plain("FSTPNCE", 1, fstpnce)
 	plain("FXCH", 0, fxch)
 	plain("FABS", 0, sign(0x7fff, 0))
 	plain("FCHS", 0, sign(0xffff, 0x8000))

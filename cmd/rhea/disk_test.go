@@ -17,7 +17,7 @@ var firmwares = []struct {
 	file string
 }{
 	{"seabios", nil, "seabios", "/usr/share/seabios/bios-256k.bin"},
-	{"bochs", []string{"-bios", "BIOS-bochs-legacy"}, "bochsbios", "/usr/share/bochs/BIOS-bochs-legacy"},
+	{"bochs", []string{"-bios", "BIOS-bochs-latest"}, "bochsbios", "/usr/share/bochs/BIOS-bochs-latest"},
 }
 
 // through runs a test with each firmware.

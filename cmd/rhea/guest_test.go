@@ -29,7 +29,7 @@ var rhea = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
-func binary(t *testing.T) string {
+func rheaBinary(t *testing.T) string {
 	t.Helper()
 	bin, err := rhea()
 	if err != nil {
@@ -115,7 +115,7 @@ type guest struct {
 func start(t *testing.T, args ...string) *guest {
 	t.Helper()
 	g := &guest{t: t, out: &screen{news: make(chan struct{}, 1)}, errs: &screen{news: make(chan struct{}, 1)}, end: make(chan error, 1)}
-	g.cmd = exec.Command(binary(t), append([]string{"system"}, args...)...)
+	g.cmd = exec.Command(rheaBinary(t), append([]string{"system"}, args...)...)
 	g.cmd.Stdout, g.cmd.Stderr = g.out, g.errs
 	in, err := g.cmd.StdinPipe()
 	if err != nil {

@@ -62,7 +62,7 @@ func TestWrongInput(t *testing.T) {
 			if tc.root && os.Geteuid() == 0 {
 				t.Skip("root may read everything")
 			}
-			cmd := exec.Command(binary(t), append([]string{"system"}, tc.args...)...)
+			cmd := exec.Command(rheaBinary(t), append([]string{"system"}, tc.args...)...)
 			out, err := cmd.CombinedOutput()
 			if cmd.ProcessState.ExitCode() != 1 {
 				t.Fatalf("ended with %v, want exit status 1: %s", err, out)

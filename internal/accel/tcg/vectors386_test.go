@@ -56,18 +56,24 @@ func (r *rig) Write(off uint64, _ int, _ uint64) {
 	r.vcpu.Kick()
 }
 
-func newRig(t testing.TB, model string, ram uint64) *rig {
+func newRig(t testing.TB, model string, ram uint64) *rig { return newRigAt(t, model, ram, nil) }
+
+// newRigAt is newRig with other ports than those of the rig.
+func newRigAt(t testing.TB, model string, ram uint64, ports mem.MMIO) *rig {
 	m, err := x86.ParseModel(model)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &rig{}
+	if ports == nil {
+		ports = r
+	}
 	root := mem.NewContainer("system", 0)
 	region := mem.NewRAM("ram", ram)
 	root.Add(0, region)
 	r.ram = region.RAM().Bytes
 	io := mem.NewContainer("io", 0x10000)
-	io.Add(0, mem.NewIO("traps", 256, r))
+	io.Add(0, mem.NewIO("traps", 256, ports))
 	r.cpu = x86.New(x86.Config{Model: m, FERR: func(level bool) {
 		if r.ferr != nil {
 			r.ferr(level)

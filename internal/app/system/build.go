@@ -13,8 +13,8 @@ import (
 	"rhea/internal/block/overlay"
 	"rhea/internal/block/raw"
 	"rhea/internal/board/pc"
-	"rhea/internal/chardev"
 	"rhea/internal/firmware/load"
+	"rhea/internal/guest"
 	"rhea/internal/guest/x86"
 	"rhea/internal/trace"
 	"rhea/internal/vm"
@@ -30,28 +30,30 @@ type machine struct {
 	cpu   *x86.CPU
 	vcpu  *tcg.VCPU
 	pc    *pc.Machine
-	chars map[string]chardev.Port
+	chars map[string]*char
 	files []io.Closer
+	// overlays are the layers of -snapshot.
+	overlays []*overlay.Overlay
+	// interrupted is closed by the first signal that ends the process.
+	interrupted chan struct{}
 }
 
 // run builds the machine and runs it to its end.
 func run(env Env, cfg *Config) (int, error) {
-	m := &machine{env: env, cfg: cfg, chars: map[string]chardev.Port{}}
+	m := &machine{env: env, cfg: cfg, chars: map[string]*char{}, interrupted: make(chan struct{})}
 	defer m.close()
+	if err := m.openLog(); err != nil {
+		return 1, err
+	}
+	// From here on signals end the machine in good order: the terminal is in
+	// raw mode soon.
+	defer m.catchSignals()()
 	if err := m.build(); err != nil {
 		return 1, err
 	}
 	if err := m.control(); err != nil {
 		return 1, err
 	}
-	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(interrupts)
-	go func() {
-		if _, ok := <-interrupts; ok {
-			m.vm.Quit(0)
-		}
-	}()
 	m.vm.Do(m.pc.Settle)
 	if !cfg.Run.Paused {
 		if err := m.vm.Cont(); err != nil {
@@ -59,6 +61,34 @@ func run(env Env, cfg *Config) (int, error) {
 		}
 	}
 	return m.vm.Run()
+}
+
+// catchSignals makes signals quit the machine; the second one ends the
+// process at once.
+func (m *machine) catchSignals() (stop func()) {
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for first := true; ; first = false {
+			select {
+			case <-done:
+				return
+			case s := <-c:
+				if !first {
+					m.crash()
+					os.Exit(1)
+				}
+				fmt.Fprintf(m.env.Stderr, "%s: terminating on signal: %v\n", m.env.Program, s)
+				close(m.interrupted)
+				m.vm.Quit(0)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(c)
+		close(done)
+	}
 }
 
 // close closes what build has opened, last first.
@@ -75,7 +105,7 @@ func (m *machine) closeLater(c io.Closer) {
 }
 
 func (m *machine) build() error {
-	for _, step := range []func() error{m.openLog, m.writePID, m.openChardevs, m.buildPC} {
+	for _, step := range []func() error{m.writePID, m.openChardevs, m.buildPC} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -149,6 +179,9 @@ func (m *machine) buildPC() error {
 	}
 	m.vcpu = tcg.New(tcg.Config{
 		Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)),
+		Disassemble: func(k guest.Key, code []byte) (string, int) {
+			return x86.Disassemble(code, k.PC, x86.Code32(k))
+		},
 	}).NewCPU(m.cpu, m.pc.CPUMemory)
 	m.pc.OnClean(m.vcpu.Protect)
 	m.vm.Add(m.pc)
@@ -165,7 +198,13 @@ type resetPin struct{ cpu *x86.CPU }
 func (r resetPin) Reset() { r.cpu.RESET() }
 
 // crash puts the terminal in order when the process is about to die.
-func (m *machine) crash() { m.close() }
+func (m *machine) crash() {
+	for _, ch := range m.chars {
+		if r, ok := ch.port.(interface{ Restore() }); ok {
+			r.Restore()
+		}
+	}
+}
 
 // board is the board's configuration.
 func (m *machine) board(model *x86.Model) (pc.Config, error) {
@@ -319,6 +358,7 @@ func (m *machine) image(d *Drive) (block.Backend, error) {
 		return nil, fmt.Errorf("could not make a temporary file for the snapshot of '%s': %w", d.File, reason(err))
 	}
 	m.closeLater(o)
+	m.overlays = append(m.overlays, o)
 	return o, nil
 }
 
@@ -333,16 +373,16 @@ func (m *machine) ports(b *pc.Config) error {
 	}
 	for i, id := range c.Serials {
 		if id != "" {
-			b.Serial[i] = m.chars[id]
+			b.Serial[i] = m.port(id)
 		}
 	}
 	for i, id := range c.Parallels {
 		if id != "" {
-			b.Parallel[i] = m.chars[id]
+			b.Parallel[i] = m.port(id)
 		}
 	}
 	if d := c.Debugcon; d != nil {
-		b.Debugcon, b.DebugconPort = m.chars[d.Chardev], uint64(d.IOBase)
+		b.Debugcon, b.DebugconPort = m.port(d.Chardev), uint64(d.IOBase)
 	}
 	if d := c.DebugExit; d != nil {
 		b.DebugExit, b.DebugExitAt = true, uint64(d.IOBase)

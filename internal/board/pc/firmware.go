@@ -8,7 +8,9 @@ import (
 
 	"rhea/internal/dev/misc/fwcfg"
 	"rhea/internal/dev/pci/i440fx"
+	"rhea/internal/firmware/acpi"
 	"rhea/internal/firmware/load"
+	"rhea/internal/firmware/smbios"
 	"rhea/internal/mem"
 )
 
@@ -249,5 +251,34 @@ func translation(cyl, heads int) uint8 {
 	return 1
 }
 
-// tables builds ACPI and SMBIOS tables.
-func (m *Machine) tables() error { return nil }
+// tables gives ACPI and SMBIOS tables to the firmware.
+func (m *Machine) tables() error {
+	cpus := 0
+	if m.APIC != nil {
+		cpus = 1
+	}
+	if m.PM != nil && !m.c.NoACPI {
+		p := &acpi.PC{CPUs: cpus, RAMBelow: m.below4G()}
+		for i, c := range m.c.Serial {
+			p.Serial[i] = c != nil
+		}
+		for i, c := range m.c.Parallel {
+			p.Parallel[i] = c != nil
+		}
+		for _, f := range p.Files() {
+			if err := m.FwCfg.AddFile(f.Name, f.Data); err != nil {
+				return err
+			}
+		}
+	}
+	in := m.c.SMBIOS
+	in.UUID, in.CPUs, in.RAM, in.RAMBelow = m.c.UUID, 1, m.c.RAM, m.below4G()
+	if in.Product == "" && m.c.Kind == ISA {
+		in.Product = "ISA-only PC"
+	}
+	tables, anchor := in.Build()
+	if err := m.FwCfg.AddFile(smbios.TablesFile, tables); err != nil {
+		return err
+	}
+	return m.FwCfg.AddFile(smbios.AnchorFile, anchor)
+}

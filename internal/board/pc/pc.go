@@ -26,6 +26,7 @@ import (
 	"rhea/internal/dev/timer/i8254"
 	"rhea/internal/dev/timer/mc146818"
 	"rhea/internal/display"
+	"rhea/internal/firmware/smbios"
 	"rhea/internal/irq"
 	"rhea/internal/mem"
 	"rhea/internal/snap"
@@ -100,11 +101,8 @@ type Config struct {
 	BIOS    []byte // the last 128 KiB are also below 1 MiB
 	VGABIOS []byte
 
-	VGA  VGAKind
-	VRAM uint64 // bytes, 0 = 16 MiB
-	// OnClean is called when the engine must drop its write-enabled mappings
-	// of video memory, so that writes are noticed.
-	OnClean  func()
+	VGA      VGAKind
+	VRAM     uint64 // bytes, 0 = 16 MiB
 	Drives   [4]*Drive
 	Serial   [4]chardev.Port // nil = no such port
 	Parallel [3]chardev.Port
@@ -128,6 +126,8 @@ type Config struct {
 	// an isapc).
 	HasSMM, HasAPIC bool
 	UUID            [16]byte
+	// SMBIOS is what -smbios says; UUID, processors and memory are filled in.
+	SMBIOS smbios.Info
 	// Files are further fw_cfg files (-fw_cfg).
 	Files map[string][]byte
 	// OptionROMs are further option ROMs (-option-rom), by name.
@@ -339,6 +339,12 @@ func (m *Machine) SMIACT(level bool) {
 // OnClean has f called when RAM pages were marked clean in a dirty log (the
 // display's): writes to them must be noticed again.
 func (m *Machine) OnClean(f func()) { m.onClean = f }
+
+func (m *Machine) clean() {
+	if m.onClean != nil {
+		m.onClean()
+	}
+}
 
 // FERR is the CPU's pin: an x87 exception is to be reported the AT's way.
 func (m *Machine) FERR(level bool) { m.fpu.ferr(level) }

@@ -256,7 +256,7 @@ func (m *Machine) video() error {
 	if len(m.c.VGABIOS) > 64<<10 {
 		return fmt.Errorf("a video BIOS of %d bytes: at most 64 KiB can be", len(m.c.VGABIOS))
 	}
-	c := vga.Config{Env: m.env, VRAM: m.c.VRAM, OnClean: m.c.OnClean}
+	c := vga.Config{Env: m.env, VRAM: m.c.VRAM, OnClean: m.clean}
 	if m.c.Kind == ISA {
 		v := vga.New(c)
 		m.adapterROM("vgabios", 0xc0000, 0, m.c.VGABIOS)

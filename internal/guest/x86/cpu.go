@@ -175,7 +175,14 @@ func (c *CPU) SetA20(level bool) {
 
 // Key implements guest.Translator.
 func (c *CPU) Key() guest.Key {
-	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].Limit + 1, Mode: c.mode | c.s.Shadow*modeShadow | c.s.FIgnore*modeFIgnore}
+	mode := c.mode | c.s.FIgnore*modeFIgnore
+	if c.s.Shadow != 0 {
+		mode |= modeShadow
+		if c.s.Shadow == shadowSS {
+			mode &^= modeDbgExec
+		}
+	}
+	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].Limit + 1, Mode: mode}
 }
 
 // mmuIndex is the MMU index of the program's own accesses.

@@ -27,7 +27,7 @@ func (c *CPU) State(sec *snap.Section) {
 	reg32(sec, "eip", &s.IP)
 	eflags := c.EFLAGS()
 	reg32(sec, "eflags", &eflags)
-	word(sec, "shadow", &s.Shadow, 1)
+	word(sec, "shadow", &s.Shadow, 3)
 	for i, n := range segNames() {
 		sec.Sub(n, s.Seg[i].state)
 	}

@@ -88,6 +88,11 @@ func (v *VGA) virtHeight() uint16 {
 // fixDispi makes the registers describe a picture that is within video
 // memory, whatever was written (CVE-2016-3712 was a picture beyond it).
 func (v *VGA) fixDispi() {
+	v.bank &= uint16(v.size>>16 - 1)
+	v.virtWidth = max(v.virtWidth, 8)
+	if v.enable&dispiEnabled == 0 {
+		return // there is no picture yet
+	}
 	switch v.bpp {
 	case 4, 8, 15, 16, 24, 32:
 	default:
@@ -108,7 +113,6 @@ func (v *VGA) fixDispi() {
 	if h := v.virtHeight(); v.yOffset > h-min(h, v.yres) {
 		v.yOffset = h - min(h, v.yres)
 	}
-	v.bank &= uint16(v.size>>16 - 1)
 }
 
 func (v *VGA) dispiRead(i uint16) uint16 {

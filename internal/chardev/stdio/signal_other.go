@@ -1,0 +1,5 @@
+//go:build !unix
+
+package stdio
+
+func onContinue(func()) (stop func()) { return func() {} }

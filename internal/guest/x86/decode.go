@@ -35,6 +35,9 @@ type opcode struct {
 	byModRM *[4][256]*encoding
 	direct  [4]*encoding
 	modrm   bool
+	// regs: ModRM names registers whatever its mod field says (MOV to and
+	// from control and debug registers; SDM vol. 2, MOV).
+	regs bool
 }
 
 // prefix classes, the index of opcode.direct.
@@ -151,6 +154,9 @@ func (o *opcode) finish() {
 	for _, e := range o.list {
 		o.modrm = o.modrm || e.hasModRM
 		split = split || e.reg >= 0 || e.form != 0 || e.modrm >= 0
+		for _, x := range e.operands {
+			o.regs = o.regs || x.kind == "R"
+		}
 	}
 	for p := range 4 {
 		if !split {
@@ -331,7 +337,7 @@ func decode(code []byte, code32 bool) (in inst, err error) {
 	}
 	e := op.direct[pfx]
 	if op.modrm {
-		d.modRM(&in)
+		d.modRM(&in, op.regs)
 		if op.byModRM != nil {
 			e = op.byModRM[pfx][in.modrm]
 		}
@@ -385,12 +391,12 @@ func (d *decoder) prefixes(in *inst) byte {
 }
 
 // modRM reads the ModRM byte and what belongs to it (SDM vol. 2, 2.1.5).
-func (d *decoder) modRM(in *inst) {
+func (d *decoder) modRM(in *inst, regs bool) {
 	b := d.byte()
 	in.modrm = b
 	in.mod, in.reg, in.rm = int(b>>6), int(b>>3&7), int(b&7)
 	in.base, in.index, in.defaultSegment = -1, -1, DS
-	if in.mod == 3 {
+	if in.mod == 3 || regs {
 		return
 	}
 	in.mem = true

@@ -104,13 +104,16 @@ func (d *disassembly) text() (string, bool) {
 		}
 		d.opShown = size != 1
 		name += map[int]string{1: "b", 2: "w", 4: "d"}[size]
-	case in.enc.name == "JCXZ":
-		d.adShown = true
-		if in.adsize == 4 {
-			name = "jecxz"
-		}
-		fallthrough
 	default:
+		switch {
+		case in.enc.name == "JCXZ":
+			d.adShown = true
+			if in.adsize == 4 {
+				name = "jecxz"
+			}
+		case in.enc.name == "NOP" && in.opcode == 0x18 && in.reg < 4:
+			name = [...]string{"prefetchnta", "prefetcht0", "prefetcht1", "prefetcht2"}[in.reg]
+		}
 		for i := range in.enc.operands {
 			text, ok := d.operand(i)
 			if !ok {
@@ -195,12 +198,19 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 		if in.mem {
 			return d.memory(i), true
 		}
+		if in.enc.name == "PINSRW" {
+			return registerName(in.rm, 4), true // its low word
+		}
 		return reg(in.rm, d.width(o))
 	case "M":
 		return d.memory(i), in.mem
 	case "G":
 		return reg(in.reg, d.width(o))
 	case "Z":
+		if in.enc.name == "BSWAP" { // of 16 bits: undefined
+			d.opShown = true
+			return registerName(int(in.opcode&7), in.opsize), true
+		}
 		return reg(int(in.opcode&7), d.width(o))
 	case "S":
 		if in.reg > GS {
@@ -215,12 +225,17 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 		return fmt.Sprintf("mm%d", in.reg), true
 	case "V":
 		return fmt.Sprintf("xmm%d", in.reg), true
-	case "Q", "N":
+	case "N", "U":
+		if in.mem {
+			return "", false
+		}
+		return map[string]string{"N": "mm", "U": "xmm"}[o.kind] + fmt.Sprint(in.rm), true
+	case "Q":
 		if in.mem {
 			return d.memory(i), true
 		}
 		return fmt.Sprintf("mm%d", in.rm), true
-	case "W", "U":
+	case "W":
 		if in.mem {
 			return d.memory(i), true
 		}

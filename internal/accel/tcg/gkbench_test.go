@@ -126,7 +126,6 @@ func newBare(t testing.TB, args ...string) *bare {
 		s.GDTR, s.IDTR = x86.Table{Base: bareGDT, Limit: 0x2f}, x86.Table{Base: bareIDT, Limit: 0x7ff}
 		s.FCW, s.FTW, s.MXCSR = 0x37f, 0, 0x1f80 // a new process has what FNINIT leaves, not RESET
 		s.GPR[4], s.IP = uint64(sp), f.Entry
-		s.FCW, s.FTW = 0x37f, 0 // as a kernel leaves it
 	})
 	b.cpu.SetEFLAGS(0x202)
 	return b

@@ -124,6 +124,7 @@ func newBare(t testing.TB, args ...string) *bare {
 		s.Seg[x86.CS] = x86.Segment{Sel: 0x1b, Limit: 0xffffffff, Attr: 0xcffb00}
 		s.TR = x86.Segment{Sel: 0x28, Base: bareTSS, Limit: 0x67, Attr: 0x8b00}
 		s.GDTR, s.IDTR = x86.Table{Base: bareGDT, Limit: 0x2f}, x86.Table{Base: bareIDT, Limit: 0x7ff}
+		s.FCW, s.FTW, s.MXCSR = 0x37f, 0, 0x1f80 // a new process has what FNINIT leaves, not RESET
 		s.GPR[4], s.IP = uint64(sp), f.Entry
 	})
 	b.cpu.SetEFLAGS(0x202)

@@ -12,6 +12,7 @@ import (
 )
 
 type cpu struct {
+	resets              int
 	intr, nmi, smi, a20 bool
 	inits               int
 	ack                 func() int
@@ -36,6 +37,11 @@ func bios() []byte {
 	return b
 }
 
+// cpu is also the machine's switches.
+func (c *cpu) RequestReset(string)    { c.resets++ }
+func (c *cpu) RequestPowerOff(string) {}
+func (c *cpu) RequestExit(int)        {}
+
 func newMachine(t *testing.T, c Config) (*Machine, *cpu) {
 	t.Helper()
 	p := &cpu{}
@@ -47,7 +53,7 @@ func newMachine(t *testing.T, c Config) (*Machine, *cpu) {
 		c.BIOS = bios()
 	}
 	c.Sync = true
-	m, err := New(dev.Env{Clock: vclock.NewManual()}, c)
+	m, err := New(dev.Env{Clock: vclock.NewManual(), Power: p}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,8 +110,9 @@ func TestInterrupts(t *testing.T) {
 		t.Error("interrupt stays")
 	}
 	m.IO.Write(0x64, 1, 0xfe)
-	if p.inits != 1 {
-		t.Errorf("%d INITs", p.inits)
+	m.IO.Write(0x92, 1, 1)
+	if p.resets != 2 {
+		t.Errorf("%d resets by the 8042 and port 92h", p.resets)
 	}
 }
 

@@ -129,13 +129,14 @@ func (m *Machine) legacy() {
 	m.add("isa/port61", p61)
 
 	// The A20 gate follows the port that was written last. Either reset pin
-	// resets the CPU alone: programs of the 286 come back to real mode that way.
+	// resets the machine, as chipsets do; RAM and CMOS stay, so that programs
+	// of the 286 come back to real mode through the BIOS's shutdown code.
 	a20 := &latest{out: cpu.SetA20}
-	init := &edge{do: cpu.INIT}
+	reset := &edge{do: func() { env.Power.RequestReset("8042") }}
 	m.edgeINIT = &edge{do: cpu.INIT}
 	m.Keyboard = ps2.NewKeyboard(ps2.KeyboardConfig{Env: env})
 	m.Mouse = ps2.NewMouse(env)
-	m.KBC = i8042.New(i8042.Config{Env: env, Keyboard: m.Keyboard, Aux: m.Mouse, IRQ1: m.IRQ(1), IRQ12: m.IRQ(12), A20: a20.input(true), Reset: init.set})
+	m.KBC = i8042.New(i8042.Config{Env: env, Keyboard: m.Keyboard, Aux: m.Mouse, IRQ1: m.IRQ(1), IRQ12: m.IRQ(12), A20: a20.input(true), Reset: reset.set})
 	data, command := m.KBC.Ports()
 	io.Add(0x60, data)
 	io.Add(0x64, command)
@@ -145,7 +146,7 @@ func (m *Machine) legacy() {
 
 	p92 := port92.New(port92.Config{Env: env, A20: a20.input(false), Reset: func(l bool) {
 		if l {
-			cpu.INIT()
+			env.Power.RequestReset("port 92h")
 		}
 	}})
 	io.Add(0x92, p92.Region())

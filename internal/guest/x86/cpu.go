@@ -23,7 +23,8 @@ type Config struct {
 	// FERR is the FERR# pin: an unmasked x87 exception while CR0.NE is 0. It
 	// is called on the vCPU's goroutine, when a waiting x87 instruction meets
 	// the exception and when that is cleared. A board that turns it into an
-	// interrupt at once has that taken before the instruction.
+	// interrupt at once has that taken before the instruction. The level may
+	// be what it was.
 	FERR func(level bool)
 }
 

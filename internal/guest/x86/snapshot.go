@@ -63,6 +63,9 @@ func (c *CPU) loaded(eflags uint64) {
 	for i := range s.Seg {
 		cacheBounds(&s.Seg[i])
 	}
+	// The board keeps the pin's level; here it only matters that it is
+	// negated when the error is cleared.
+	c.ferr = s.FSW&fswES != 0 && s.CR0&cr0NE == 0
 	c.held.Store(0)
 	c.setHeld(pinSMI|pinINIT, c.smm)
 	c.setNMIMask(c.nmiMask)

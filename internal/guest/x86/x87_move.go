@@ -12,16 +12,20 @@ func fld(u *x87Unit) uint64 {
 		}
 		return 0
 	}
-	switch u.arg.format() {
-	case fmtReg:
+	switch f := u.arg.format(); {
+	case f == fmtReg:
 		v = u.st(u.arg.i())
-	case fmtF32:
+	case f == fmtF32 && normal32(u.mem):
+		v = fromNormal32(u.mem)
+	case f == fmtF32:
 		v = softfloat.F32(u.mem).ToF80(&u.env)
-	case fmtF64:
+	case f == fmtF64 && normal64(u.mem):
+		v = fromNormal64(u.mem)
+	case f == fmtF64:
 		v = softfloat.F64(u.mem).ToF80(&u.env)
-	case fmtF80:
+	case f == fmtF80:
 		v = f80{Man: u.mem, SE: u.memHi}
-	case fmtBCD:
+	case f == fmtBCD:
 		var d softfloat.BCD
 		for i := range 8 {
 			d[i] = byte(u.mem >> (8 * i))
@@ -163,9 +167,15 @@ func (u *x87Unit) store(place uint64) uint64 {
 	var hi uint16
 	switch u.arg.format() {
 	case fmtF32:
-		lo = uint64(v.ToF32(e))
+		var exact bool
+		if lo, exact = toNormal32(v); !exact {
+			lo = uint64(v.ToF32(e))
+		}
 	case fmtF64:
-		lo = uint64(v.ToF64(e))
+		var exact bool
+		if lo, exact = toNormal64(v); !exact {
+			lo = uint64(v.ToF64(e))
+		}
 	case fmtF80:
 		lo, hi = v.Man, v.SE
 	case fmtI16:

@@ -45,7 +45,14 @@ func (c *call) line(cmd *command) {
 	c.printf("%s%s %s -- %s\n", prefix, cmd.names, cmd.params, cmd.help)
 }
 
-func quit(c *call) error       { c.m.c.Machine.Quit(0); return nil }
+func quit(c *call) error {
+	if c.s != nil {
+		c.s.quitting = true
+	}
+	c.m.c.Machine.Quit(0)
+	return nil
+}
+
 func stop(c *call) error       { c.m.c.Machine.Stop(); return nil }
 func cont(c *call) error       { return c.m.c.Machine.Cont() }
 func reset(c *call) error      { c.m.c.Machine.Reset(); return nil }

@@ -23,6 +23,8 @@ type Session struct {
 	port chardev.Port
 	edit editor
 	out  bytes.Buffer // what the editor wrote, to go out
+	// quitting: the user has said quit, and gets no prompt any more.
+	quitting bool
 
 	interrupt atomic.Bool // ^C while a command runs
 
@@ -122,7 +124,7 @@ func (s *Session) loop() {
 			return
 		}
 		if opened != greeted {
-			greeted = opened
+			greeted, s.quitting = opened, false
 			s.interrupt.Store(false)
 			fmt.Fprintf(&s.out, "QEMU %s monitor - type 'help' for more information\r\n", s.m.c.Version)
 			s.edit.start()
@@ -145,7 +147,9 @@ func (s *Session) loop() {
 			}
 			s.flush()
 			s.m.run(s, line, terminal{s})
-			s.edit.start()
+			if !s.quitting {
+				s.edit.start()
+			}
 		}
 		s.flush()
 	}

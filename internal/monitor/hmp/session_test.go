@@ -94,6 +94,8 @@ func TestSession(t *testing.T) {
 	if got := f.took(); got != "stop" {
 		t.Errorf("done: %s", got)
 	}
+	p.typed("q\r")
+	p.until(t, ends("(qemu) q\r\n"))
 	// The peer goes and another comes: it is greeted, and what the first one
 	// had typed is forgotten.
 	p.typed("rubbi")

@@ -103,9 +103,31 @@ func TestInterrupts(t *testing.T) {
 	if p.intr {
 		t.Error("interrupt stays")
 	}
+}
+
+type power struct{ resets int }
+
+func (p *power) RequestReset(string)    { p.resets++ }
+func (p *power) RequestPowerOff(string) {}
+func (p *power) RequestExit(int)        {}
+
+// The 8042 resets the CPU alone only for who says where to go on.
+func TestResetPin(t *testing.T) {
+	p, pow := &cpu{}, &power{}
+	m, err := New(dev.Env{Clock: vclock.NewManual(), Power: pow}, Config{CPU: p, RAM: 1 << 20, BIOS: bios()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m.IO.Write(0x64, 1, 0xfe)
-	if p.inits != 1 {
-		t.Errorf("%d INITs", p.inits)
+	if p.inits != 0 || pow.resets != 1 {
+		t.Errorf("%d INITs, %d resets", p.inits, pow.resets)
+	}
+	m.RTC.Set(0x0f, 0x0a)
+	m.IO.Write(0x64, 1, 0xfe)
+	m.IO.Write(0x92, 1, 0)
+	m.IO.Write(0x92, 1, 1)
+	if p.inits != 2 || pow.resets != 1 {
+		t.Errorf("with a shutdown code: %d INITs, %d resets", p.inits, pow.resets)
 	}
 }
 

@@ -207,7 +207,7 @@ var oracleConditions = map[string]string{
 
 var synonyms = map[string]string{
 	"data16": "o16", "data32": "o32", "addr16": "a16", "addr32": "a32", "fwait": "wait", "xlat": "xlatb",
-	"xmmword": "oword", "xword": "tword", "icebp": "int1", "repn": "repne", "lzcnt": "bsr", "tzcnt": "bsf",
+	"xmmword": "oword", "xword": "tword", "icebp": "int1", "repn": "repne",
 }
 
 // What the two write differently, and what is compared by value.

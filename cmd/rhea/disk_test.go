@@ -17,7 +17,7 @@ var firmwares = []struct {
 	file string
 }{
 	{"seabios", nil, "seabios", "/usr/share/seabios/bios-256k.bin"},
-	{"bochs", []string{"-bios", "BIOS-bochs-legacy"}, "bochsbios", "/usr/share/bochs/BIOS-bochs-legacy"},
+	{"bochs", []string{"-bios", "BIOS-bochs-latest"}, "bochsbios", "/usr/share/bochs/BIOS-bochs-latest"},
 }
 
 // through runs a test with each firmware.
@@ -177,20 +177,18 @@ func TestInt13(t *testing.T) {
 		0xb9, 0x02, 0x00, // mov cx, 2
 		0xba, 0x80, 0x00, // mov dx, 80h
 		0xcd, 0x13, // int 13h
-		0x72, 0x20, // jc fail
+		0x72, 0x17, // jc fail
 		0xbe, 0x00, 0x7e, // mov si, 7e00h
-		0xe8, 0x1d, 0x00, // call print
+		0xe8, 0x15, 0x00, // call print
 		0xbe, 0x60, 0x7c, // mov si, packet
 		0xb4, 0x42, // mov ah, 42h
 		0xb2, 0x80, // mov dl, 80h
 		0xcd, 0x13, // int 13h
-		0x72, 0x0d, // jc fail
+		0x72, 0x06, // jc fail
 		0xbe, 0x00, 0x80, // mov si, 8000h
-		0xe8, 0x0a, 0x00, // call print
-		0xfa, 0xf4, // cli; hlt
-		0xeb, 0xfc, // jmp $-2
-		0x90, 0x90, 0x90, // padding
+		0xe8, 0x04, 0x00, // call print
 		0xfa, 0xf4, // fail: cli; hlt
+		0xeb, 0xfc, // jmp fail
 		// print:
 		0xac,       // lodsb
 		0x84, 0xc0, // test al, al

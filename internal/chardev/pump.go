@@ -34,6 +34,7 @@ type Pump struct {
 	in       []byte // read and not yet taken
 	whenRoom []func()
 	recv     Receiver // used on the event loop
+	told     bool     // recv knows that there is a peer
 }
 
 // PumpConfig is what a Pump needs.
@@ -87,25 +88,31 @@ func (p *Pump) Connected() bool {
 // Event tells the receiver of e.
 func (p *Pump) Event(e Event) { p.event(e) }
 
-func (p *Pump) event(e Event) {
-	p.post(func() {
-		p.mu.Lock()
-		r := p.recv
-		p.mu.Unlock()
-		if r, ok := r.(EventReceiver); ok {
-			r.Event(e)
-		}
-	})
+func (p *Pump) event(e Event) { p.post(func() { p.tell(e) }) }
+
+// tell passes an event on; that there is a peer, or none, is told once.
+func (p *Pump) tell(e Event) {
+	p.mu.Lock()
+	r := p.recv
+	known := e != Break && p.told == (e == Opened)
+	if e != Break {
+		p.told = e == Opened
+	}
+	p.mu.Unlock()
+	if er, ok := r.(EventReceiver); ok && !known {
+		er.Event(e)
+	}
 }
 
 // Attach implements Port.
 func (p *Pump) Attach(r Receiver) {
 	p.mu.Lock()
 	p.recv = r
+	p.told = false
 	open := p.conn != nil
 	p.mu.Unlock()
-	if er, ok := r.(EventReceiver); ok && open {
-		er.Event(Opened)
+	if open {
+		p.tell(Opened)
 	}
 	p.Wake()
 }

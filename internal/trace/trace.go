@@ -124,3 +124,13 @@ func ParseItems(s string) (items Item, noEffect []string, err error) {
 	}
 	return items, noEffect, nil
 }
+
+// SetOutput sends what follows to w (the monitor's "logfile").
+func (l *Log) SetOutput(w io.Writer) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.w = w
+}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand"
+	rand2 "math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -16,7 +18,8 @@ import (
 func (r *rig) outcome() string {
 	s := r.cpu.Registers()
 	ip, flags := r.frame()
-	return fmt.Sprintf("exception %d at %#x flags %#x gpr %x sp %#x cr2 %#x", r.vector, ip, flags, s.GPR[:4], get32(r.ram, int(s.GPR[4])+12), s.CR2)
+	return fmt.Sprintf("exception %d at %#x flags %#x gpr %x sp %#x cr2 %#x %s", r.vector, ip, flags, s.GPR[:4], get32(r.ram, int(s.GPR[4])+12), s.CR2,
+		fpuOf(s, true, true))
 }
 
 // TestBlocksEqualSteps runs random straight-line programs as units and one
@@ -24,8 +27,45 @@ func (r *rig) outcome() string {
 // What units do beyond single instructions (values kept between them, flags
 // left out, write-back at faults) has no other judge.
 func TestBlocksEqualSteps(t *testing.T) {
-	sc := vectorFile(t, "386/int32.jsonl.gz")
-	var pool [][]byte
+	t.Run("integer", func(t *testing.T) { blocksEqualSteps(t, vectorPool(t, "int32"), nil) })
+	t.Run("fpu", func(t *testing.T) {
+		pool := vectorPool(t, "sse")
+		pool = append(pool, vectorPool(t, "x87")...)
+		pool = append(pool, mmxPool(t)...)
+		pool = append(pool, vectorPool(t, "int32")[:len(pool)/3]...)
+		blocksEqualSteps(t, pool, func(rnd *rand.Rand, s *x86.State) {
+			randomFPU(rand2.New(rand2.NewPCG(rnd.Uint64(), 1)), s)
+			s.GPR[3] = vData + 0x20
+			if rnd.Intn(4) == 0 { // some exceptions are not masked
+				s.FCW &^= rnd.Uint64() & 0x3f
+				s.MXCSR &^= rnd.Uint64() & 0x1f80
+				s.FSW &^= 0x3f
+			}
+			if rnd.Intn(8) == 0 {
+				s.CR0 &^= 0x20 // NE
+			}
+		})
+	})
+}
+
+// mmxPool returns the instructions of TestMMX.
+func mmxPool(t *testing.T) (pool [][]byte) {
+	b, err := os.ReadFile("testdata/mmx.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if w, _, _ := strings.Cut(line, " "); w != "" && w != "#" {
+			pool = append(pool, unhex(w))
+		}
+	}
+	return pool
+}
+
+// vectorPool returns the instructions of a file of vectors that go on behind
+// themselves.
+func vectorPool(t *testing.T, file string) (pool [][]byte) {
+	sc := vectorFile(t, "386/"+file+".jsonl.gz")
 	seen := map[string]bool{}
 	for sc.Scan() {
 		var v vector386
@@ -41,6 +81,12 @@ func TestBlocksEqualSteps(t *testing.T) {
 			pool = append(pool, unhex(v.B))
 		}
 	}
+	return pool
+}
+
+// blocksEqualSteps runs programs of the pool's instructions; more prepares
+// further registers.
+func blocksEqualSteps(t *testing.T, pool [][]byte, more func(rnd *rand.Rand, s *x86.State)) {
 	n := 3000
 	if testing.Short() {
 		n = 500
@@ -69,6 +115,9 @@ func TestBlocksEqualSteps(t *testing.T) {
 				}
 			}
 			s.GPR[4] = 0x20000040
+			if more != nil {
+				r.cpu.SetRegisters(func(s *x86.State) { more(rnd, s) })
+			}
 			r.cpu.SetEFLAGS(uint64(rnd.Intn(0x1000))&0xcd5 | 0x202)
 			r.vector = -1
 		}

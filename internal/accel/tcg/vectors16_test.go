@@ -36,9 +36,9 @@ type state16 struct {
 var registers16 = []string{"ax", "cx", "dx", "bx", "sp", "bp", "si", "di"}
 var segments16 = []string{"es", "cs", "ss", "ds"}
 
-// realRig runs vectors in real mode.
+// newRealRig runs vectors in real mode, without an x87 as their machines were.
 func newRealRig(t testing.TB) *rig {
-	return newRig(t, "max", 0x110000)
+	return newRig(t, "max,-fpu", 0x110000)
 }
 
 func poke(ram []byte, m [][2]any) {

@@ -46,6 +46,7 @@ type rig struct {
 	ram    []byte
 	vector int // that was raised last
 	lock   sync.Mutex
+	ferr   func(level bool) // the FERR# pin
 }
 
 // trapPort is written by the handlers of rig's exceptions: port = vector.
@@ -55,19 +56,29 @@ func (r *rig) Write(off uint64, _ int, _ uint64) {
 	r.vcpu.Kick()
 }
 
-func newRig(t testing.TB, model string, ram uint64) *rig {
+func newRig(t testing.TB, model string, ram uint64) *rig { return newRigAt(t, model, ram, nil) }
+
+// newRigAt is newRig with other ports than those of the rig.
+func newRigAt(t testing.TB, model string, ram uint64, ports mem.MMIO) *rig {
 	m, err := x86.ParseModel(model)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &rig{}
+	if ports == nil {
+		ports = r
+	}
 	root := mem.NewContainer("system", 0)
 	region := mem.NewRAM("ram", ram)
 	root.Add(0, region)
 	r.ram = region.RAM().Bytes
 	io := mem.NewContainer("io", 0x10000)
-	io.Add(0, mem.NewIO("traps", 256, r))
-	r.cpu = x86.New(x86.Config{Model: m})
+	io.Add(0, mem.NewIO("traps", 256, ports))
+	r.cpu = x86.New(x86.Config{Model: m, FERR: func(level bool) {
+		if r.ferr != nil {
+			r.ferr(level)
+		}
+	}})
 	r.vcpu = tcg.New(tcg.Config{Lock: &r.lock, IO: mem.NewSpace("io", io, nil)}).NewCPU(r.cpu, mem.NewSpace("memory", root, nil))
 	return r
 }

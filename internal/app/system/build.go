@@ -14,6 +14,7 @@ import (
 	"rhea/internal/block/raw"
 	"rhea/internal/board/pc"
 	"rhea/internal/firmware/load"
+	"rhea/internal/guest"
 	"rhea/internal/guest/x86"
 	"rhea/internal/trace"
 	"rhea/internal/vm"
@@ -178,6 +179,9 @@ func (m *machine) buildPC() error {
 	}
 	m.vcpu = tcg.New(tcg.Config{
 		Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)),
+		Disassemble: func(k guest.Key, code []byte) (string, int) {
+			return x86.Disassemble(code, k.PC, x86.Code32(k))
+		},
 	}).NewCPU(m.cpu, m.pc.CPUMemory)
 	m.pc.OnClean(m.vcpu.Protect)
 	m.vm.Add(m.pc)

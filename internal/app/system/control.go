@@ -1,4 +1,110 @@
 package system
 
-// control attaches the monitors.
-func (m *machine) control() error { return nil }
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"rhea/internal/dev/input/keys"
+	"rhea/internal/monitor/hmp"
+)
+
+// control attaches the monitors to their character devices.
+func (m *machine) control() error {
+	if len(m.cfg.Monitors) == 0 {
+		return nil
+	}
+	mon := hmp.New(m.monitor())
+	for _, c := range m.cfg.Monitors {
+		if p := m.port(c.Chardev); p != nil {
+			mon.Attach(p)
+		}
+	}
+	return nil
+}
+
+// monitor binds the monitor to the machine.
+func (m *machine) monitor() hmp.Config {
+	b := m.pc
+	c := hmp.Config{
+		Machine: m.vm,
+		Status:  func() string { return m.vm.State().Status() },
+		Name:    m.cfg.Name, UUID: m.cfg.UUID, Package: "rhea " + Version,
+		CPUs: []hmp.CPU{m.cpu}, Memory: b.CPUMemory, IO: b.IO,
+		Spaces:   []hmp.Space{b.CPUMemory, b.IO},
+		Keyboard: keyboard{m}, Pointer: b.Mouse, Screen: b.Display,
+		After: func(d time.Duration, f func()) {
+			clock := m.vm.Env().Clock
+			clock.NewTimer(f).Set(clock.Now() + int64(d))
+		},
+		Chardevs: m.chardevRows, Blocks: m.blockRows, Devices: m.deviceTree,
+		Log: m.log, LogFile: m.reopenLog, NMI: b.NMI,
+		Info: map[string]func(io.Writer){
+			"pic": func(w io.Writer) {
+				for chip, name := range []string{"pic0", "pic1"} {
+					irr, imr, isr, elcr := b.PIC.Registers(chip)
+					fmt.Fprintf(w, "%s: irr=%02x imr=%02x isr=%02x elcr=%02x\n", name, irr, imr, isr, elcr)
+				}
+			},
+			"jit": func(w io.Writer) {
+				fmt.Fprintf(w, "Accelerator: %s (interpreter)\nGuest instructions: %d\n", m.cfg.Accel.Name, m.vcpu.Count())
+			},
+		},
+	}
+	if b.PCI != nil {
+		c.Info["pci"] = b.PCI.Info
+	}
+	return c
+}
+
+// keyboard is the keyboard as the monitor presses it.
+type keyboard struct{ m *machine }
+
+func (k keyboard) Key(code keys.Code, down bool) { k.m.pc.Keyboard.Key(code, down) }
+
+func (m *machine) chardevRows() []hmp.Chardev {
+	var rows []hmp.Chardev
+	for _, r := range m.charInfo() {
+		rows = append(rows, hmp.Chardev(r))
+	}
+	return rows
+}
+
+func (m *machine) blockRows() []hmp.Block {
+	var rows []hmp.Block
+	for _, d := range m.cfg.Drives {
+		if d.Interface != "ide" {
+			continue
+		}
+		kind := "hd"
+		if d.CDROM {
+			kind = "cd"
+		}
+		rows = append(rows, hmp.Block{
+			Name: fmt.Sprintf("ide%d-%s%d", d.Bus, kind, d.Unit), File: d.File, Format: "raw", Cache: "writeback",
+			ReadOnly: d.ReadOnly || d.CDROM, Removable: d.CDROM,
+		})
+	}
+	return rows
+}
+
+// deviceTree lists the board's parts.
+func (m *machine) deviceTree() []hmp.Bus {
+	bus := hmp.Bus{Name: "main-system-bus", Type: "System"}
+	for _, p := range m.pc.Parts() {
+		bus.Devices = append(bus.Devices, hmp.Device{Type: p.Path})
+	}
+	return []hmp.Bus{bus}
+}
+
+// reopenLog is the monitor's "logfile".
+func (m *machine) reopenLog(name string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("could not open '%s': %w", name, reason(err))
+	}
+	m.log.SetOutput(f)
+	m.closeLater(f)
+	return nil
+}

@@ -12,6 +12,7 @@ import (
 )
 
 type cpu struct {
+	resets              int
 	intr, nmi, smi, a20 bool
 	inits               int
 	ack                 func() int
@@ -36,6 +37,11 @@ func bios() []byte {
 	return b
 }
 
+// cpu is also the machine's switches.
+func (c *cpu) RequestReset(string)    { c.resets++ }
+func (c *cpu) RequestPowerOff(string) {}
+func (c *cpu) RequestExit(int)        {}
+
 func newMachine(t *testing.T, c Config) (*Machine, *cpu) {
 	t.Helper()
 	p := &cpu{}
@@ -47,7 +53,7 @@ func newMachine(t *testing.T, c Config) (*Machine, *cpu) {
 		c.BIOS = bios()
 	}
 	c.Sync = true
-	m, err := New(dev.Env{Clock: vclock.NewManual()}, c)
+	m, err := New(dev.Env{Clock: vclock.NewManual(), Power: p}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,13 +91,8 @@ func TestCMOS(t *testing.T) {
 
 func TestInterrupts(t *testing.T) {
 	m, p := newMachine(t, Config{})
-	for port, v := range map[uint64][]uint64{0x20: {0x11}, 0x21: {8, 4, 1, 0}, 0xa0: {0x11}, 0xa1: {0x70, 2, 1, 0}} {
-		for _, b := range v {
-			m.IO.Write(port, 1, b)
-		}
-	}
-	for _, b := range []uint64{8, 4, 1, 0} {
-		m.IO.Write(0x21, 1, b)
+	for _, w := range [][2]uint64{{0x20, 0x11}, {0x21, 8}, {0x21, 4}, {0x21, 1}, {0x21, 0}, {0xa0, 0x11}, {0xa1, 0x70}, {0xa1, 2}, {0xa1, 1}, {0xa1, 0}} {
+		m.IO.Write(w[0], 1, w[1])
 	}
 	m.FERR(true)
 	if !p.intr || p.ack() != 0x75 {
@@ -105,29 +106,19 @@ func TestInterrupts(t *testing.T) {
 	}
 }
 
-type power struct{ resets int }
-
-func (p *power) RequestReset(string)    { p.resets++ }
-func (p *power) RequestPowerOff(string) {}
-func (p *power) RequestExit(int)        {}
-
 // The 8042 resets the CPU alone only for who says where to go on.
 func TestResetPin(t *testing.T) {
-	p, pow := &cpu{}, &power{}
-	m, err := New(dev.Env{Clock: vclock.NewManual(), Power: pow}, Config{CPU: p, RAM: 1 << 20, BIOS: bios()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, p := newMachine(t, Config{})
 	m.IO.Write(0x64, 1, 0xfe)
-	if p.inits != 0 || pow.resets != 1 {
-		t.Errorf("%d INITs, %d resets", p.inits, pow.resets)
+	if p.inits != 0 || p.resets != 1 {
+		t.Errorf("%d INITs, %d resets", p.inits, p.resets)
 	}
 	m.RTC.Set(0x0f, 0x0a)
 	m.IO.Write(0x64, 1, 0xfe)
 	m.IO.Write(0x92, 1, 0)
 	m.IO.Write(0x92, 1, 1)
-	if p.inits != 2 || pow.resets != 1 {
-		t.Errorf("with a shutdown code: %d INITs, %d resets", p.inits, pow.resets)
+	if p.inits != 2 || p.resets != 1 {
+		t.Errorf("with a shutdown code: %d INITs, %d resets", p.inits, p.resets)
 	}
 }
 

@@ -54,11 +54,14 @@ func New(c Config) *Mux {
 	return m
 }
 
-// Front is the device as one user sees it. It is a chardev.Port.
+// Front is the device as one user sees it. It is a chardev.Port. To its
+// receiver the port is opened when it gets the focus for the first time: a
+// monitor greets when someone turns to it.
 type Front struct {
-	m     *Mux
-	recv  chardev.Receiver
-	queue []byte
+	m      *Mux
+	recv   chardev.Receiver
+	queue  []byte
+	opened bool // the receiver knows of the peer
 }
 
 // Front adds a user. The first one has the focus.
@@ -71,10 +74,33 @@ func (m *Mux) Front() *Front {
 // Attach implements chardev.Port.
 func (f *Front) Attach(r chardev.Receiver) {
 	f.recv = r
+	f.opened = false
+	f.open()
 	if r, ok := r.(Focuser); ok {
 		r.Focus(f.m.fronts[f.m.focus] == f)
 	}
 	f.Wake()
+}
+
+// open tells the receiver of the peer, if there is one and this front has
+// the focus.
+func (f *Front) open() {
+	if f.opened || f.recv == nil || !f.m.connected() || f.m.fronts[f.m.focus] != f {
+		return
+	}
+	f.opened = true
+	if r, ok := f.recv.(chardev.EventReceiver); ok {
+		r.Event(chardev.Opened)
+	}
+}
+
+// Connected reports whether the receiver has been told of a peer.
+func (f *Front) Connected() bool { return f.opened }
+
+// connected reports whether there is a peer. A device that cannot say has one.
+func (m *Mux) connected() bool {
+	c, ok := m.c.Port.(interface{ Connected() bool })
+	return !ok || c.Connected()
 }
 
 // Write implements io.Writer.
@@ -154,8 +180,17 @@ func (m *Mux) Receive(b []byte) {
 
 // Event implements chardev.EventReceiver.
 func (m *Mux) Event(e chardev.Event) {
-	for _, f := range m.fronts {
-		if r, ok := f.recv.(chardev.EventReceiver); ok {
+	for i, f := range m.fronts {
+		r, ok := f.recv.(chardev.EventReceiver)
+		switch {
+		case e == chardev.Opened:
+			f.open()
+		case e == chardev.Closed && f.opened:
+			f.opened = false
+			if ok {
+				r.Event(e)
+			}
+		case e == chardev.Break && ok && i == m.focus:
 			r.Event(e)
 		}
 	}
@@ -231,6 +266,7 @@ func (m *Mux) setFocus(i int) {
 	}
 	set(false)
 	m.focus = i
+	m.fronts[i].open()
 	set(true)
 }
 

@@ -21,6 +21,7 @@ type receiver struct {
 	room   int
 	focus  []bool
 	breaks int
+	opened int
 }
 
 func (r *receiver) Room() int { return r.room }
@@ -33,8 +34,13 @@ func (r *receiver) Receive(b []byte) {
 }
 func (r *receiver) Focus(on bool) { r.focus = append(r.focus, on) }
 func (r *receiver) Event(e chardev.Event) {
-	if e == chardev.Break {
+	switch e {
+	case chardev.Break:
 		r.breaks++
+	case chardev.Opened:
+		r.opened++
+	case chardev.Closed:
+		r.opened = -r.opened
 	}
 }
 
@@ -54,11 +60,17 @@ func TestMux(t *testing.T) {
 	if string(serial.got) != "abc" || serial.breaks != 1 {
 		t.Errorf("%q %d", serial.got, serial.breaks)
 	}
+	if serial.opened != 1 || mon.opened != 0 || fm.Connected() {
+		t.Error("opened without the focus")
+	}
 	// The focus moves although the guest does not take input.
 	p.r.Receive([]byte("\x01cquit\n\x01"))
 	p.r.Receive([]byte("cg"))
 	if string(mon.got) != "quit\n" {
 		t.Errorf("%q", mon.got)
+	}
+	if mon.opened != 1 || !fm.Connected() {
+		t.Error("not opened with the focus")
 	}
 	serial.room = 100
 	fs.Wake()
@@ -76,6 +88,10 @@ func TestMux(t *testing.T) {
 	p.r.Receive([]byte("\x01h\x01x"))
 	if s := p.String(); !strings.Contains(s, "C-a c    switch between console and monitor") || !strings.HasSuffix(s, "QEMU: Terminated\n\r") || quit != 1 {
 		t.Errorf("%q %d", s, quit)
+	}
+	p.r.(chardev.EventReceiver).Event(chardev.Closed)
+	if mon.opened != -1 || serial.opened != -1 {
+		t.Error("not closed")
 	}
 	serial.room = 0
 	p.r.Receive(bytes.Repeat([]byte("k"), m.Room()))

@@ -23,7 +23,8 @@ type Config struct {
 	// FERR is the FERR# pin: an unmasked x87 exception while CR0.NE is 0. It
 	// is called on the vCPU's goroutine, when a waiting x87 instruction meets
 	// the exception and when that is cleared. A board that turns it into an
-	// interrupt at once has that taken before the instruction.
+	// interrupt at once has that taken before the instruction. The level may
+	// be what it was.
 	FERR func(level bool)
 }
 
@@ -42,7 +43,10 @@ type CPU struct {
 	mem   guest.Memory
 	cfg   Config
 	model *Model
-	log   *trace.Log
+
+	features map[string]bool // see has
+
+	log *trace.Log
 
 	mode  uint64 // of guest.Key; refreshMode keeps it
 	cpl   int
@@ -89,7 +93,7 @@ const (
 
 // New makes a processor in its reset state.
 func New(cfg Config) *CPU {
-	c := &CPU{cfg: cfg, model: cfg.Model, log: cfg.Log, frame: new(ir.Frame)}
+	c := &CPU{cfg: cfg, model: cfg.Model, log: cfg.Log, frame: new(ir.Frame), features: map[string]bool{}}
 	c.s = stateOf(c.frame)
 	c.slots = newSlots()
 	c.helpers = c.helperTable()
@@ -171,7 +175,14 @@ func (c *CPU) SetA20(level bool) {
 
 // Key implements guest.Translator.
 func (c *CPU) Key() guest.Key {
-	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].Limit + 1, Mode: c.mode | c.s.Shadow*modeShadow | c.s.FIgnore*modeFIgnore}
+	mode := c.mode | c.s.FIgnore*modeFIgnore
+	if c.s.Shadow != 0 {
+		mode |= modeShadow
+		if c.s.Shadow == shadowSS {
+			mode &^= modeDbgExec
+		}
+	}
+	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].Limit + 1, Mode: mode}
 }
 
 // mmuIndex is the MMU index of the program's own accesses.

@@ -26,6 +26,16 @@ const (
 	breakAccess
 )
 
+// Values of State.Shadow. After MOV and POP to SS debug exceptions wait for
+// the next instruction as well, and breakpoints on it have no effect (SDM
+// vol. 3, 6.8.3; vol. 2, MOV).
+const (
+	shadowSTI = 1
+	shadowSS  = 3
+
+	noShadow = 8 // with the segment register's number: there is none
+)
+
 // breakpoint returns the kind and length of an enabled breakpoint.
 func (c *CPU) breakpoint(i int) (kind int, size uint32, enabled bool) {
 	dr7 := c.s.DR[7]

@@ -35,6 +35,9 @@ type opcode struct {
 	byModRM *[4][256]*encoding
 	direct  [4]*encoding
 	modrm   bool
+	// regs: ModRM names registers whatever its mod field says (MOV to and
+	// from control and debug registers; SDM vol. 2, MOV).
+	regs bool
 }
 
 // prefix classes, the index of opcode.direct.
@@ -45,17 +48,17 @@ const (
 	pfxF2
 )
 
-// maps are the decoded opcode maps: one byte, and 0F.
+// maps are the decoded opcode maps: one byte, 0F, 0F 38 and 0F 3A.
 type maps struct {
-	one, two [256]opcode
-	all      []*encoding
+	one, two, three38, three3A [256]opcode
+	all                        []*encoding
 }
 
 // theMaps builds the maps once; they are never changed afterwards.
 var theMaps = sync.OnceValue(func() *maps {
 	m := &maps{}
 	emitters := emitters()
-	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap} {
+	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map} {
 		for _, line := range strings.Split(text, "\n") {
 			if line = strings.TrimSpace(line); line != "" {
 				m.addLine(line, emitters)
@@ -65,6 +68,8 @@ var theMaps = sync.OnceValue(func() *maps {
 	for i := range 256 {
 		m.one[i].finish()
 		m.two[i].finish()
+		m.three38[i].finish()
+		m.three3A[i].finish()
 	}
 	return m
 })
@@ -94,6 +99,10 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 			e.prefix = hexByte(f)
 		case f == "0F" && len(bytes) == 0 && table == &m.one && i+1 < len(fields):
 			table = &m.two
+		case f == "38" && len(bytes) == 0 && table == &m.two:
+			table = &m.three38
+		case f == "3A" && len(bytes) == 0 && table == &m.two:
+			table = &m.three3A
 		case f[0] == '/':
 			e.reg = int(f[1] - '0')
 		case f == "m" || f == "r":
@@ -145,6 +154,9 @@ func (o *opcode) finish() {
 	for _, e := range o.list {
 		o.modrm = o.modrm || e.hasModRM
 		split = split || e.reg >= 0 || e.form != 0 || e.modrm >= 0
+		for _, x := range e.operands {
+			o.regs = o.regs || x.kind == "R"
+		}
 	}
 	for p := range 4 {
 		if !split {
@@ -304,6 +316,14 @@ func decode(code []byte, code32 bool) (in inst, err error) {
 	if b == 0x0f {
 		b = d.byte()
 		op = &m.two[b]
+		switch b {
+		case 0x38:
+			b = d.byte()
+			op = &m.three38[b]
+		case 0x3a:
+			b = d.byte()
+			op = &m.three3A[b]
+		}
 	}
 	in.opcode = b
 	pfx := pfxNone
@@ -317,7 +337,7 @@ func decode(code []byte, code32 bool) (in inst, err error) {
 	}
 	e := op.direct[pfx]
 	if op.modrm {
-		d.modRM(&in)
+		d.modRM(&in, op.regs)
 		if op.byModRM != nil {
 			e = op.byModRM[pfx][in.modrm]
 		}
@@ -371,12 +391,12 @@ func (d *decoder) prefixes(in *inst) byte {
 }
 
 // modRM reads the ModRM byte and what belongs to it (SDM vol. 2, 2.1.5).
-func (d *decoder) modRM(in *inst) {
+func (d *decoder) modRM(in *inst, regs bool) {
 	b := d.byte()
 	in.modrm = b
 	in.mod, in.reg, in.rm = int(b>>6), int(b>>3&7), int(b&7)
 	in.base, in.index, in.defaultSegment = -1, -1, DS
-	if in.mod == 3 {
+	if in.mod == 3 || regs {
 		return
 	}
 	in.mem = true

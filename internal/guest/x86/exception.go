@@ -113,6 +113,8 @@ func (c *CPU) softInt(vec int, kind softKind, nextIP uint32) *guest.Fault {
 	switch {
 	case kind == softINT1:
 		d.soft, d.ext = false, 1
+		c.s.DR[6] |= uint64(c.debugHits)
+		c.debugHits = 0
 	case kind == softINT && c.v86():
 		redirect, f := c.redirected(vec)
 		if f != nil {

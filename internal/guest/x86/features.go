@@ -1,5 +1,167 @@
 package x86
 
+import (
+	"math/bits"
+	"strings"
+)
+
+// Features is a set of what a processor can do. The low half is leaf 1's EDX
+// of CPUID as it is; featureNames says where CPUID has the others.
+type Features uint64
+
+// The features that are built.
+const (
+	featFPU   Features = 1 << 0
+	featVME   Features = 1 << 1
+	featDE    Features = 1 << 2
+	featPSE   Features = 1 << 3
+	featTSC   Features = 1 << 4
+	featMSR   Features = 1 << 5
+	featPAE   Features = 1 << 6
+	featMCE   Features = 1 << 7
+	featCX8   Features = 1 << 8
+	featAPIC  Features = 1 << 9
+	featSEP   Features = 1 << 11
+	featMTRR  Features = 1 << 12
+	featPGE   Features = 1 << 13
+	featMCA   Features = 1 << 14
+	featCMOV  Features = 1 << 15
+	featPAT   Features = 1 << 16
+	featPSE36 Features = 1 << 17
+	featCLFSH Features = 1 << 19
+	featMMX   Features = 1 << 23
+	featFXSR  Features = 1 << 24
+	featSSE   Features = 1 << 25
+	featSSE2  Features = 1 << 26
+
+	featNX        Features = 1 << 32
+	featSSE3      Features = 1 << 33
+	featPCLMULQDQ Features = 1 << 34
+	featSSSE3     Features = 1 << 35
+	featSSE41     Features = 1 << 36
+	featSSE42     Features = 1 << 37
+	featMOVBE     Features = 1 << 38
+	featPOPCNT    Features = 1 << 39
+	featAES       Features = 1 << 40
+	featLZCNT     Features = 1 << 41
+	featTZCNT     Features = 1 << 42 // of BMI1, the rest of which is not built
+
+	featPentium  = featFPU | featVME | featDE | featPSE | featTSC | featMSR | featMCE | featCX8 | featMMX
+	featPentium2 = featPentium | featPAE | featSEP | featMTRR | featPGE | featMCA | featCMOV |
+		featPAT | featPSE36 | featFXSR | featAPIC
+	featPentium3 = featPentium2 | featSSE
+	featQEMU32   = featFPU | featDE | featPSE | featTSC | featMSR | featPAE | featMCE | featCX8 |
+		featAPIC | featSEP | featPGE | featCMOV | featPAT | featMMX | featFXSR | featSSE | featSSE2 | featSSE3
+	featCore = featQEMU32 | featVME | featMTRR | featMCA | featCLFSH | featNX
+	featAtom = featCore | featSSSE3 | featMOVBE
+	featMax  = featPentium3 | featAtom | featPCLMULQDQ | featSSE41 | featSSE42 | featPOPCNT | featAES |
+		featLZCNT | featTZCNT
+)
+
+// cpuidWord is a register of a leaf that holds features (SDM vol. 2, CPUID).
+type cpuidWord uint8
+
+const (
+	noWord cpuidWord = iota // CPUID does not tell
+	leaf1EDX
+	leaf1ECX
+	leaf7EBX
+	leafX1EDX // 80000001H
+	leafX1ECX
+)
+
+// featureName gives a feature its name on the command line and its place in
+// CPUID.
+type featureName struct {
+	feature Features
+	name    string
+	word    cpuidWord
+	bit     uint8
+	alias   bool // the feature has had a name before
+}
+
+func featureNames() []featureName {
+	names := []featureName{
+		{feature: featNX, name: "nx", word: leafX1EDX, bit: 20},
+		{feature: featSSE3, name: "sse3", word: leaf1ECX, bit: 0},
+		{feature: featSSE3, name: "pni", alias: true},
+		{feature: featPCLMULQDQ, name: "pclmulqdq", word: leaf1ECX, bit: 1},
+		{feature: featSSSE3, name: "ssse3", word: leaf1ECX, bit: 9},
+		{feature: featSSE41, name: "sse4.1", word: leaf1ECX, bit: 19},
+		{feature: featSSE41, name: "sse4-1", alias: true},
+		{feature: featSSE42, name: "sse4.2", word: leaf1ECX, bit: 20},
+		{feature: featSSE42, name: "sse4-2", alias: true},
+		{feature: featMOVBE, name: "movbe", word: leaf1ECX, bit: 22},
+		{feature: featPOPCNT, name: "popcnt", word: leaf1ECX, bit: 23},
+		{feature: featAES, name: "aes", word: leaf1ECX, bit: 25},
+		{feature: featLZCNT, name: "abm", word: leafX1ECX, bit: 5},
+		{feature: featLZCNT, name: "lzcnt", alias: true},
+		{feature: featTZCNT, name: "tzcnt"},
+	}
+	var edx []featureName
+	for _, n := range []struct {
+		feature Features
+		name    string
+	}{
+		{featFPU, "fpu"}, {featVME, "vme"}, {featDE, "de"}, {featPSE, "pse"}, {featTSC, "tsc"},
+		{featMSR, "msr"}, {featPAE, "pae"}, {featMCE, "mce"}, {featCX8, "cx8"}, {featAPIC, "apic"},
+		{featSEP, "sep"}, {featMTRR, "mtrr"}, {featPGE, "pge"}, {featMCA, "mca"}, {featCMOV, "cmov"},
+		{featPAT, "pat"}, {featPSE36, "pse36"}, {featCLFSH, "clflush"},
+		{featMMX, "mmx"}, {featFXSR, "fxsr"}, {featSSE, "sse"}, {featSSE2, "sse2"},
+	} {
+		bit := uint8(bits.TrailingZeros64(uint64(n.feature)))
+		edx = append(edx, featureName{feature: n.feature, name: n.name, word: leaf1EDX, bit: bit})
+	}
+	edx = append(edx, featureName{feature: featCLFSH, name: "clfsh", alias: true})
+	return append(edx, names...)
+}
+
+// word returns a register of CPUID.
+func (f Features) word(w cpuidWord) uint32 {
+	var v uint32
+	for _, n := range featureNames() {
+		if n.word == w && !n.alias && f&n.feature != 0 {
+			v |= 1 << n.bit
+		}
+	}
+	return v
+}
+
+// notBuilt are the names of features that processors have and this one does
+// not: they can be switched off, but not on.
+func notBuilt() []string {
+	return []string{
+		"pn", "ds", "acpi", "ss", "ht", "tm", "pbe", "ia64",
+		"monitor", "ds-cpl", "vmx", "smx", "est", "tm2", "cid", "fma",
+		"cx16", "xtpr", "pdcm", "pcid", "dca", "x2apic",
+		"tsc-deadline", "xsave", "osxsave", "avx", "f16c", "rdrand", "hypervisor",
+		"syscall", "mmxext", "fxsr-opt", "pdpe1gb", "rdtscp", "lm", "3dnow", "3dnowext",
+		"lahf-lm", "svm", "sse4a", "fsgsbase", "bmi1", "bmi2", "avx2", "smep", "smap", "erms",
+		"invpcid", "rdseed", "adx", "clflushopt", "clwb", "sha-ni", "umip", "pku", "la57", "kvm",
+	}
+}
+
+// dependsOn lists what a feature cannot be without.
+func dependsOn() map[Features]Features {
+	return map[Features]Features{
+		featAPIC: featMSR, featMTRR: featMSR, featMCA: featMSR, featSEP: featMSR, featNX: featMSR | featPAE,
+		featSSE: featFXSR, featSSE2: featSSE, featMMX: featFPU, featFXSR: featFPU,
+		featSSE3: featSSE2, featSSSE3: featSSE3, featSSE41: featSSSE3, featSSE42: featSSE41,
+		featPCLMULQDQ: featSSE2, featAES: featSSE2,
+	}
+}
+
+// String lists the features of a set.
+func (f Features) String() string {
+	var on []string
+	for _, n := range featureNames() {
+		if f&n.feature != 0 && !n.alias {
+			on = append(on, n.name)
+		}
+	}
+	return strings.Join(on, " ")
+}
+
 // Has reports whether the processor has what a line of the opcode maps asks
 // for: a feature by its CPUID name, or a generation.
 func (m *Model) Has(name string) bool {
@@ -21,4 +183,14 @@ func (m *Model) Has(name string) bool {
 		}
 	}
 	panic("BUG: x86: no feature " + name)
+}
+
+// has is Model.Has, remembered.
+func (c *CPU) has(feature string) bool {
+	v, ok := c.features[feature]
+	if !ok {
+		v = c.model.Has(feature)
+		c.features[feature] = v
+	}
+	return v
 }

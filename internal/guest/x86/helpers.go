@@ -73,6 +73,8 @@ const (
 	hSSEFloat
 	hSignMask
 	hByteMask
+	hStrings
+	hCRC32
 	numHelpers
 )
 
@@ -180,6 +182,7 @@ func (c *CPU) helperTable() []guest.Helper {
 	}
 	h[hRCL], h[hRCR], h[hDoubleShift] = rcl, rcr, shiftDouble
 	h[hDAA], h[hDAS], h[hAAA], h[hAAS], h[hAAM], h[hAAD] = daa, das, aaa, aas, aam, aad
+	h[hCRC32] = crc32c()
 	h[hCodeBreak] = c.instruction(func(a, _, _ uint64) *guest.Fault { return c.codeBreak(uint32(a)) })
 	h[hDataBreak] = func(a, b, _ uint64) (uint64, bool) {
 		c.dataBreak(uint32(a), int(b&0xff), b>>8 != 0)
@@ -195,9 +198,9 @@ func (c *CPU) helperTable() []guest.Helper {
 		return 0, false
 	}
 	h[hLoadSeg] = c.instruction(func(a, b, _ uint64) *guest.Fault {
-		fault := c.loadSeg(int(a), uint16(b))
+		fault := c.loadSeg(int(a&7), uint16(b))
 		if fault == nil && a == SS {
-			c.s.Shadow = 1
+			c.s.Shadow = shadowSS
 		}
 		return fault
 	})
@@ -211,7 +214,7 @@ func (c *CPU) helperTable() []guest.Helper {
 		}
 		c.s.GPR[rSP] = uint64(sp)
 		if a == SS {
-			c.s.Shadow = 1
+			c.s.Shadow = shadowSS
 		}
 		return nil
 	})
@@ -226,6 +229,8 @@ func (c *CPU) helperTable() []guest.Helper {
 	h[hIret] = c.transfer(func(size, _, next uint64) *guest.Fault { return c.iret(int(size), uint32(next)) })
 	h[hSoftInt] = func(vec, kind, next uint64) (uint64, bool) {
 		// INT n clears TF: no single-step trap follows it (SDM vol. 3, 17.3.1.4).
+		// What breakpoints of a load of SS wait is reported with INT1's own
+		// #DB, and before the first instruction of another's handler.
 		if f := c.softInt(int(vec), softKind(kind), uint32(next)); f != nil {
 			c.Raise(f)
 		}
@@ -247,9 +252,12 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 	h[hCli] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.cli() })
 	h[hSti] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.sti() })
 	h[hHlt] = func(next, _, _ uint64) (uint64, bool) {
+		tf := c.mode&modeTF != 0
 		if f := c.halt(uint32(next)); f != nil {
 			c.Raise(f)
+			return 0, true
 		}
+		c.debugTrap(tf) // which ends the wait
 		return 0, true
 	}
 	h[hIn] = c.fallible(func(port, size, _ uint64) (uint64, *guest.Fault) {

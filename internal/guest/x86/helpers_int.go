@@ -1,5 +1,7 @@
 package x86
 
+import "hash/crc32"
+
 // Results with flags: the value is in the low half, the arithmetic flags
 // follow at bit 32.
 
@@ -121,4 +123,17 @@ func aam(ax, _, base uint64) (uint64, bool) {
 func aad(ax, _, base uint64) (uint64, bool) {
 	r := (ax + ax>>8*base) & 0xff
 	return withFlags(r, arith(ccLogic, r, 0, 0))
+}
+
+// crc32c makes the helper of CRC32 (SDM vol. 2): the checksum goes on by size
+// bytes of v, without the inversions that the library has about it.
+func crc32c() func(crc, v, size uint64) (uint64, bool) {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return func(crc, v, size uint64) (uint64, bool) {
+		r := uint32(crc)
+		for i := range size & 7 {
+			r = table[uint8(r)^uint8(v>>(8*i))] ^ r>>8
+		}
+		return uint64(r), false
+	}
 }

@@ -273,7 +273,7 @@ func (c *CPU) sti() *guest.Fault {
 		c.s.Flags |= flagVIF
 	case c.s.Flags&flagIF == 0:
 		c.s.Flags |= flagIF
-		c.s.Shadow = 1
+		c.s.Shadow = shadowSTI
 	}
 	return nil
 }

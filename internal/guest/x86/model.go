@@ -5,84 +5,6 @@ import (
 	"strings"
 )
 
-// Features is a set of what CPUID reports: leaf 1's EDX in the low half, leaf
-// 80000001H's EDX in the high half (SDM vol. 2, CPUID).
-type Features uint64
-
-// The features that are built.
-const (
-	featFPU   Features = 1 << 0
-	featVME   Features = 1 << 1
-	featDE    Features = 1 << 2
-	featPSE   Features = 1 << 3
-	featTSC   Features = 1 << 4
-	featMSR   Features = 1 << 5
-	featPAE   Features = 1 << 6
-	featMCE   Features = 1 << 7
-	featCX8   Features = 1 << 8
-	featAPIC  Features = 1 << 9
-	featSEP   Features = 1 << 11
-	featMTRR  Features = 1 << 12
-	featPGE   Features = 1 << 13
-	featMCA   Features = 1 << 14
-	featCMOV  Features = 1 << 15
-	featPAT   Features = 1 << 16
-	featPSE36 Features = 1 << 17
-	featCLFSH Features = 1 << 19
-	featMMX   Features = 1 << 23
-	featFXSR  Features = 1 << 24
-	featSSE   Features = 1 << 25
-	featSSE2  Features = 1 << 26
-	featNX    Features = 1 << (32 + 20)
-
-	featPentium  = featFPU | featVME | featDE | featPSE | featTSC | featMSR | featMCE | featCX8 | featMMX
-	featPentium2 = featPentium | featPAE | featSEP | featMTRR | featPGE | featMCA | featCMOV |
-		featPAT | featPSE36 | featFXSR | featAPIC
-	featPentium3 = featPentium2 | featSSE
-	featQEMU32   = featFPU | featDE | featPSE | featTSC | featMSR | featPAE | featMCE | featCX8 |
-		featAPIC | featSEP | featPGE | featCMOV | featPAT | featMMX | featFXSR | featSSE | featSSE2
-	featCore = featQEMU32 | featVME | featMTRR | featMCA | featCLFSH | featNX
-	featMax  = featPentium3 | featSSE2 | featCLFSH | featNX
-)
-
-// featureName gives a feature its names on the command line.
-type featureName struct {
-	feature Features
-	name    string
-}
-
-func featureNames() []featureName {
-	return []featureName{
-		{featFPU, "fpu"}, {featVME, "vme"}, {featDE, "de"}, {featPSE, "pse"}, {featTSC, "tsc"},
-		{featMSR, "msr"}, {featPAE, "pae"}, {featMCE, "mce"}, {featCX8, "cx8"}, {featAPIC, "apic"},
-		{featSEP, "sep"}, {featMTRR, "mtrr"}, {featPGE, "pge"}, {featMCA, "mca"}, {featCMOV, "cmov"},
-		{featPAT, "pat"}, {featPSE36, "pse36"}, {featCLFSH, "clflush"}, {featCLFSH, "clfsh"},
-		{featMMX, "mmx"}, {featFXSR, "fxsr"}, {featSSE, "sse"}, {featSSE2, "sse2"}, {featNX, "nx"},
-	}
-}
-
-// notBuilt are the names of features that processors have and this one does
-// not: they can be switched off, but not on.
-func notBuilt() []string {
-	return []string{
-		"pn", "ds", "acpi", "ss", "ht", "tm", "pbe", "ia64",
-		"pni", "sse3", "pclmulqdq", "monitor", "ds-cpl", "vmx", "smx", "est", "tm2", "ssse3", "cid", "fma",
-		"cx16", "xtpr", "pdcm", "pcid", "dca", "sse4.1", "sse4.2", "x2apic", "movbe", "popcnt",
-		"tsc-deadline", "aes", "xsave", "osxsave", "avx", "f16c", "rdrand", "hypervisor",
-		"syscall", "mmxext", "fxsr-opt", "pdpe1gb", "rdtscp", "lm", "3dnow", "3dnowext",
-		"lahf-lm", "svm", "abm", "sse4a", "fsgsbase", "bmi1", "bmi2", "avx2", "smep", "smap", "erms",
-		"invpcid", "rdseed", "adx", "clflushopt", "clwb", "sha-ni", "umip", "pku", "la57", "kvm",
-	}
-}
-
-// dependsOn lists what a feature cannot be without.
-func dependsOn() map[Features]Features {
-	return map[Features]Features{
-		featAPIC: featMSR, featMTRR: featMSR, featMCA: featMSR, featSEP: featMSR, featNX: featMSR | featPAE,
-		featSSE: featFXSR, featSSE2: featSSE, featMMX: featFPU, featFXSR: featFPU,
-	}
-}
-
 // Model is a kind of processor.
 type Model struct {
 	Name   string
@@ -129,7 +51,7 @@ func Models() []Model {
 			Features: featQEMU32, Level: 4, XLevel: 0x80000004, Brand: "QEMU Virtual CPU version 2.5+",
 			Cache2: [4]uint32{1, 0, 0, 0x002c307d}, Cache4: core4},
 		{Name: "n270", Title: "Intel Atom N270", Vendor: vendorIntel, Family: 6, Model: 28, Step: 2,
-			Features: featCore, Level: 10, XLevel: 0x80000008, Brand: "Intel(R) Atom(TM) CPU N270   @ 1.60GHz",
+			Features: featAtom, Level: 10, XLevel: 0x80000008, Brand: "Intel(R) Atom(TM) CPU N270   @ 1.60GHz",
 			Cache2: [4]uint32{0x4fba5901, 0x0e3080c0, 0, 0}, Cache4: atom4},
 		{Name: "coreduo", Title: "Intel Core Duo T2600", Vendor: vendorIntel, Family: 6, Model: 14, Step: 8,
 			Features: featCore, Level: 10, XLevel: 0x80000008, Brand: "Genuine Intel(R) CPU           T2600  @ 2.16GHz",
@@ -212,17 +134,6 @@ func (m *Model) setFeature(p string) error {
 		return nil
 	}
 	return fmt.Errorf("no feature %q (did you mean %q?)", name, nearest(name, names))
-}
-
-// String lists the features of a set.
-func (f Features) String() string {
-	var on []string
-	for _, n := range featureNames() {
-		if f&n.feature != 0 && n.name != "clfsh" {
-			on = append(on, n.name)
-		}
-	}
-	return strings.Join(on, " ")
 }
 
 // nearest returns the name with the least edit distance to s.
@@ -323,7 +234,7 @@ func (c *CPU) cpuidLeaf(leaf, sub uint32) [4]uint32 {
 	case 0:
 		return [4]uint32{m.Level, chars(m.Vendor, 0), chars(m.Vendor, 8), chars(m.Vendor, 4)}
 	case 1:
-		edx := uint32(m.Features)
+		edx := m.Features.word(leaf1EDX)
 		if c.apic == nil || c.apic.BaseMSR()&apicEnable == 0 {
 			edx &^= uint32(featAPIC)
 		}
@@ -334,12 +245,16 @@ func (c *CPU) cpuidLeaf(leaf, sub uint32) [4]uint32 {
 		if c.apic != nil {
 			ebx |= uint32(c.apicID()) << 24
 		}
-		return [4]uint32{m.signature(), ebx, 0, edx}
+		return [4]uint32{m.signature(), ebx, m.Features.word(leaf1ECX), edx}
 	case 2:
 		return m.Cache2
 	case 4:
 		if int64(sub) < int64(len(m.Cache4)) {
 			return m.Cache4[sub]
+		}
+	case 7:
+		if sub == 0 {
+			return [4]uint32{0, m.Features.word(leaf7EBX), 0, 0}
 		}
 	}
 	return [4]uint32{}
@@ -362,11 +277,10 @@ func (m *Model) extendedLeaf(leaf uint32) [4]uint32 {
 		}
 		return r
 	case 0x80000001:
-		edx := uint32(m.Features >> 32)
-		r := [4]uint32{0, 0, 0, edx}
+		r := [4]uint32{0, 0, m.Features.word(leafX1ECX), m.Features.word(leafX1EDX)}
 		if m.Vendor == vendorAMD {
 			r[0] = m.signature() + 1<<8
-			r[3] |= uint32(m.Features) & 0x0183f3ff
+			r[3] |= m.Features.word(leaf1EDX) & 0x0183f3ff
 		}
 		return r
 	case 0x80000002, 0x80000003, 0x80000004:

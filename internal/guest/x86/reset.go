@@ -30,6 +30,7 @@ func (c *CPU) Reset() {
 	c.smbase = 0x30000
 	c.tscOffset = -uint64(c.clock())
 	c.msr.reset()
+	c.setFERR(false)
 	c.pins.And(pinA20Level | pinINTR)
 	c.a20 = c.pins.Load()&pinA20Level != 0
 	c.restart()

@@ -294,6 +294,7 @@ func (c *CPU) simdHelpers(h []guest.Helper) {
 	}
 	h[hSignMask] = signMask
 	h[hByteMask] = byteMask
+	h[hStrings] = c.strings
 	h[hSSEFloat] = c.sseFloat
 }
 
@@ -309,7 +310,14 @@ func signMask(a, b, kind uint64) (uint64, bool) {
 	return r, false
 }
 
-// byteMask makes a byte all ones where a's has its sign bit set.
-func byteMask(a, _, _ uint64) (uint64, bool) {
-	return a >> 7 & 0x0101010101010101 * 0xff, false
+// byteMask makes lanes of 8 << kind bits all ones where a's have their sign
+// bit set.
+func byteMask(a, kind, _ uint64) (uint64, bool) {
+	switch kind {
+	case 0:
+		return a >> 7 & ones8 * 0xff, false
+	case 2:
+		return a >> 31 & ones32 * 0xffffffff, false
+	}
+	return uint64(int64(a) >> 63), false
 }

@@ -261,6 +261,10 @@ func emitPextrw(t *tx) {
 	if !t.simd() {
 		return
 	}
+	if t.in.enc.operands[0].kind == "E" { // SSE4.1's
+		extract(16)(t)
+		return
+	}
 	n := t.in.imm
 	pos := int(n & 3 * 16)
 	if t.isMMX(1) {
@@ -299,7 +303,7 @@ func emitMaskMovQ(t *tx) {
 	}
 	addr := t.maskAddress(8)
 	old := t.Load(addr, ir.Mem{Size: 8, Index: t.mmu(), RMW: true})
-	v := t.blend(old, t.mmx(t.in.reg), t.mmx(t.in.rm))
+	v := t.blend(old, t.mmx(t.in.reg), t.mmx(t.in.rm), 0)
 	t.Store(addr, v, ir.Mem{Size: 8, Index: t.mmu()})
 	t.enterMMX()
 }
@@ -311,7 +315,7 @@ func emitMaskMovDQU(t *tx) {
 	addr := t.maskAddress(16)
 	old := t.Load(addr, ir.Mem{Size: 16, Index: t.mmu(), RMW: true})
 	d, m := t.xmm(t.in.reg), t.xmm(t.in.rm)
-	v := t.vmake(t.blend(t.vlow(old), t.vlow(d), t.vlow(m)), t.blend(t.vhigh(old), t.vhigh(d), t.vhigh(m)))
+	v := t.vmake(t.blend(t.vlow(old), t.vlow(d), t.vlow(m), 0), t.blend(t.vhigh(old), t.vhigh(d), t.vhigh(m), 0))
 	t.Store(addr, v, ir.Mem{Size: 16, Index: t.mmu()})
 }
 
@@ -323,9 +327,9 @@ func (t *tx) maskAddress(size int) ir.Val {
 	return t.linear(t.dataSegment(), off, size, true)
 }
 
-// blend takes the bytes of v where m has its sign bit set, else of old.
-func (t *tx) blend(old, v, m ir.Val) ir.Val {
-	m = t.Call(ir.I64, hByteMask, ir.Pure, m)
+// blend takes the lanes of v where m has its sign bit set, else of old.
+func (t *tx) blend(old, v, m ir.Val, kind uint64) ir.Val {
+	m = t.Call(ir.I64, hByteMask, ir.Pure, m, t.Const(ir.I64, kind))
 	return t.Bin(ir.Xor, old, t.Bin(ir.And, t.Bin(ir.Xor, old, v), m))
 }
 

@@ -90,7 +90,7 @@ func vectorOps() []vectorOp {
 		w, n := packer(f, lo, hi)
 		return both(name, w, n)
 	}
-	return []vectorOp{
+	return append([]vectorOp{
 		lane("PADDB", paddb), lane("PADDW", paddw), lane("PADDD", paddd), lane("PADDQ", paddq),
 		lane("PSUBB", psubb), lane("PSUBW", psubw), lane("PSUBD", psubd), lane("PSUBQ", psubq),
 		lane("PADDSB", paddsb), lane("PADDSW", paddsw), lane("PADDUSB", paddusb), lane("PADDUSW", paddusw),
@@ -109,5 +109,5 @@ func vectorOps() []vectorOp {
 		pack("PACKSSWB", pack16, -0x80, 0x7f), pack("PACKUSWB", pack16, 0, 0xff), pack("PACKSSDW", pack32, -0x8000, 0x7fff),
 		both("PSHUFW", nil, pshufw), both("PSHUFD", pshufd, nil), both("PSHUFLW", pshuflw, nil), both("PSHUFHW", pshufhw, nil),
 		both("SHUFPS", shufps, nil),
-	}
+	}, laterVectorOps()...)
 }

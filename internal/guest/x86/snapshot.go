@@ -27,7 +27,7 @@ func (c *CPU) State(sec *snap.Section) {
 	reg32(sec, "eip", &s.IP)
 	eflags := c.EFLAGS()
 	reg32(sec, "eflags", &eflags)
-	word(sec, "shadow", &s.Shadow, 1)
+	word(sec, "shadow", &s.Shadow, 3)
 	for i, n := range segNames() {
 		sec.Sub(n, s.Seg[i].state)
 	}
@@ -63,6 +63,9 @@ func (c *CPU) loaded(eflags uint64) {
 	for i := range s.Seg {
 		cacheBounds(&s.Seg[i])
 	}
+	// The board keeps the pin's level; here it only matters that it is
+	// negated when the error is cleared.
+	c.ferr = s.FSW&fswES != 0 && s.CR0&cr0NE == 0
 	c.held.Store(0)
 	c.setHeld(pinSMI|pinINIT, c.smm)
 	c.setNMIMask(c.nmiMask)

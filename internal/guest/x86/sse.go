@@ -124,8 +124,11 @@ func vectorFloat(op int, kind floatKind) emitter {
 		r := t.Call(ir.I64, hSSEFloat, ir.NoStop, t.Const(ir.I64, simdArg(op, dst, src, in.imm)))
 		t.Forget(slotMXCSR)
 		t.Forget(dst)
-		if kind != silent {
-			t.Guard(t.CmpImm(ir.Lts, r, 0), faultCode(vecXM, 0, false))
+		switch kind {
+		case toVector:
+			t.Guard(r, faultCode(vecXM, 0, false))
+		case toReg, toFlags:
+			t.Guard(t.BinImm(ir.Shr, r, 63), faultCode(vecXM, 0, false))
 		}
 		switch kind {
 		case toReg:
@@ -185,7 +188,8 @@ func floatOps() []floatOp {
 			return orderFlags(u.order64(d[0], s[0], signaling))
 		})
 	}
-	return append(ops, conversions()...)
+	ops = append(ops, conversions()...)
+	return append(ops, laterFloatOps()...)
 }
 
 // The forms of an operation on scalars.

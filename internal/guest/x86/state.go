@@ -53,7 +53,8 @@ type State struct {
 	DF uint64
 	// Flags holds all other bits of EFLAGS, in place, with bit 1 set.
 	Flags uint64
-	// Shadow is 1 while interrupts are held off for one instruction, after
+	// Shadow is shadowSTI or shadowSS while interrupts are held off for one
+	// instruction, after
 	// STI and loads of SS (SDM vol. 3, 6.8.3).
 	Shadow uint64
 

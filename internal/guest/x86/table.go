@@ -360,6 +360,15 @@ FF /6 : PUSH Ev
 0F C3 m : MOVNTI Md,Gd ; sse2
 0F C7 /1 m : CMPXCHG8B Mq ; cx8
 0F C8-CF : BSWAP Zd ; 486
+F3 0F B8 : POPCNT Gv,Ev ; popcnt
+F3 0F BC : TZCNT Gv,Ev
+F3 0F BD : LZCNT Gv,Ev
+np 0F 38 F0 : MOVBE Gv,Mv ; movbe
+66 0F 38 F0 : MOVBE Gv,Mv ; movbe
+np 0F 38 F1 : MOVBE Mv,Gv ; movbe
+66 0F 38 F1 : MOVBE Mv,Gv ; movbe
+F2 0F 38 F0 : CRC32 Gd,Eb ; sse4.2
+F2 0F 38 F1 : CRC32 Gd,Ev ; sse4.2
 0F AE /5 r : LFENCE ; sse2
 0F AE /6 r : MFENCE ; sse2
 0F AE /7 r : SFENCE ; sse

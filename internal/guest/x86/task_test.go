@@ -99,7 +99,7 @@ func TestTaskSwitch16(t *testing.T) {
 	m := protectedMachine(t, 0)
 	m.task16()
 	m.ok(m.farCall(tss16, 0, 4, nextIP))
-	m.wantPlace("0040:5555 ss:sp 0048:500 cpl 0")
+	m.wantPlace("0040:5555 ss:sp 0048:ffff0500 cpl 0")
 	if m.EFLAGS() != 2|flagZF|flagNT || m.s.Seg[FS].Sel != 0 || m.mode&modeCode32 != 0 || m.r16(tss3Base) != tssCur {
 		t.Errorf("%+v", m.s)
 	}

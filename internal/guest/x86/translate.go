@@ -161,7 +161,7 @@ func (t *tx) begin(in inst) {
 func (t *tx) one() {
 	in := &t.in
 	e := in.enc
-	if e == nil || e.emit == nil || e.feature != "" && !t.c.model.Has(e.feature) {
+	if e == nil || e.emit == nil || e.feature != "" && !t.c.has(e.feature) {
 		if e != nil && e.emit == nil {
 			t.c.log.Unimp("x86: %s is not built", e.line)
 		}

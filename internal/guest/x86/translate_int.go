@@ -15,6 +15,8 @@ func emitters() map[string]emitter {
 		"SHLD": doubleShift(true), "SHRD": doubleShift(false),
 		"BT": bitTest(0), "BTS": bitTest('s'), "BTR": bitTest('r'), "BTC": bitTest('c'),
 		"BSF": bitScan(ir.Ctz), "BSR": bitScan(ir.Clz), "BSWAP": emitBswap,
+		"POPCNT": emitPopcnt, "TZCNT": countZeros(ir.Ctz), "LZCNT": countZeros(ir.Clz),
+		"MOVBE": emitMovbe, "CRC32": emitCrc32,
 		"DAA": decimal(hDAA), "DAS": decimal(hDAS), "AAA": decimal(hAAA), "AAS": decimal(hAAS),
 		"AAM": emitAAM, "AAD": decimal(hAAD),
 		"XADD": emitXadd, "CMPXCHG": emitCmpxchg, "CMPXCHG8B": emitCmpxchg8b,
@@ -27,6 +29,7 @@ func emitters() map[string]emitter {
 	addX87Emitters(m)
 	addMMXEmitters(m)
 	addSSEEmitters(m)
+	addLaterEmitters(m)
 	return m
 }
 
@@ -408,6 +411,41 @@ func bitScan(op ir.Op) emitter {
 		t.write(0, t.Select(nz, pos, old)) // a source of 0 leaves it alone, on all chips
 		t.setCC(ccLogic, size, x, 0, 0)
 	}
+}
+
+func emitPopcnt(t *tx) {
+	x := t.read(1)
+	t.write(0, t.Un(ir.Popcnt, x))
+	zf := t.BinImm(ir.Shl, t.Conv(ir.I64, t.CmpImm(ir.Eq, x, 0), false), 6)
+	t.setFlags(zf)
+}
+
+// countZeros is TZCNT and LZCNT; processors without them do BSF and BSR.
+func countZeros(op ir.Op) emitter {
+	feature, old := featTZCNT, bitScan(op)
+	if op == ir.Clz {
+		feature = featLZCNT
+	}
+	return func(t *tx) {
+		if !t.c.model.has(feature) {
+			old(t)
+			return
+		}
+		x := t.read(1)
+		n := t.Un(op, x)
+		t.write(0, n)
+		cf := t.Conv(ir.I64, t.CmpImm(ir.Eq, x, 0), false)
+		zf := t.BinImm(ir.Shl, t.Conv(ir.I64, t.CmpImm(ir.Eq, n, 0), false), 6)
+		t.setFlags(t.Bin(ir.Or, cf, zf))
+	}
+}
+
+func emitMovbe(t *tx) { t.write(0, t.Un(ir.Bswap, t.read(1))) }
+
+func emitCrc32(t *tx) {
+	v := t.Conv(ir.I64, t.read(1), false)
+	crc := t.Call(ir.I64, hCRC32, ir.Pure, t.Conv(ir.I64, t.reg(t.in.reg, 4), false), v, t.imm32(uint64(t.size(1))))
+	t.setReg(t.in.reg, 4, t.Conv(ir.I32, crc, false))
 }
 
 func emitBswap(t *tx) { t.write(0, t.Un(ir.Bswap, t.read(0))) }

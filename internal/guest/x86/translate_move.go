@@ -243,7 +243,8 @@ func loadFar(seg int) emitter {
 			hi = t.BinImm(ir.And, hi, 0xffff)
 		}
 		sel := t.load(t.segment(), hi, 2)
-		t.call(hLoadSeg, t.imm32(uint64(seg)), t.Conv(ir.I32, sel, false))
+		// LSS has no shadow: it loads ESP as well.
+		t.call(hLoadSeg, t.imm32(uint64(seg)|noShadow), t.Conv(ir.I32, sel, false))
 		t.setReg(t.in.reg, size, v)
 		t.exit(t.next)
 	}

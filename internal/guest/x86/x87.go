@@ -383,9 +383,9 @@ func (c *CPU) externalError() {
 	}
 }
 
-// setFERR drives the FERR# pin.
+// setFERR drives the FERR# pin; every error that asserts it is told.
 func (c *CPU) setFERR(level bool) {
-	if c.ferr == level {
+	if !level && !c.ferr {
 		return
 	}
 	c.ferr = level

@@ -99,11 +99,43 @@ func (u *x87Unit) operand() (v f80, denormal bool) {
 	case fmtReg:
 		return u.st(u.arg.i()), false
 	case fmtF32:
+		if normal32(u.mem) {
+			return fromNormal32(u.mem), false
+		}
 		return softfloat.F32(u.mem).Operand80()
 	case fmtF64:
+		if normal64(u.mem) {
+			return fromNormal64(u.mem), false
+		}
 		return softfloat.F64(u.mem).Operand80()
 	}
 	return u.integer(), false
+}
+
+// Normal numbers change their format by moving fields.
+
+func normal32(v uint64) bool { return v>>23&0xff-1 < 0xfe }
+func normal64(v uint64) bool { return v>>52&0x7ff-1 < 0x7fe }
+
+const bias80 = 0x3fff
+
+func fromNormal32(v uint64) f80 {
+	return f80{Man: 1<<63 | v<<41>>1, SE: uint16(v>>31<<15 | v>>23&0xff + (bias80 - 0x7f))}
+}
+
+func fromNormal64(v uint64) f80 {
+	return f80{Man: 1<<63 | v<<12>>1, SE: uint16(v>>63<<15 | v>>52&0x7ff + (bias80 - 0x3ff))}
+}
+
+// toNormal32 and toNormal64 convert what needs no rounding and stays normal.
+func toNormal32(v f80) (r uint64, ok bool) {
+	e := uint64(v.SE&0x7fff) - (bias80 - 0x7f)
+	return uint64(v.SE>>15)<<31 | e<<23 | v.Man<<1>>41, v.Man>>63 != 0 && v.Man<<24 == 0 && e-1 < 0xfe
+}
+
+func toNormal64(v f80) (r uint64, ok bool) {
+	e := uint64(v.SE&0x7fff) - (bias80 - 0x3ff)
+	return uint64(v.SE>>15)<<63 | e<<52 | v.Man<<1>>12, v.Man>>63 != 0 && v.Man<<53 == 0 && e-1 < 0x7fe
 }
 
 // integer returns the memory operand that is an integer.
@@ -266,6 +298,7 @@ func remainder(f func(a f80, e *softfloat.Env, b f80) (f80, uint8, bool)) func(u
 	return func(u *x87Unit) uint64 {
 		if u.empty(0) || u.empty(1) {
 			if u.stackFault(false) {
+				u.setC2(false)
 				u.setST(0, indefinite())
 			}
 			return 0
@@ -274,10 +307,13 @@ func remainder(f func(a f80, e *softfloat.Env, b f80) (f80, uint8, bool)) func(u
 		if !u.raise() {
 			return 0
 		}
+		if u.setST(0, r); r.IsNaN() { // there is no quotient: C0, C1 and C3 stay
+			u.setC2(false)
+			return 0
+		}
 		q := uint64(quo)
 		u.s.FSW = u.s.FSW&^(fswC0|fswC1|fswC2|fswC3) |
 			q>>2&1*fswC0 | q>>1&1*fswC3 | q&1*fswC1 | b2u(!complete)*fswC2
-		u.setST(0, r)
 		return 0
 	}
 }
@@ -332,11 +368,15 @@ func comparePP(quiet bool) func(u *x87Unit) uint64 {
 // compareFlags is FCOMI and so on: the EFLAGS before come as memory operand.
 func compareFlags(quiet bool) func(u *x87Unit) uint64 {
 	return func(u *x87Unit) uint64 {
-		old := u.mem
+		old, c1 := u.mem, u.s.FSW&fswC1
+		if u.sourceEmpty() {
+			c1 = 0
+		}
 		o, ok := u.compareTo(quiet)
 		if !ok {
 			return old
 		}
+		u.s.FSW |= c1 // as processors do; the manual clears it
 		u.pop(u.arg.pops())
 		return orderFlags(o)
 	}

@@ -12,16 +12,20 @@ func fld(u *x87Unit) uint64 {
 		}
 		return 0
 	}
-	switch u.arg.format() {
-	case fmtReg:
+	switch f := u.arg.format(); {
+	case f == fmtReg:
 		v = u.st(u.arg.i())
-	case fmtF32:
+	case f == fmtF32 && normal32(u.mem):
+		v = fromNormal32(u.mem)
+	case f == fmtF32:
 		v = softfloat.F32(u.mem).ToF80(&u.env)
-	case fmtF64:
+	case f == fmtF64 && normal64(u.mem):
+		v = fromNormal64(u.mem)
+	case f == fmtF64:
 		v = softfloat.F64(u.mem).ToF80(&u.env)
-	case fmtF80:
+	case f == fmtF80:
 		v = f80{Man: u.mem, SE: u.memHi}
-	case fmtBCD:
+	case f == fmtBCD:
 		var d softfloat.BCD
 		for i := range 8 {
 			d[i] = byte(u.mem >> (8 * i))
@@ -68,6 +72,17 @@ func fst(u *x87Unit) uint64 {
 	return 0
 }
 
+// fstpnce is FSTP without the check for an empty ST(0), which is then not
+// stored ("no check exception"; so do processors).
+func fstpnce(u *x87Unit) uint64 {
+	if u.empty(0) {
+		u.clearC1()
+		u.pop(1)
+		return 0
+	}
+	return fst(u)
+}
+
 func fxch(u *x87Unit) uint64 {
 	i := u.arg.i()
 	x, y := u.st(0), u.st(i)
@@ -98,7 +113,6 @@ func fcmov(u *x87Unit) uint64 {
 		}
 		return 0
 	}
-	u.clearC1()
 	if u.mem != 0 {
 		u.setST(0, u.st(u.arg.i()))
 	}
@@ -114,6 +128,7 @@ func sign(and, xor uint16) func(u *x87Unit) uint64 {
 }
 
 func ffree(u *x87Unit) uint64 {
+	u.clearC1()
 	u.s.FTW &^= 1 << ((u.s.FTop + u.arg.i()) & 7)
 	return 0
 }
@@ -152,9 +167,15 @@ func (u *x87Unit) store(place uint64) uint64 {
 	var hi uint16
 	switch u.arg.format() {
 	case fmtF32:
-		lo = uint64(v.ToF32(e))
+		var exact bool
+		if lo, exact = toNormal32(v); !exact {
+			lo = uint64(v.ToF32(e))
+		}
 	case fmtF64:
-		lo = uint64(v.ToF64(e))
+		var exact bool
+		if lo, exact = toNormal64(v); !exact {
+			lo = uint64(v.ToF64(e))
+		}
 	case fmtF80:
 		lo, hi = v.Man, v.SE
 	case fmtI16:
@@ -252,6 +273,7 @@ func x87Ops() []x87Op {
 	store("FISTP", 1, true, false)
 	store("FISTTP", 1, true, true)
 	store("FBSTP", 1, true, false)
+	plain("FSTPNCE", 1, fstpnce)
 	plain("FXCH", 0, fxch)
 	plain("FABS", 0, sign(0x7fff, 0))
 	plain("FCHS", 0, sign(0xffff, 0x8000))

@@ -1,10 +1,9 @@
 package x86
 
 // x87Map is the x87 (SDM vol. 2, appendix A.5), with the aliases that all
-// processors decode (SDM vol. 2 does not name them; the mnemonics that the
-// literature gives them are behind the lines' aliases: FSTP1 D9 D8, FCOM2 DC
-// D0, FCOMP3 DC D8, FXCH4 DD C8, FCOMP5 DE D0, FFREEP DF C0, FXCH7 DF C8,
-// FSTP8 DF D0, FSTP9 DF D8).
+// processors decode, and SDM vol. 2 leaves out: DC D0 (FCOM2 in the
+// literature), DC D8 (FCOMP3), DD C8 (FXCH4), DE D0 (FCOMP5), DF C8 (FXCH7),
+// DF D0 (FSTP8), DF D8 (FSTP9); D9 D8, FSTPNCE, is FSTP1; DF C0 is FFREEP.
 const x87Map = `
 D8 /0 m : FADD Md
 D8 /1 m : FMUL Md
@@ -32,7 +31,7 @@ D9 /7 m : FNSTCW Mw
 D9 C0-C7 : FLD STi
 D9 C8-CF : FXCH STi
 D9 D0 : FNOP
-D9 D8-DF : FSTP STi
+D9 D8-DF : FSTPNCE STi
 D9 E0 : FCHS
 D9 E1 : FABS
 D9 E4 : FTST

@@ -20,7 +20,7 @@ func (l *Lowerer) emitBlock(b ir.Block) {
 
 func (l *Lowerer) emit(in *ir.Inst, i int) {
 	switch in.Op {
-	case ir.Nop, ir.Const: // constants are made where they are used
+	case ir.Nop, ir.Const, ir.Zext: // made, or looked through, where they are used
 	case ir.Param:
 		if l.vals[i].word < 0 { // else a jump to here has given it one
 			l.vals[i].word = l.newTemp()
@@ -35,8 +35,6 @@ func (l *Lowerer) emit(in *ir.Inst, i int) {
 		l.set(in, i)
 	case ir.Insn:
 		l.pc, l.wbGood = in.Imm, false
-	case ir.Zext:
-		l.vals[i].word = int(l.word(in.Args[0]))
 	case ir.Load:
 		l.load(in, i)
 	case ir.Store:
@@ -130,12 +128,22 @@ func (l *Lowerer) reads(in *ir.Inst, s ir.Slot) bool {
 	if in.Op != ir.VMake {
 		return false
 	}
-	w := l.val(in.Args[1]).word
+	w := l.val(l.origin(in.Args[1])).word
 	return w == int(s) || w == int(s)+1
+}
+
+// origin looks through Zext: its value lies where its operand does, which may
+// move.
+func (l *Lowerer) origin(v ir.Val) ir.Val {
+	for l.u.Inst(v).Op == ir.Zext {
+		v = l.u.Inst(v).Args[0]
+	}
+	return v
 }
 
 // word returns where v lies; constants get a word here.
 func (l *Lowerer) word(v ir.Val) uint16 {
+	v = l.origin(v)
 	p := l.val(v)
 	in := l.u.Inst(v)
 	if in.Op == ir.Const {

@@ -1,0 +1,43 @@
+# rhea: a machine emulator in Go.
+#
+#   make demo    boots the Debian installer on this terminal (Ctrl-A x ends it)
+#   make test    all tests; guests and vectors that are not there are skipped
+#   make bench   the benchmarks
+#   make build   ./rhea
+#   make deps    the firmware and guests of demo and test, from Debian packages
+
+export CGO_ENABLED = 0
+GO ?= go
+
+PACKAGES = seabios vgabios bochsbios debian-installer-12-netboot-i386 grub-pc-bin grub-common \
+	xorriso isolinux syslinux-common memtest86+ mtools cpio e2fsprogs
+
+INSTALLER ?= /usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
+
+.PHONY: all build demo test bench deps clean
+
+all: build
+
+build:
+	$(GO) build -o rhea ./cmd/rhea
+
+demo: build
+	@PACKAGES="seabios vgabios debian-installer-12-netboot-i386" INSTALLER="$(INSTALLER)" sh tools/deps.sh
+	@echo "Booting the Debian installer on the serial console. Ctrl-A x ends it, Ctrl-A h shows more keys."
+	./rhea system -m 512 -nographic -no-reboot \
+		-kernel $(INSTALLER)/linux -initrd $(INSTALLER)/initrd.gz \
+		-append "console=ttyS0 TERM=linux"
+
+# Whole guests boot in ./cmd/rhea, one after the other: it takes a while.
+test: deps
+	$(GO) vet ./...
+	$(GO) test -timeout 120m ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 3s ./...
+
+deps:
+	@PACKAGES="$(PACKAGES)" INSTALLER="$(INSTALLER)" sh tools/deps.sh -optional
+
+clean:
+	rm -f rhea

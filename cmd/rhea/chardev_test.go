@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// talker is a boot sector that writes "serial here\n" to COM1, waits for a
+// character and writes it to port F4h, where isa-debug-exit is.
+func talker(t *testing.T) string {
+	t.Helper()
+	b := append([]byte{
+		0x31, 0xc0, // xor ax,ax
+		0x8e, 0xd8, // mov ds,ax
+		0xbe, 0x2d, 0x7c, // mov si,message
+		0xac,       // next: lodsb
+		0x84, 0xc0, // test al,al
+		0x74, 0x12, // jz read
+		0x88, 0xc3, // mov bl,al
+		0xba, 0xfd, 0x03, // full: mov dx,3fdh (LSR)
+		0xec,       // in al,dx
+		0xa8, 0x20, // test al,20h
+		0x74, 0xf8, // jz full
+		0xba, 0xf8, 0x03, // mov dx,3f8h
+		0x88, 0xd8, // mov al,bl
+		0xee,       // out dx,al
+		0xeb, 0xe9, // jmp next
+		0xba, 0xfd, 0x03, // read: mov dx,3fdh
+		0xec,       // in al,dx
+		0xa8, 0x01, // test al,1
+		0x74, 0xf8, // jz read
+		0xba, 0xf8, 0x03, // mov dx,3f8h
+		0xec,       // in al,dx
+		0xe6, 0xf4, // out f4h,al
+		0xf4, // hlt
+	}, "serial here\n\x00"...)
+	b = append(b, make([]byte, 510-len(b))...)
+	b = append(b, 0x55, 0xaa)
+	b = append(b, make([]byte, 63<<10)...)
+	p := filepath.Join(t.TempDir(), "talker.img")
+	write(t, p, b)
+	return p
+}
+
+// TestSerialPorts: a guest talks through each kind of character device, and
+// its exit code is the emulator's.
+func TestSerialPorts(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	dir := t.TempDir()
+	sock := filepath.Join(dir, "s")
+	dial := func(network, addr string) func(*exec.Cmd) io.ReadWriter {
+		return func(*exec.Cmd) io.ReadWriter {
+			for range 500 {
+				if c, err := net.Dial(network, addr); err == nil {
+					t.Cleanup(func() { c.Close() })
+					return c
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			t.Fatal("nobody listens on " + addr)
+			return nil
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.Close()
+	log := filepath.Join(dir, "log")
+	for _, tc := range []struct {
+		name string
+		args []string
+		peer func(*exec.Cmd) io.ReadWriter
+	}{
+		{"unix server", []string{"-serial", "unix:" + sock + ",server"}, dial("unix", sock)},
+		{"tcp server", []string{"-chardev", "socket,id=c,host=127.0.0.1,port=" + port(free) + ",server=on,wait=on,logfile=" + log, "-serial", "chardev:c"},
+			dial("tcp", free.Addr().String())},
+		{"tcp client", []string{"-serial", "tcp:" + l.Addr().String()}, func(*exec.Cmd) io.ReadWriter {
+			c, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			return c
+		}},
+		{"mon:stdio", []string{"-serial", "mon:stdio"}, nil},
+		{"stdio", []string{"-serial", "stdio", "-monitor", "none"}, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := append([]string{"system", "-display", "none", "-net", "none", "-m", "32", "-parallel", "none",
+				"-device", "isa-debug-exit,iobase=0xf4,iosize=0x01", "-drive", "file=" + talker(t) + ",format=raw"}, tc.args...)
+			cmd := exec.Command(rheaBinary(t), args...)
+			var errs bytes.Buffer
+			cmd.Stderr = &errs
+			in, _ := cmd.StdinPipe()
+			out, _ := cmd.StdoutPipe()
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { cmd.Process.Kill() })
+			kill := time.AfterFunc(slow, func() { cmd.Process.Kill() })
+			defer kill.Stop()
+			var peer io.ReadWriter = struct {
+				io.Reader
+				io.Writer
+			}{out, in}
+			if tc.peer != nil {
+				peer = tc.peer(cmd)
+			}
+			r := bufio.NewReader(peer)
+			for line := ""; !strings.HasSuffix(line, "serial here\n"); {
+				var err error
+				if line, err = r.ReadString('\n'); err != nil {
+					t.Fatalf("%q, %v\n%s", line, err, errs.String())
+				}
+			}
+			io.WriteString(peer, "!")
+			cmd.Wait()
+			// isa-debug-exit: 2n+1.
+			if c := cmd.ProcessState.ExitCode(); c != 2*'!'+1 {
+				t.Errorf("status %d\n%s", c, errs.String())
+			}
+		})
+	}
+	if b, err := os.ReadFile(log); err != nil || !strings.HasSuffix(string(b), "serial here\n") {
+		t.Errorf("the log file has %q, %v", b, err)
+	}
+}
+
+func port(l net.Listener) string {
+	_, p, _ := net.SplitHostPort(l.Addr().String())
+	return p
+}

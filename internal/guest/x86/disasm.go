@@ -1,0 +1,402 @@
+package x86
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Disassemble names the instruction at the start of code, in the syntax of
+// the SDM as nasm writes it, out of the opcode maps. PC is the address of the
+// instruction, code32 says what code segment it is in. A byte that begins no
+// instruction is "db", with n = 1; n is 0 if code is cut short.
+func Disassemble(code []byte, pc uint64, code32 bool) (text string, n int) {
+	if len(code) == 0 {
+		return "", 0
+	}
+	in, err := decode(code[:min(len(code), maxLength)], code32)
+	if err != nil && len(code) < maxLength {
+		return "", 0
+	}
+	if err != nil || in.enc == nil {
+		return fmt.Sprintf("db 0x%02x", code[0]), 1
+	}
+	d := disassembly{in: &in, pc: pc, code32: code32, native: 2}
+	if code32 {
+		d.native = 4
+	}
+	text, ok := d.text()
+	if !ok {
+		return fmt.Sprintf("db 0x%02x", code[0]), 1
+	}
+	return text, len(in.bytes)
+}
+
+// disassembly is an instruction being written. What its prefixes do has to be
+// seen from the text: what no operand shows is written before the mnemonic.
+type disassembly struct {
+	in     *inst
+	pc     uint64
+	code32 bool
+	native int // operand and address size without prefixes
+
+	opShown, adShown, segShown bool
+}
+
+// disasmNames are instructions that the maps call by other names than
+// assemblers do.
+func disasmName(name string) string {
+	switch name {
+	case "IMUL1":
+		return "imul"
+	case "CALLF":
+		return "call"
+	case "JMPF":
+		return "jmp"
+	case "XLAT":
+		return "xlatb"
+	}
+	return strings.ToLower(name)
+}
+
+// stringName reports whether name is a string instruction: its operands are
+// implied, its size is part of the mnemonic.
+func stringName(name string) bool {
+	switch name {
+	case "MOVS", "CMPS", "STOS", "LODS", "SCAS", "INS", "OUTS":
+		return true
+	}
+	return false
+}
+
+// sizedNames are the instructions without operands whose mnemonics depend on
+// the operand size: 16 bits, 16 bits in 32-bit code, 32 bits.
+func sizedName(name string) (names [3]string, ok bool) {
+	switch name {
+	case "CBW":
+		return [3]string{"cbw", "cbw", "cwde"}, true
+	case "CWD":
+		return [3]string{"cwd", "cwd", "cdq"}, true
+	case "PUSHA", "POPA", "PUSHF", "POPF", "IRET":
+		n := strings.ToLower(name)
+		return [3]string{n, n + "w", n + "d"}, true
+	}
+	return names, false
+}
+
+func (d *disassembly) text() (string, bool) {
+	in := d.in
+	name := disasmName(in.enc.name)
+	var operands []string
+	sized, isSized := sizedName(in.enc.name)
+	switch {
+	case isSized:
+		d.opShown = true
+		name = sized[0]
+		if in.opsize == 4 {
+			name = sized[2]
+		} else if d.code32 {
+			name = sized[1]
+		}
+	case stringName(in.enc.name):
+		size := in.sizeOf(&in.enc.operands[0])
+		if in.enc.name == "OUTS" {
+			size = in.sizeOf(&in.enc.operands[1])
+		}
+		d.opShown = size != 1
+		name += map[int]string{1: "b", 2: "w", 4: "d"}[size]
+	default:
+		switch {
+		case in.enc.name == "JCXZ":
+			d.adShown = true
+			if in.adsize == 4 {
+				name = "jecxz"
+			}
+		case in.enc.name == "NOP" && in.opcode == 0x18 && in.reg < 4:
+			name = [...]string{"prefetchnta", "prefetcht0", "prefetcht1", "prefetcht2"}[in.reg]
+		}
+		for i := range in.enc.operands {
+			text, ok := d.operand(i)
+			if !ok {
+				return "", false
+			}
+			if text != "" {
+				operands = append(operands, text)
+			}
+		}
+	}
+	out := d.prefixes() + name
+	if len(operands) > 0 {
+		out += " " + strings.Join(operands, ", ")
+	}
+	return out, true
+}
+
+// prefixes writes the prefixes that the operands do not show.
+func (d *disassembly) prefixes() string {
+	in := d.in
+	var p strings.Builder
+	if in.lock {
+		p.WriteString("lock ")
+	}
+	if in.rep != 0 && in.enc.prefix != in.rep {
+		compares := in.enc.name == "CMPS" || in.enc.name == "SCAS"
+		switch {
+		case in.rep == 0xf2:
+			p.WriteString("repne ")
+		case compares:
+			p.WriteString("repe ")
+		default:
+			p.WriteString("rep ")
+		}
+	}
+	if in.pfx66 && in.enc.prefix != 0x66 && !d.opShown {
+		fmt.Fprintf(&p, "o%d ", 8*in.opsize)
+	}
+	if in.adsize != d.native && !d.adShown {
+		fmt.Fprintf(&p, "a%d ", 8*in.adsize)
+	}
+	if in.seg >= 0 && !d.segShown {
+		p.WriteString(segNames()[in.seg] + " ")
+	}
+	return p.String()
+}
+
+// width is an operand's size in bytes, 0 = none to be written.
+func (d *disassembly) width(o *operand) int {
+	switch o.size {
+	case "s", "a", "":
+		return 0
+	case "p":
+		return 0
+	case "ss":
+		return 4
+	case "sd", "pi":
+		return 8
+	case "ps", "pd", "x":
+		return 16
+	}
+	return d.in.sizeOf(o)
+}
+
+// follows notes that the text shows the operand size if o has it.
+func (d *disassembly) follows(o *operand) {
+	switch o.size {
+	case "v", "z":
+		d.opShown = true
+	}
+}
+
+// operand writes operand i; "" if it is implied.
+func (d *disassembly) operand(i int) (text string, ok bool) {
+	in, o := d.in, &d.in.enc.operands[i]
+	reg := func(n, size int) (string, bool) {
+		d.follows(o)
+		return registerName(n, size), true
+	}
+	switch o.kind {
+	case "E", "R":
+		if in.mem {
+			return d.memory(i), true
+		}
+		if in.enc.name == "PINSRW" {
+			return registerName(in.rm, 4), true // its low word
+		}
+		return reg(in.rm, d.width(o))
+	case "M":
+		return d.memory(i), in.mem
+	case "G":
+		return reg(in.reg, d.width(o))
+	case "Z":
+		if in.enc.name == "BSWAP" { // of 16 bits: undefined
+			d.opShown = true
+			return registerName(int(in.opcode&7), in.opsize), true
+		}
+		return reg(int(in.opcode&7), d.width(o))
+	case "S":
+		if in.reg > GS {
+			return "", false
+		}
+		return segNames()[in.reg], true
+	case "C":
+		return fmt.Sprintf("cr%d", in.reg), true
+	case "D":
+		return fmt.Sprintf("dr%d", in.reg), true
+	case "P":
+		return fmt.Sprintf("mm%d", in.reg), true
+	case "V":
+		return fmt.Sprintf("xmm%d", in.reg), true
+	case "N", "U":
+		if in.mem {
+			return "", false
+		}
+		return map[string]string{"N": "mm", "U": "xmm"}[o.kind] + fmt.Sprint(in.rm), true
+	case "Q":
+		if in.mem {
+			return d.memory(i), true
+		}
+		return fmt.Sprintf("mm%d", in.rm), true
+	case "W":
+		if in.mem {
+			return d.memory(i), true
+		}
+		return fmt.Sprintf("xmm%d", in.rm), true
+	case "ST":
+		return "st0", true
+	case "STi":
+		return fmt.Sprintf("st%d", in.modrm&7), true
+	case "O":
+		return d.memory(i), true
+	case "X", "Y":
+		return "", true
+	case "I", "sI":
+		return d.immediate(i), true
+	case "J":
+		return d.target(), true
+	case "A":
+		size := ""
+		if in.opsize != d.native {
+			size = sizeWord(in.opsize) + " "
+		}
+		d.opShown = true
+		return fmt.Sprintf("%s0x%x:0x%x", size, in.imm2, in.imm), true
+	case "eAX":
+		d.opShown = true
+		return registerName(rAX, in.opsize), true
+	}
+	return strings.ToLower(o.kind), true // a register's name, or 1
+}
+
+// immediate writes an immediate operand.
+func (d *disassembly) immediate(i int) string {
+	in, o := d.in, &d.in.enc.operands[i]
+	v := in.imm
+	if i > 0 && in.enc.operands[0].kind == "I" && len(in.enc.operands) > 1 {
+		v = in.imm2
+	}
+	size := ""
+	switch in.enc.name {
+	case "PUSH":
+		size = sizeWord(in.opsize) + " "
+		d.opShown = true
+	case "AAM", "AAD":
+		if v == 10 {
+			return ""
+		}
+	}
+	if o.kind == "sI" {
+		if s := int32(v); s < 0 {
+			return fmt.Sprintf("%s-0x%x", size, -int64(s))
+		}
+	}
+	return fmt.Sprintf("%s0x%x", size, v)
+}
+
+// target writes where a relative jump goes.
+func (d *disassembly) target() string {
+	to := uint32(d.pc) + uint32(len(d.in.bytes)) + d.in.imm
+	// Beyond 64 KiB PC is no offset, and the segment's base is not known.
+	if d.in.opsize == 2 {
+		if d.in.enc.operands[0].size != "b" {
+			to = uint32(d.pc) + uint32(len(d.in.bytes)) + uint32(int16(d.in.imm))
+		}
+		if d.code32 || d.pc <= 0xffff {
+			to &= 0xffff
+		}
+	}
+	return fmt.Sprintf("0x%x", to)
+}
+
+func sizeWord(size int) string {
+	return map[int]string{1: "byte", 2: "word", 4: "dword", 8: "qword", 10: "tword", 16: "oword"}[size]
+}
+
+func registerName(n, size int) string {
+	switch size {
+	case 1:
+		return [...]string{"al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"}[n]
+	case 2:
+		return gprNames()[n][1:]
+	}
+	return gprNames()[n]
+}
+
+// memory writes operand i, which is in memory.
+func (d *disassembly) memory(i int) string {
+	in, o := d.in, &d.in.enc.operands[i]
+	var b strings.Builder
+	switch name := in.enc.name; {
+	case name == "CALLF" || name == "JMPF":
+		if in.opsize != d.native {
+			b.WriteString(sizeWord(in.opsize) + " ")
+		}
+		b.WriteString("far ")
+		d.opShown = true
+	case o.kind == "E" && o.size == "v" && (name == "SLDT" || name == "STR" || name == "SMSW" || isSegmentMove(in.enc)):
+		b.WriteString("word ") // whatever the operand size
+	default:
+		if w := sizeWord(d.width(o)); w != "" {
+			b.WriteString(w + " ")
+		}
+		d.follows(o)
+	}
+	b.WriteByte('[')
+	none := in.base < 0 && in.index < 0
+	d.adShown = true
+	if none && in.adsize != d.native {
+		b.WriteString(sizeWord(in.adsize) + " ")
+	}
+	if in.seg >= 0 {
+		b.WriteString(segNames()[in.seg] + ":")
+		d.segShown = true
+	}
+	if in.base >= 0 {
+		b.WriteString(registerName(in.base, in.adsize))
+	}
+	if in.index >= 0 {
+		if in.base >= 0 {
+			b.WriteByte('+')
+		}
+		b.WriteString(registerName(in.index, in.adsize))
+		if in.scale > 0 || in.base < 0 {
+			fmt.Fprintf(&b, "*%d", 1<<in.scale)
+		}
+	}
+	b.WriteString(displacement(in.disp, in.adsize, none))
+	b.WriteByte(']')
+	return b.String()
+}
+
+// isSegmentMove reports whether e is MOV from a segment register, which
+// stores a word whatever the operand size is.
+func isSegmentMove(e *encoding) bool {
+	return e.name == "MOV" && len(e.operands) == 2 && e.operands[1].kind == "S"
+}
+
+// displacement writes a displacement; alone it is an address, behind
+// registers a small negative one is subtracted.
+func displacement(disp uint32, size int, alone bool) string {
+	s := int32(disp)
+	if size == 2 {
+		s = int32(int16(disp))
+		disp &= 0xffff
+	}
+	switch {
+	case alone:
+		return fmt.Sprintf("0x%x", disp)
+	case disp == 0:
+		return ""
+	case s < 0 && s >= -0x100000:
+		return fmt.Sprintf("-0x%x", -int64(s))
+	}
+	return fmt.Sprintf("+0x%x", disp)
+}
+
+// Disassemble names the instruction at the start of code for the monitor:
+// size is 2 or 4 for 16- or 32-bit code, 0 for what the processor executes.
+func (c *CPU) Disassemble(code []byte, pc uint64, size int) (text string, n int) {
+	code32 := size == 4
+	if size == 0 {
+		code32 = c.mode&modeCode32 != 0
+	}
+	return Disassemble(code, pc, code32)
+}

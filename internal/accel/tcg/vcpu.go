@@ -402,7 +402,9 @@ func (v *VCPU) logUnit(k guest.Key) {
 		code := make([]byte, v.ir.Bytes)
 		n, _ := v.FetchCode(k.PC+k.Base, code)
 		for off := 0; off < n; {
-			text, size := v.cfg.Disassemble(k, code[off:n])
+			at := k
+			at.PC += uint64(off) // what jumps are relative to
+			text, size := v.cfg.Disassemble(at, code[off:n])
 			if size <= 0 {
 				break
 			}

@@ -32,7 +32,7 @@ func (m *machine) monitor() hmp.Config {
 		Status:  func() string { return m.vm.State().Status() },
 		Name:    m.cfg.Name, UUID: m.cfg.UUID, Package: "rhea " + Version,
 		CPUs: []hmp.CPU{m.cpu}, Memory: b.CPUMemory, IO: b.IO,
-		Spaces:   []hmp.Space{b.CPUMemory, b.IO},
+		Spaces:   []hmp.Space{b.CPUMemory, b.Memory, b.IO},
 		Keyboard: keyboard{m}, Pointer: b.Mouse, Screen: b.Display,
 		After: func(d time.Duration, f func()) {
 			clock := m.vm.Env().Clock

@@ -137,3 +137,26 @@ func FuzzEditor(f *testing.F) {
 		newTerm(t).feed(in)
 	})
 }
+
+// FuzzExpression: parsing ends, with the rest being an end of the input, and
+// what it took gives the same value again.
+func FuzzExpression(f *testing.F) {
+	for _, s := range []string{"1+2*3", "$eax&~0xff", "-(3|4)%5", "'a'^077", "16 /tmp/x", "0x", "((((1"} {
+		f.Add(s, false)
+		f.Add(s, true)
+	}
+	c := &call{m: newFake(f).m}
+	f.Fuzz(func(t *testing.T, s string, loose bool) {
+		v, rest, err := c.eval(s, loose)
+		if err != nil {
+			return
+		}
+		taken, ok := strings.CutSuffix(s, rest)
+		if !ok {
+			t.Fatalf("%q: the rest is %q", s, rest)
+		}
+		if w, left, err := c.eval(taken, loose); err != nil || w != v || strings.TrimSpace(left) != "" {
+			t.Fatalf("%q: %d, and %q alone: %d, rest %q, error %v", s, v, taken, w, left, err)
+		}
+	})
+}

@@ -479,3 +479,29 @@ func TestMMX(t *testing.T) {
 		t.Errorf("after EMMS: exception %d, tw %x sw %x", v, s.FTW, s.FSW)
 	}
 }
+
+// TestRandomOpcodes: whatever follows these opcodes, nothing panics.
+func TestRandomOpcodes(t *testing.T) {
+	r := newProtectedRig(t, "max")
+	rnd := rand.New(rand.NewPCG(7, 8))
+	prefixes := []string{"", "66", "f3", "f2", "67", "66f2", "f0", "64"}
+	opcodes := []string{"0f", "0f38", "0f3a", "d8", "d9", "da", "db", "dc", "dd", "de", "df", "0fae", "0fc7"}
+	n := 20000
+	if testing.Short() {
+		n = 2000
+	}
+	for range n {
+		code := prefixes[rnd.IntN(len(prefixes))] + opcodes[rnd.IntN(len(opcodes))] + fmt.Sprintf("%016x", rnd.Uint64())
+		r.exec(t, code, func(s *x86.State) {
+			randomFPU(rnd, s)
+			s.FCW &^= rnd.Uint64() & 0x3f
+			s.MXCSR &^= rnd.Uint64() & 0x1f80
+			for i := range 8 {
+				s.GPR[i] = vData + rnd.Uint64N(0x1000)
+			}
+		})
+		if s := r.cpu.Registers(); s.FTop > 7 || s.FTW > 0xff || s.FCW&^0x1f7f != 0 || s.FSW&(7<<11) != 0 || s.FSW>>16 != 0 || s.MXCSR>>16 != 0 {
+			t.Fatalf("%s leaves %s", code, fpuOf(s, true, false))
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"rhea/internal/guest"
 	"rhea/internal/ir/interp"
 	"rhea/internal/mem"
+	"rhea/internal/trace"
 )
 
 var le = binary.LittleEndian
@@ -23,6 +24,9 @@ func (v *VCPU) entry(va uint64, index int, write bool) (*interp.Entry, *guest.Fa
 		access = guest.Write
 	}
 	p, fault := v.cpu.Walk(va, access, index)
+	if v.log.On(trace.MMU) {
+		v.log.Printf(trace.MMU, "mmu: %s of %08x, index %d: %08x, fault %v\n", access, va, index, p.PA, fault != nil)
+	}
 	if fault != nil {
 		return nil, fault
 	}

@@ -3,6 +3,8 @@
 package tcg
 
 import (
+	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -218,6 +220,10 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 // looked at.
 func (v *VCPU) run(u *unit, free bool) {
 	for {
+		traced := v.log.On(trace.Exec | trace.CPU)
+		if traced {
+			v.logRun(u)
+		}
 		k := u.key // of the units it is linked to as well: links keep the mode
 		from := u.code
 		switch v.m.Run(u.code) {
@@ -247,7 +253,7 @@ func (v *VCPU) run(u *unit, free bool) {
 			v.cpu.Raise(fault)
 			return
 		}
-		if from != nil && !next.cross && !from.OneShot && !next.code.OneShot && samePage(from.PC, k.PC) {
+		if from != nil && !traced && !next.cross && !from.OneShot && !next.code.OneShot && samePage(from.PC, k.PC) {
 			from.Link(int(v.m.Arg)).To = next.code
 		}
 		u = next
@@ -377,6 +383,17 @@ func (v *VCPU) FetchCode(va uint64, p []byte) (int, *guest.Fault) {
 		n += k
 	}
 	return n, nil
+}
+
+// logRun logs a unit that is about to run. Units are not linked meanwhile.
+func (v *VCPU) logRun(u *unit) {
+	v.log.Printf(trace.Exec, "Trace: %08x/%08x/%x\n", u.key.PC, u.key.Base, u.key.Mode)
+	if d, ok := v.cpu.(interface{ DumpRegisters(io.Writer) error }); ok && v.log.On(trace.CPU) {
+		var b strings.Builder
+		if d.DumpRegisters(&b) == nil {
+			v.log.Printf(trace.CPU, "%s", b.String())
+		}
+	}
 }
 
 func (v *VCPU) logUnit(k guest.Key) {

@@ -9,6 +9,12 @@ import (
 	"rhea/internal/guest/x86"
 )
 
+// The vectors were captured in 64-bit mode, but none of sse and x87 has a REX
+// prefix or anything else that 32-bit code cannot do, so none is left out.
+// Those with q:0, where QEMU differs from the processor (stack faults, the
+// denormal exception, #UD of MOVLPD's register forms), follow from the SDM and
+// pass like the others.
+
 // fpChange is what a vector's fo holds: what has changed.
 type fpChange struct {
 	MXCSR *uint32           `json:"mxcsr"`

@@ -91,13 +91,8 @@ func TestCMOS(t *testing.T) {
 
 func TestInterrupts(t *testing.T) {
 	m, p := newMachine(t, Config{})
-	for port, v := range map[uint64][]uint64{0x20: {0x11}, 0x21: {8, 4, 1, 0}, 0xa0: {0x11}, 0xa1: {0x70, 2, 1, 0}} {
-		for _, b := range v {
-			m.IO.Write(port, 1, b)
-		}
-	}
-	for _, b := range []uint64{8, 4, 1, 0} {
-		m.IO.Write(0x21, 1, b)
+	for _, w := range [][2]uint64{{0x20, 0x11}, {0x21, 8}, {0x21, 4}, {0x21, 1}, {0x21, 0}, {0xa0, 0x11}, {0xa1, 0x70}, {0xa1, 2}, {0xa1, 1}, {0xa1, 0}} {
+		m.IO.Write(w[0], 1, w[1])
 	}
 	m.FERR(true)
 	if !p.intr || p.ack() != 0x75 {
@@ -109,10 +104,21 @@ func TestInterrupts(t *testing.T) {
 	if p.intr {
 		t.Error("interrupt stays")
 	}
+}
+
+// The 8042 resets the CPU alone only for who says where to go on.
+func TestResetPin(t *testing.T) {
+	m, p := newMachine(t, Config{})
 	m.IO.Write(0x64, 1, 0xfe)
+	if p.inits != 0 || p.resets != 1 {
+		t.Errorf("%d INITs, %d resets", p.inits, p.resets)
+	}
+	m.RTC.Set(0x0f, 0x0a)
+	m.IO.Write(0x64, 1, 0xfe)
+	m.IO.Write(0x92, 1, 0)
 	m.IO.Write(0x92, 1, 1)
-	if p.resets != 2 {
-		t.Errorf("%d resets by the 8042 and port 92h", p.resets)
+	if p.inits != 2 || p.resets != 1 {
+		t.Errorf("with a shutdown code: %d INITs, %d resets", p.inits, p.resets)
 	}
 }
 

@@ -128,15 +128,13 @@ func (m *Machine) legacy() {
 	io.Add(0x61, p61.Region())
 	m.add("isa/port61", p61)
 
-	// The A20 gate follows the port that was written last. Either reset pin
-	// resets the machine, as chipsets do; RAM and CMOS stay, so that programs
-	// of the 286 come back to real mode through the BIOS's shutdown code.
+	// The A20 gate follows the port that was written last.
 	a20 := &latest{out: cpu.SetA20}
-	reset := &edge{do: func() { env.Power.RequestReset("8042") }}
+	rc := &edge{do: func() { m.resetCPU("8042") }}
 	m.edgeINIT = &edge{do: cpu.INIT}
 	m.Keyboard = ps2.NewKeyboard(ps2.KeyboardConfig{Env: env})
 	m.Mouse = ps2.NewMouse(env)
-	m.KBC = i8042.New(i8042.Config{Env: env, Keyboard: m.Keyboard, Aux: m.Mouse, IRQ1: m.IRQ(1), IRQ12: m.IRQ(12), A20: a20.input(true), Reset: reset.set})
+	m.KBC = i8042.New(i8042.Config{Env: env, Keyboard: m.Keyboard, Aux: m.Mouse, IRQ1: m.IRQ(1), IRQ12: m.IRQ(12), A20: a20.input(true), Reset: rc.set})
 	data, command := m.KBC.Ports()
 	io.Add(0x60, data)
 	io.Add(0x64, command)
@@ -146,7 +144,7 @@ func (m *Machine) legacy() {
 
 	p92 := port92.New(port92.Config{Env: env, A20: a20.input(false), Reset: func(l bool) {
 		if l {
-			env.Power.RequestReset("port 92h")
+			m.resetCPU("port 92h")
 		}
 	}})
 	io.Add(0x92, p92.Region())
@@ -157,6 +155,20 @@ func (m *Machine) legacy() {
 	m.add("isa/fpu", m.fpu)
 
 	m.ports()
+}
+
+// resetCPU is the reset pin that the 8042 and port 92h drive. It resets the
+// CPU alone: programs of the 286 come back to real mode that way, and say so
+// in CMOS, where the BIOS looks how to go on (shutdown codes 5 and 9 to 0Ch).
+// Who left no such code wants the machine to start anew, and gets that, as
+// from other PC emulators: BIOSes differ in what they do of their own.
+func (m *Machine) resetCPU(by string) {
+	const shutdown = 0x0f
+	if c := m.RTC.Get(shutdown); c == 5 || c >= 9 && c <= 0x0c || m.env.Power == nil {
+		m.c.CPU.INIT()
+		return
+	}
+	m.env.Power.RequestReset(by)
 }
 
 // ports wires serial and parallel ports and the debug devices.
@@ -221,7 +233,7 @@ func (m *Machine) pciParts() {
 	m.Host.SetCF9(bridge)
 	m.add("pci/01.0/piix3", bridge)
 
-	k := piixide.New(piixide.Config{Env: m.env, Bus: m.PCI, Device: 1, Sync: m.c.Sync,
+	k := piixide.New(piixide.Config{Env: m.env, Bus: m.PCI, Device: 1, Sync: m.c.Sync, Decode: true,
 		Drives: [4]*ide.DriveConfig{m.drive(0), m.drive(1), m.drive(2), m.drive(3)},
 		IRQ:    [2]irq.Line{m.IRQ(14), m.IRQ(15)}})
 	k.MapLegacy(m.Ports)

@@ -154,11 +154,12 @@ func x87Insn(op, pops int, integer bool) emitter {
 			return
 		}
 		a := t.x87Descriptor(op, pops, integer)
-		v, place := t.zero64(), t.zero64()
 		if a.mem() {
-			v, place = t.loadX87()
+			v, place := t.loadX87()
+			t.Call(ir.Void, hX87, ir.NoStop, t.Const(ir.I64, uint64(a)), v, place)
+		} else {
+			t.Call(ir.Void, hX87, ir.NoStop, t.Const(ir.I64, uint64(a)))
 		}
-		t.Call(ir.Void, hX87, ir.NoStop, t.Const(ir.I64, uint64(a)), v, place)
 		t.forgetX87()
 	}
 }

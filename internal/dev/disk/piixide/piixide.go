@@ -50,6 +50,10 @@ type Config struct {
 	Drives [4]*ide.DriveConfig
 	IRQ    [2]irq.Line // ISA interrupts 14 and 15
 	Sync   bool
+	// Decode has the channels' ports answer from reset on, as an ISA
+	// controller's do, for firmware that knows nothing of PCI (the Bochs
+	// BIOS's legacy variant). The chip waits for IDETIM.
+	Decode bool
 }
 
 // Controller is the IDE function.
@@ -66,6 +70,10 @@ func New(c Config) *Controller {
 	k.fn = f
 	f.SetInit(pci.Status, 0x80, 0x02)
 	f.Writable(pci.Command, pci.CmdIO|pci.CmdBusMaster, 0)
+	if c.Decode {
+		f.SetInit(pci.Command, pci.CmdIO)
+		f.SetInit(idetim+1, ideDecode, 0, ideDecode)
+	}
 	f.Writable(idetim, 0xff, 0xf3, 0xff, 0xf3, 0xff)
 	f.Writable(sidetim, 0xff)
 	bm := mem.NewContainer("piix-bmdma", 16)

@@ -42,8 +42,8 @@ type disassembly struct {
 	opShown, adShown, segShown bool
 }
 
-// disasmNames are instructions that the maps call by other names than
-// assemblers do.
+// disasmName is what assemblers call an instruction: the maps have other names
+// for some.
 func disasmName(name string) string {
 	switch name {
 	case "IMUL1":
@@ -68,7 +68,7 @@ func stringName(name string) bool {
 	return false
 }
 
-// sizedNames are the instructions without operands whose mnemonics depend on
+// sizedName names an instruction without operands whose mnemonic depends on
 // the operand size: 16 bits, 16 bits in 32-bit code, 32 bits.
 func sizedName(name string) (names [3]string, ok bool) {
 	switch name {

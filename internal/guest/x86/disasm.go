@@ -52,6 +52,8 @@ func disasmName(name string) string {
 		return "call"
 	case "JMPF":
 		return "jmp"
+	case "FSTPNCE": // which tags empty without a check
+		return "fstp"
 	case "XLAT":
 		return "xlatb"
 	}

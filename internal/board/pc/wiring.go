@@ -130,7 +130,7 @@ func (m *Machine) legacy() {
 
 	// The A20 gate follows the port that was written last.
 	a20 := &latest{out: cpu.SetA20}
-	rc := &edge{do: func() { m.resetCPU("8042") }}
+	rc := &edge{do: func() { m.resetPin("8042") }}
 	m.edgeINIT = &edge{do: cpu.INIT}
 	m.Keyboard = ps2.NewKeyboard(ps2.KeyboardConfig{Env: env})
 	m.Mouse = ps2.NewMouse(env)
@@ -144,7 +144,7 @@ func (m *Machine) legacy() {
 
 	p92 := port92.New(port92.Config{Env: env, A20: a20.input(false), Reset: func(l bool) {
 		if l {
-			m.resetCPU("port 92h")
+			m.resetPin("port 92h")
 		}
 	}})
 	io.Add(0x92, p92.Region())
@@ -157,18 +157,14 @@ func (m *Machine) legacy() {
 	m.ports()
 }
 
-// resetCPU is the reset pin that the 8042 and port 92h drive. It resets the
-// CPU alone: programs of the 286 come back to real mode that way, and say so
-// in CMOS, where the BIOS looks how to go on (shutdown codes 5 and 9 to 0Ch).
-// Who left no such code wants the machine to start anew, and gets that, as
-// from other PC emulators: BIOSes differ in what they do of their own.
-func (m *Machine) resetCPU(by string) {
-	const shutdown = 0x0f
-	if c := m.RTC.Get(shutdown); c == 5 || c >= 9 && c <= 0x0c || m.env.Power == nil {
-		m.c.CPU.INIT()
-		return
+// resetPin is what the 8042 and port 92h drive. It resets the whole machine,
+// as other PC emulators have it; RAM and CMOS stay, so that programs of the
+// 286 come back to real mode through the BIOS's shutdown code (CMOS 0Fh). To
+// reset the processor alone would leave it to each BIOS what a reboot is.
+func (m *Machine) resetPin(by string) {
+	if m.env.Power != nil {
+		m.env.Power.RequestReset(by)
 	}
-	m.env.Power.RequestReset(by)
 }
 
 // ports wires serial and parallel ports and the debug devices.

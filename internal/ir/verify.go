@@ -80,7 +80,7 @@ func (u *Unit) check(in *Inst, i int) error {
 			return want("operand", typ(1))
 		}
 	case shSelect:
-		if !isInt(typ(0)) || typ(1) != in.Type || typ(2) != in.Type {
+		if !isInt(typ(0)) || !isInt(in.Type) || typ(1) != in.Type || typ(2) != in.Type {
 			return want("operand", typ(1))
 		}
 	case shLoad:

@@ -8,7 +8,7 @@ import (
 
 // emitBlock lowers a block forwards.
 func (l *Lowerer) emitBlock(b ir.Block) {
-	l.wbGood = false
+	l.wbGood, l.end = false, b.End
 	for i := b.First; i < b.End; i++ {
 		in, v := &l.u.Insts[i], &l.vals[i]
 		if v.need < 0 && (!in.Op.Keep() || in.Op == ir.Call && !mayExit(in)) || v.fused {
@@ -29,6 +29,11 @@ func (l *Lowerer) emit(in *ir.Inst, i int) {
 		s := ir.Slot(in.Imm)
 		if l.pend[s] != 0 { // only in units that no Builder made
 			l.flush(i)
+		}
+		if l.leaves(i) {
+			t := l.own(i)
+			l.copy(t, uint16(s), in.Type)
+			return
 		}
 		l.live(i, s)
 	case ir.Set:
@@ -96,10 +101,8 @@ func (l *Lowerer) vacate(s ir.Slot, i int) {
 				t = l.newTemp()
 				if l.u.Inst(v).Type == ir.V128 {
 					l.newTemp()
-					l.add(op{code: opMovV, a: uint16(t), b: uint16(s)})
-				} else {
-					l.add(op{code: opMov, a: uint16(t), b: uint16(s)})
 				}
+				l.copy(uint16(t), uint16(s), l.u.Inst(v).Type)
 			}
 			p.word = t
 		}
@@ -110,17 +113,36 @@ func (l *Lowerer) vacate(s ir.Slot, i int) {
 // dest returns the word in which to compute the value of instruction i.
 func (l *Lowerer) dest(i int) uint16 {
 	v := &l.vals[i]
-	if v.cand >= 0 && l.homeFree(ir.Slot(v.cand), i) && !l.reads(&l.u.Insts[i], ir.Slot(v.cand)) {
+	if v.cand >= 0 && !l.leaves(i) && l.homeFree(ir.Slot(v.cand), i) && !l.reads(&l.u.Insts[i], ir.Slot(v.cand)) {
 		s := ir.Slot(v.cand)
 		l.home[s] = l.home[s][:0]
 		l.live(i, s)
 		return uint16(s)
 	}
+	return l.own(i)
+}
+
+// own gives the value of instruction i words of its own.
+func (l *Lowerer) own(i int) uint16 {
+	v := &l.vals[i]
 	v.word = l.newTemp()
 	if l.u.Insts[i].Type == ir.V128 {
 		l.newTemp()
 	}
 	return uint16(v.word)
+}
+
+// leaves reports whether another block needs the value of instruction i. Such
+// a value does not lie in a slot's word: where it moves to when the slot
+// changes would depend on the way to that block.
+func (l *Lowerer) leaves(i int) bool { return l.vals[i].need >= l.end }
+
+func (l *Lowerer) copy(dst, src uint16, t ir.Type) {
+	code := opMov
+	if t == ir.V128 {
+		code = opMovV
+	}
+	l.add(op{code: code, a: dst, b: src})
 }
 
 // reads reports whether a 128-bit operation reads s while it writes its result.

@@ -32,6 +32,7 @@ type Lowerer struct {
 	home  [ir.TempBase][]ir.Val
 	homed []ir.Slot
 
+	end     int   // of the current block
 	temp    int   // next free word
 	blockAt []int // op index of each block
 	patches []int // ops whose targets are blocks

@@ -97,7 +97,7 @@ enter:
 			f[o.a] = f[o.b] >> (o.c & 63) & o.imm
 		case opDeposit:
 			pos, width := ir.FieldOf(o.imm)
-			mask := (uint64(1)<<(width&63) - 1) << (pos & 63)
+			mask := ^uint64(0) >> (-width & 63) << (pos & 63)
 			f[o.a] = f[o.b]&^mask | f[o.c]<<(pos&63)&mask
 		case opDep8:
 			f[o.a] = f[o.b]&^0xff | f[o.c]&0xff

@@ -93,7 +93,8 @@ func Uint(s string, bits int) (uint64, error) {
 
 // Nearest returns the candidate most like name, "" if none is like it.
 func Nearest(name string, candidates []string) string {
-	best, bestD := "", max(1, len(name)/3)+1
+	// A name of one character is near to everything.
+	best, bestD := "", min(max(1, len(name)/3)+1, len(name))
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < bestD {
 			best, bestD = c, d

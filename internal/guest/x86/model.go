@@ -3,6 +3,8 @@ package x86
 import (
 	"fmt"
 	"strings"
+
+	"rhea/internal/prop"
 )
 
 // Model is a kind of processor.
@@ -78,7 +80,7 @@ func ParseModel(arg string) (*Model, error) {
 		}
 	}
 	if m == nil {
-		return nil, fmt.Errorf("no CPU model %q (did you mean %q?)", parts[0], nearest(parts[0], names))
+		return nil, fmt.Errorf("no CPU model %q%s", parts[0], nearest(parts[0], names))
 	}
 	for _, p := range parts[1:] {
 		if err := m.setFeature(p); err != nil {
@@ -133,38 +135,15 @@ func (m *Model) setFeature(p string) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("no feature %q (did you mean %q?)", name, nearest(name, names))
+	return fmt.Errorf("no feature %q%s", name, nearest(name, names))
 }
 
-// nearest returns the name with the least edit distance to s.
+// nearest is a hint at the name that was meant, if one is near.
 func nearest(s string, names []string) string {
-	best, least := "", 1<<30
-	for _, n := range names {
-		if d := distance(strings.ToLower(s), n); d < least {
-			best, least = n, d
-		}
+	if n := prop.Nearest(s, names); n != "" {
+		return fmt.Sprintf(" (did you mean %q?)", n)
 	}
-	return best
-}
-
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }
 
 func (m *Model) has(f Features) bool { return m.Features&f == f }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"rhea/internal/prop"
 )
 
 // command is a row of the tables.
@@ -240,34 +242,7 @@ func nearest(s string, names []string) string {
 	if len(s) > 32 {
 		return ""
 	}
-	best, least := "", min(len(s)/2, 3)+1
-	for _, n := range names {
-		if d := distance(strings.ToLower(s), n); d < least {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// distance is the number of characters to insert, delete or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return prop.Nearest(s, names)
 }
 
 // printable is s with what a terminal would obey made visible, and not too

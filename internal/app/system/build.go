@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -42,6 +43,9 @@ type machine struct {
 func run(env Env, cfg *Config) (int, error) {
 	m := &machine{env: env, cfg: cfg, chars: map[string]*char{}, interrupted: make(chan struct{})}
 	defer m.close()
+	// Most of the heap is translated code, which lives long: to let garbage
+	// grow to its size would double the process for nothing.
+	debug.SetGCPercent(25)
 	if err := m.openLog(); err != nil {
 		return 1, err
 	}

@@ -81,7 +81,14 @@ func newRigAt(t testing.TB, model string, ram uint64, ports mem.MMIO) *rig {
 			r.ferr(level)
 		}
 	}})
-	r.vcpu = tcg.New(tcg.Config{Lock: &r.lock, IO: mem.NewSpace("io", io, nil)}).NewCPU(r.cpu, r.space)
+	cfg := tcg.Config{Lock: &r.lock, IO: mem.NewSpace("io", io, nil)}
+	if os.Getenv("ENGINE") == "interp" {
+		cfg.Engine = tcg.Interpreter
+	}
+	if r.vcpu, err = tcg.New(cfg).NewCPU(r.cpu, r.space); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.vcpu.Close() })
 	return r
 }
 

@@ -17,6 +17,8 @@ type unit struct {
 	second place
 	cross  bool
 	valid  bool // until the guest code changes
+	// counted: its machine code keeps the budget.
+	counted bool
 	// code is the interpreter's form, native the machine's; either may be
 	// missing.
 	code   *interp.Code
@@ -57,7 +59,10 @@ type codePage struct {
 type unitKey struct {
 	place
 	guest.Key
+	counted bool
 }
+
+func (u *unit) cacheKey() unitKey { return unitKey{u.place, u.key, u.counted} }
 
 // cache holds the units of a vCPU by physical place, so that changes of the
 // page tables lose nothing.
@@ -106,7 +111,7 @@ func (c *cache) add(u *unit) (fresh []place) {
 	if c.size > c.limit {
 		c.clear()
 	}
-	c.units[unitKey{u.place, u.key}] = u
+	c.units[u.cacheKey()] = u
 	c.size += u.bytes()
 	u.valid = true
 	n := min(u.len, mem.PageSize-u.place.off%mem.PageSize)
@@ -207,7 +212,7 @@ func (c *cache) drop(u *unit) {
 	if c.dropped != nil {
 		c.dropped(u)
 	}
-	if k := (unitKey{u.place, u.key}); c.units[k] == u {
+	if k := u.cacheKey(); c.units[k] == u {
 		delete(c.units, k)
 	}
 	c.remove(u, u.place.page())

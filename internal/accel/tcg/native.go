@@ -212,7 +212,7 @@ func (n *coder) setMode(k guest.Key) {
 // compile makes machine code of a unit. It returns false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 	for try := 0; ; try++ {
-		size := n.c.Compile(code, u.key.PC, n.code.RW, n.next, uint32(len(n.sites)))
+		size := n.c.Compile(code, u.key.PC, n.code.RW, n.next, uint32(len(n.sites)), u.counted)
 		if size != 0 {
 			n.enter(u, size)
 			n.logCode(v.log, u)

@@ -12,6 +12,7 @@ import (
 	"rhea/internal/guest"
 	"rhea/internal/ir"
 	"rhea/internal/ir/interp"
+	"rhea/internal/jit/amd64"
 	"rhea/internal/mem"
 	"rhea/internal/trace"
 )
@@ -134,6 +135,7 @@ type VCPU struct {
 	// Between these addresses the TLB has pieces of large pages.
 	largeFirst, largeLast uint64
 
+	counted bool // a budget is kept
 	oneShot bool // the next unit is a single instruction, not kept
 	spaces  []*mem.Space
 }
@@ -221,6 +223,7 @@ func (v *VCPU) attend() {
 // are run one by one.
 func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 	end := v.m.Count + uint64(budget)
+	v.count(budget > 0)
 	for {
 		if v.m.Attention.Load() != 0 {
 			v.attend()
@@ -254,24 +257,45 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 			v.cpu.Raise(fault)
 			continue
 		}
-		v.run(u, budget <= 0)
+		v.run(u, end)
 	}
 }
 
-// run executes u and, if free, what follows, as long as nothing has to be
-// looked at.
-func (v *VCPU) run(u *unit, free bool) {
+// count says whether instructions are counted from now on. Units are found
+// anew: those that count are others.
+func (v *VCPU) count(on bool) {
+	if v.counted != on {
+		v.counted = on
+		if v.n != nil {
+			v.newGeneration()
+		}
+	}
+}
+
+// countedCode reports whether machine code must count.
+func (v *VCPU) countedCode() bool { return v.counted && v.n != nil }
+
+// run executes u and what follows, as long as nothing has to be looked at. If
+// instructions are counted, it is for at most as many as are left until end.
+func (v *VCPU) run(u *unit, end uint64) {
 	for u != nil {
 		switch traced := v.log.On(trace.Exec | trace.CPU); {
-		case u.native.size != 0 && free && !traced:
+		case u.native.size != 0 && !traced && v.counted == u.counted:
+			left := v.n.ctx.Word(amd64.OffBudget)
+			if v.counted {
+				*left = end - v.m.Count
+			}
 			u = v.n.run(v, u)
+			if v.counted {
+				v.m.Count = end - *left
+			}
 		default:
 			if traced {
 				v.logRun(u)
 			}
-			u = v.interpret(u, free && !traced)
+			u = v.interpret(u, !v.counted && !traced)
 		}
-		if !free {
+		if v.counted && end-v.m.Count < maxInsns {
 			return
 		}
 	}
@@ -337,7 +361,7 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		u, _, fault := v.translate(k, 1)
 		return u, fault
 	}
-	u := v.cache.units[unitKey{at, k}]
+	u := v.cache.units[unitKey{at, k, v.countedCode()}]
 	if u != nil && u.cross {
 		second, _, fault := v.fetchPlace((k.PC + k.Base + u.len - 1) & v.vaMask)
 		if fault != nil || second.page() != u.second.page() {
@@ -368,7 +392,7 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 		return nil, false, fault
 	}
 	v.logUnit(k)
-	u = &unit{key: k, len: uint64(v.ir.Bytes)}
+	u = &unit{key: k, len: uint64(v.ir.Bytes), counted: v.countedCode()}
 	va := (k.PC + k.Base) & v.vaMask
 	at, ok, _ := v.fetchPlace(va)
 	u.place = at

@@ -44,13 +44,15 @@ const (
 	offResult = -88  // what a load or a call gave
 	offLeave  = -80  // where to jump to leave
 	offTag    = -48  // high half of the tags of the current jumps
+	offBudget = -40  // guest instructions that counted units may still execute
 )
 
 // OffTag is the word that holds the bits 32-63 of the tags that the table of
-// indirect jumps must have to be used; OffResume and OffResult are the words
-// through which sites are resumed.
+// indirect jumps must have to be used; OffBudget is what counted units count
+// down; OffResume and OffResult are the words through which sites are resumed.
 const (
 	OffTag    = offTag
+	OffBudget = offBudget
 	OffResume = offResume
 	OffResult = offResult
 )

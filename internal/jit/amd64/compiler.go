@@ -46,7 +46,7 @@ type Compiler struct {
 	i         int32 // current instruction
 	end       int32 // of the current block
 	pc        uint64
-	called    bool // a helper that may do anything
+	called    bool   // a helper that may do anything
 	start     int    // offset of the unit
 	unitPC    uint64 // where it begins
 	firstSite uint32
@@ -156,9 +156,10 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 
 // Compile writes the code of u at buf[off:], where buf is the code memory
 // whose beginning Stubs has written. FirstSite is the number of its first
-// site. It returns how many bytes were written; 0 means that there was no
-// room, or that the unit is too large.
-func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite uint32) int {
+// site. A counted unit leaves, as a poll does, before it exceeds the budget.
+// Compile returns how many bytes were written; 0 means that there was no room,
+// or that the unit is too large.
+func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite uint32, counted bool) int {
 	c.u, c.start, c.unitPC, c.firstSite = u, off, pc, firstSite
 	c.buf, c.n = buf, off
 	c.Sites, c.Writes, c.Jumps = c.Sites[:0], c.Writes[:0], c.Jumps[:0]
@@ -171,6 +172,9 @@ func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite
 	}
 	c.homed, c.slots = c.homed[:0], c.slots[:0]
 	c.analyseAll()
+	if counted {
+		c.countDown()
+	}
 	for n := range u.Blocks {
 		c.blockAt = append(c.blockAt, c.n)
 		if !c.block(n) {

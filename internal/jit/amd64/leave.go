@@ -383,6 +383,18 @@ func (c *Compiler) poll(pc uint64, word uint16) {
 	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, once: true})
 }
 
+// countDown counts the unit's instructions.
+func (c *Compiler) countDown() {
+	budget := at(r15, offBudget)
+	c.alumi(aluSUB, 64, budget, int32(c.u.Guest))
+	ok := c.jcc8(ccNS)
+	c.alumi(aluADD, 64, budget, int32(c.u.Guest))
+	s := c.site(Site{Kind: Poll, Args: [2]uint16{NoWord, NoWord}}, false)
+	c.Sites[s].PC = c.unitPC
+	c.leaveTo(s)
+	c.here8(ok)
+}
+
 // linkTo jumps to the unit at pc. Whatever loops has a jump to a lower
 // address, or an indirect one: these poll. So do units with helpers that may
 // have done something that is to be looked at at once.

@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/hex"
 	"os"
+	"os/exec"
 	"os/signal"
 	"reflect"
 	"runtime"
@@ -253,7 +254,7 @@ func TestAttention(t *testing.T) {
 		t.Error("pending at first")
 	}
 	// A request of the runtime's that is over does not count.
-	*c.Word(OffPoll) = 0x100
+	c.poll().Store(0x100)
 	time.AfterFunc(5*time.Millisecond, c.SetAttention)
 	if enterReally(c, k.RX); *c.Word(OffResult) < 1000 {
 		t.Error("an old request of the runtime's makes generated code leave")
@@ -273,7 +274,7 @@ func TestAttention(t *testing.T) {
 			t.Errorf("attention is not lasting: exit %#x after %d rounds", x, *c.Word(OffResult))
 		}
 		c.ClearAttention()
-		if c.Pending() || *c.Word(OffPoll)&0xff != 0 {
+		if c.Pending() || c.poll().Load()&0xff != 0 {
 			t.Error("pending")
 		}
 	}
@@ -498,6 +499,31 @@ func TestNotify(t *testing.T) {
 	signal.Reset(unix.SIGURG)
 	if took := latencies(t, 5); took[2] > tooLong {
 		t.Errorf("a collection takes %v after Reset", took[2])
+	}
+}
+
+// TestDump: a signal that asks for everybody's stacks gets them although it
+// hits generated code.
+func TestDump(t *testing.T) {
+	if os.Getenv("RHEA_HOST_DUMP") != "" {
+		c, k := context(t, 0), code(t, spinCode)
+		runtime.LockOSThread()
+		time.AfterFunc(10*time.Second, c.SetAttention)
+		tid := unix.Gettid()
+		go func() {
+			time.Sleep(20 * time.Millisecond)
+			unix.Tgkill(unix.Getpid(), tid, unix.SIGQUIT)
+		}()
+		for !c.Pending() {
+			c.Enter(k.RX)
+		}
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestDump$")
+	cmd.Env = append(os.Environ(), "RHEA_HOST_DUMP=1", "GOTRACEBACK=all")
+	out, err := cmd.CombinedOutput()
+	if err == nil || cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "SIGQUIT: quit") || strings.Contains(string(out), "panic during panic") {
+		t.Errorf("%v:\n%s", err, out)
 	}
 }
 

@@ -74,6 +74,18 @@ func code(t testing.TB, text string) *Code {
 	return c
 }
 
+// attentionAfter calls SetAttention after d; what it returns waits until that
+// has happened, in a way that the race detector sees, too: it does not look at
+// memory that is not Go's.
+func attentionAfter(c *Context, d time.Duration) (wait func()) {
+	done := make(chan bool)
+	time.AfterFunc(d, func() {
+		c.SetAttention()
+		close(done)
+	})
+	return func() { <-done }
+}
+
 // enterReally is Enter for tests that do not care for preemption.
 func enterReally(c *Context, at uintptr) uint32 {
 	for {
@@ -255,16 +267,14 @@ func TestAttention(t *testing.T) {
 	}
 	// A request of the runtime's that is over does not count.
 	c.poll().Store(0x100)
-	time.AfterFunc(5*time.Millisecond, c.SetAttention)
+	wait := attentionAfter(c, 5*time.Millisecond)
 	if enterReally(c, k.RX); *c.Word(OffResult) < 1000 {
 		t.Error("an old request of the runtime's makes generated code leave")
 	}
-	for !c.Pending() {
-		runtime.Gosched()
-	}
+	wait()
 	c.ClearAttention()
 	for range 20 {
-		time.AfterFunc(time.Millisecond, c.SetAttention)
+		wait := attentionAfter(c, time.Millisecond)
 		for !c.Pending() {
 			if x := c.Enter(k.RX); x != 7 && x != ExitPreempted {
 				t.Fatalf("exit %#x", x)
@@ -273,6 +283,7 @@ func TestAttention(t *testing.T) {
 		if x := enterReally(c, k.RX); x != 7 || *c.Word(OffResult) != 1 {
 			t.Errorf("attention is not lasting: exit %#x after %d rounds", x, *c.Word(OffResult))
 		}
+		wait()
 		c.ClearAttention()
 		if c.Pending() || c.poll().Load()&0xff != 0 {
 			t.Error("pending")
@@ -591,7 +602,7 @@ func BenchmarkEnter(b *testing.B) {
 
 // BenchmarkFault is a fault that generated code raises and Enter reports.
 func BenchmarkFault(b *testing.B) {
-	c, k := context(b, 0), code(b, "0f0b")
+	c, k := context(b, 0), code(b, "31c0 8900") // xor eax, eax; mov [rax], eax
 	for b.Loop() {
 		c.Enter(k.RX)
 	}

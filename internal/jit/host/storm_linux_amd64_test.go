@@ -150,10 +150,11 @@ func TestProfile(t *testing.T) {
 		t.Skip(err)
 	}
 	c, k := context(t, 0), code(t, spinCode)
-	time.AfterFunc(300*time.Millisecond, c.SetAttention)
+	wait := attentionAfter(c, 300*time.Millisecond)
 	for !c.Pending() {
 		c.Enter(k.RX)
 	}
+	wait()
 	enters := code(t, leaveCode)
 	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
 		for range 10000 {

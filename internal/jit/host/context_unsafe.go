@@ -31,7 +31,8 @@ const (
 // generated code needs no base register for them. None of it is Go's heap.
 //
 // One goroutine at a time may use a Context; SetAttention, ClearAttention and
-// Pending may be called by any.
+// Pending may be called by any, at any time before Close. Synchronization by
+// way of them is not seen by the race detector, which knows Go's heap only.
 type Context struct {
 	Frame *ir.Frame
 

@@ -48,15 +48,19 @@
 // # Signals
 //
 // At the first NewContext the handlers of SIGURG, SIGSEGV, SIGBUS, SIGILL,
-// SIGFPE and SIGTRAP are replaced once for the life of the process; everything
-// that does not concern generated code goes on to Go's handlers, so nil
-// dereferences, debug.SetPanicOnFault, preemption, profiling and os/signal work
-// as before. Three things to know:
+// SIGFPE and SIGTRAP are replaced once for the life of the process, and those
+// of SIGQUIT and SIGABRT so that the runtime can still print all stacks;
+// everything that does not concern generated code goes on to Go's handlers, so
+// nil dereferences, debug.SetPanicOnFault, preemption, profiling (which counts
+// generated code as runtime._ExternalCode) and os/signal work as before. Three
+// things to know:
 //
 //   - signal.Notify and signal.Reset leave these handlers alone (the runtime
 //     never reinstalls a handler that it installed at start). signal.Ignore of
 //     SIGURG does not: it takes both the runtime's preemption and ours away,
-//     and collections then wait until something calls SetAttention.
+//     and Notify after Ignore brings back only the runtime's. Collections then
+//     wait until something calls SetAttention. Of the other signals, those that
+//     end generated code cannot be ignored through os/signal.
 //   - GODEBUG=asyncpreemptoff=1 stops the runtime from sending SIGURG, with the
 //     same effect.
 //   - C code that installs handlers later (there is none without cgo) must

@@ -42,14 +42,16 @@ TEXT ·leave(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL AX, 24(SP) // enter's result
 	RET
 
-// func addresses() (leave, urg, fault uintptr)
-TEXT ·addresses(SB), NOSPLIT, $0-24
+// func addresses() (leave, urg, fault, dump uintptr)
+TEXT ·addresses(SB), NOSPLIT, $0-32
 	LEAQ ·leave(SB), AX
 	MOVQ AX, leave+0(FP)
 	LEAQ ·hookURG(SB), AX
 	MOVQ AX, urg+8(FP)
 	LEAQ ·hookFault(SB), AX
 	MOVQ AX, fault+16(FP)
+	LEAQ ·hookDump(SB), AX
+	MOVQ AX, dump+24(FP)
 	RET
 
 // func stackBounds() (lo, hi, guard, sp uintptr)
@@ -142,6 +144,33 @@ ours:
 	MOVL $0x1f80, FP_MXCSR(AX)
 
 done:
+	RET
+
+next:
+	LEAQ ·theProcess+process_next(SB), AX
+	MOVQ (AX)(DI*8), AX
+	JMP  AX
+
+// hookDump is for signals to which Go answers with everybody's stacks. From
+// generated code it would fail to, so the signal is sent to the process anew:
+// it is blocked here until the handler returns, so another thread takes it.
+TEXT ·hookDump(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ UC_RIP(DX), AX
+	SUBQ ·theProcess+process_lo(SB), AX
+	CMPQ AX, $const_windowSize
+	JCS  resend
+	MOVQ UC_RSP(DX), AX
+	SUBQ ·theProcess+process_lo(SB), AX
+	CMPQ AX, $const_windowSize
+	JCC  next
+
+resend:
+	MOVL DI, SI
+	MOVL $39, AX // getpid
+	SYSCALL
+	MOVL AX, DI
+	MOVL $62, AX // kill
+	SYSCALL
 	RET
 
 next:

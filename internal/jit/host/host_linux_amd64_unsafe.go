@@ -41,7 +41,7 @@ type process struct {
 var theProcess process
 
 func enter(code, base uintptr) uint32
-func addresses() (leave, urg, fault uintptr)
+func addresses() (leave, urg, fault, dump uintptr)
 func stackBounds() (lo, hi, guard, sp uintptr)
 
 // Available says whether this host can run generated code.
@@ -82,6 +82,7 @@ type sigaction struct {
 }
 
 const (
+	sigIgn    = 1
 	saSiginfo = 4
 	saOnstack = 0x08000000
 )
@@ -97,20 +98,24 @@ func rtSigaction(sig unix.Signal, to, from *sigaction) error {
 // hook puts our handlers before Go's. Only the handler's word changes: flags
 // (above all the signal stack), mask and restorer are what Go's handler needs.
 func (p *process) hook() error {
-	_, urg, fault := addresses()
+	_, urg, fault, dump := addresses()
 	for _, h := range []struct {
 		sig unix.Signal
 		at  uintptr
 	}{
 		{unix.SIGSEGV, fault}, {unix.SIGBUS, fault}, {unix.SIGILL, fault}, {unix.SIGFPE, fault}, {unix.SIGTRAP, fault},
 		{unix.SIGURG, urg},
+		{unix.SIGQUIT, dump}, {unix.SIGABRT, dump},
 	} {
 		var a sigaction
 		if err := rtSigaction(h.sig, nil, &a); err != nil {
 			return err
 		}
+		if a.handler == sigIgn && h.at == dump {
+			continue // as processes in a shell's background begin
+		}
 		const flags = saSiginfo | saOnstack
-		if a.handler <= 1 || a.flags&flags != flags {
+		if a.handler <= sigIgn || a.flags&flags != flags {
 			return fmt.Errorf("signal %d has no handler of the Go runtime's", int(h.sig))
 		}
 		p.next[h.sig] = a.handler
@@ -182,7 +187,7 @@ func NewContext(tables int) (*Context, error) {
 	if err := p.remap(span{s.off + pageSize, StackSize}, -1, unix.PROT_READ|unix.PROT_WRITE, flags); err != nil {
 		return nil, errors.Join(fmt.Errorf("stack for a processor: %w", err), c.Close())
 	}
-	leave, _, _ := addresses()
+	leave, _, _, _ := addresses()
 	*c.word(OffLeave) = uint64(leave)
 	*c.word(OffStack) = uint64(p.lo) + uint64(s.off+s.size)
 	return c, nil

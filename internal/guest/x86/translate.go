@@ -27,9 +27,13 @@ type tx struct {
 
 // cc is what is known at translation time of the lazy flags.
 type cc struct {
-	known         bool
-	op            uint64
-	dst, src, aux ir.Val
+	// known: op is all of CCOp, and the values are the other slots', as far as
+	// op needs them. Else only the byte of op that says that there was an INC
+	// or DEC is known, if it is not 0.
+	known                   bool
+	op                      uint64
+	dst, src, aux, inc, rot ir.Val
+	all                     ir.Val // the flags, if they were computed
 }
 
 // translator is the part of a CPU that translation reuses.

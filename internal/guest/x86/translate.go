@@ -523,7 +523,8 @@ func (t *tx) target() uint32 {
 	return pc
 }
 
-// branch goes to the jump's target if cond is true, else on.
+// branch goes to the jump's target if cond is true, else on, in the same unit:
+// what is known of the flags stays known.
 func (t *tx) branch(cond ir.Val) {
 	to := t.target()
 	if uint64(to) >= t.key.Limit { // only a taken jump faults
@@ -539,8 +540,7 @@ func (t *tx) branch(cond ir.Val) {
 	t.Branch(cond, n, n+1)
 	t.ContinueBlock()
 	t.Link(uint64(to))
-	t.ContinueBlock()
-	t.Link(uint64(t.next))
+	t.ContinueBlock() // the unit goes on
 }
 
 // --- the stack

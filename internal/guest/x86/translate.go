@@ -28,8 +28,8 @@ type tx struct {
 // cc is what is known at translation time of the lazy flags.
 type cc struct {
 	// known: op is all of CCOp, and the values are the other slots', as far as
-	// op needs them. Else only the byte of op that says that there was an INC
-	// or DEC is known, if it is not 0.
+	// op needs them. Else only the bytes that are not 0 are known of what lies
+	// over the flags.
 	known                   bool
 	op                      uint64
 	dst, src, aux, inc, rot ir.Val

@@ -30,34 +30,41 @@ func (t *tx) setShift(kind uint64, size int, dst, a ir.Val, count uint64) {
 
 // setInc sets the lazy flags after INC and DEC (kind) with result v.
 func (t *tx) setInc(kind uint64, size int, v ir.Val) {
-	c := &t.cc
-	op := (kind + log2(size) | ccNewer) << ccIncPos
-	if c.known {
-		c.op = c.op&^(ccByte<<ccIncPos) | op
-		t.Set(slotCCOp, t.imm32(c.op))
-	} else {
-		c.op = op
-		old := t.BinImm(ir.And, t.Get(ir.I32, slotCCOp), ^uint64(ccByte<<ccIncPos)&0xffffffff)
-		t.Set(slotCCOp, t.BinImm(ir.Or, old, op))
-	}
+	t.overlay(ccByte<<ccIncPos, (kind+log2(size)|ccNewer)<<ccIncPos)
 	t.Set(slotCCInc, v)
-	c.inc, c.all = v, 0
+	t.cc.inc = v
 }
 
-// setRot sets CF, and OF unless kind is ccCarry: they follow from v.
+// setRot sets CF and OF after a rotation with result v.
 func (t *tx) setRot(kind uint64, size int, v ir.Val) {
-	over := t.cc.op >> ccRotPos & ccByte
-	if !t.cc.known || over != 0 && (over&^3 == ccCarry) != (kind == ccCarry) {
+	t.overlay(ccByte<<ccRotPos|ccNewer<<ccIncPos, (kind+log2(size))<<ccRotPos)
+	t.Set(slotCCRot, v)
+	t.cc.rot = v
+}
+
+// setCarry sets CF to bit 0 of v. OF stays as it was, but after BT and its kin
+// (undefined), which leave it undefined (SDM vol. 2, BT).
+func (t *tx) setCarry(v ir.Val, undefined bool) {
+	over := t.cc.rotOp()
+	if !undefined && (over == 0 && !t.cc.known || over != 0 && over&^3 != ccCarry) {
 		t.setFlags(t.flags())
 	}
-	c := &t.cc
-	c.op = c.op&^(ccByte<<ccRotPos) | (kind+log2(size))<<ccRotPos
-	if kind != ccCarry {
-		c.op &^= ccNewer << ccIncPos
-	}
-	t.Set(slotCCOp, t.imm32(c.op))
+	t.overlay(ccByte<<ccRotPos, ccCarry<<ccRotPos)
 	t.Set(slotCCRot, v)
-	c.rot, c.all = v, 0
+	t.cc.rot = v
+}
+
+// overlay replaces the bits of mask of CCOp.
+func (t *tx) overlay(mask, op uint64) {
+	c := &t.cc
+	c.op = c.op&^mask | op
+	c.all = 0
+	if c.known {
+		t.Set(slotCCOp, t.imm32(c.op))
+		return
+	}
+	old := t.BinImm(ir.And, t.Get(ir.I32, slotCCOp), ^mask&0xffffffff)
+	t.Set(slotCCOp, t.BinImm(ir.Or, old, op))
 }
 
 // incOp and rotOp are what lies over the flags.
@@ -217,10 +224,7 @@ func (t *tx) positive(n int) ir.Val {
 // and it can be had without computing all of them; else 0.
 func (t *tx) overlaid(n int) ir.Val {
 	c := &t.cc
-	inc, rot := c.incOp(), uint64(0)
-	if c.known {
-		rot = c.rotOp()
-	}
+	inc, rot := c.incOp(), c.rotOp()
 	if inc|rot == 0 {
 		return 0
 	}
@@ -235,12 +239,14 @@ func (t *tx) overlaid(n int) ir.Val {
 		}
 	case condE, condS:
 		switch {
-		case inc == 0:
+		case inc == 0 && c.known:
 			return t.plain(n)
+		case inc == 0:
 		case n == condE:
 			return t.CmpImm(ir.Eq, c.inc, 0)
+		default:
+			return t.CmpImm(ir.Lts, c.inc, 0)
 		}
-		return t.CmpImm(ir.Lts, c.inc, 0)
 	case condO:
 		switch {
 		case inc&ccNewer != 0:
@@ -305,6 +311,19 @@ func (t *tx) plain(n int) ir.Val {
 		return 0
 	case ccFlags:
 		return 0
+	case ccAdc, ccSbb:
+		if n == condB { // the carry out of the top bit
+			a := c.aux
+			if c.op&ccByte&^3 == ccSbb {
+				a = t.Un(ir.Not, a)
+			}
+			result := c.dst
+			if c.op&ccByte&^3 == ccAdc {
+				result = t.Un(ir.Not, result)
+			}
+			some := t.Bin(ir.And, t.Bin(ir.Or, a, c.src), result)
+			return t.Extract(ir.I8, t.Bin(ir.Or, t.Bin(ir.And, a, c.src), some), t.TypeOf(a).Bits()-1, 1)
+		}
 	case ccLogic:
 		switch n {
 		case condO, condB:

@@ -262,13 +262,18 @@ func shift(op ir.Op) emitter {
 		}
 		last := t.Conv(typ, t.Bin(op, wide, t.BinImm(ir.Sub, n, 1)), false)
 		t.put(l, r)
-		// A count of 0 leaves the flags alone, in whatever form they are.
-		nz := t.CmpImm(ir.Ne, n, 0)
-		t.Set(slotCCOp, t.Select(nz, t.imm32(kind+log2(l.size)), t.Get(ir.I32, slotCCOp)))
-		t.selectSlot(slotCCDst, nz, r)
-		t.selectSlot(slotCCSrc, nz, last)
-		t.cc = cc{}
+		t.setCountedShift(kind, l.size, n, r, last)
 	}
+}
+
+// setCountedShift sets the lazy flags after a shift by n: a count of 0 leaves
+// them alone, in whatever form they are.
+func (t *tx) setCountedShift(kind uint64, size int, n, r, last ir.Val) {
+	nz := t.CmpImm(ir.Ne, n, 0)
+	t.Set(slotCCOp, t.Select(nz, t.imm32(kind+log2(size)), t.Get(ir.I32, slotCCOp)))
+	t.selectSlot(slotCCDst, nz, r)
+	t.selectSlot(slotCCSrc, nz, last)
+	t.cc = cc{}
 }
 
 // selectSlot sets a slot of the flags to v if cond is true.
@@ -355,6 +360,10 @@ func doubleShift(left bool) emitter {
 		n := t.count(2)
 		x := t.get(l)
 		y := t.read(1)
+		if l.size == 4 {
+			t.doubleShift32(l, x, y, n, left)
+			return
+		}
 		old := t.flags()
 		arg := t.Bin(ir.Or, n, t.imm32(uint64(l.size)<<8))
 		if !left {
@@ -365,6 +374,35 @@ func doubleShift(left bool) emitter {
 		t.put(l, t.Conv(ir.IntType(l.size), v, false))
 		t.setFlags(t.BinImm(ir.And, t.BinImm(ir.Shr, v, 32), flagsArith))
 	}
+}
+
+// doubleShift32 is SHLD and SHRD of 32 bits: a shift of both operands as one
+// of 64 bits. A count of 0 changes nothing.
+func (t *tx) doubleShift32(l loc, x, y, n ir.Val, left bool) {
+	hi, lo, op, kind := y, x, ir.Shr, ccShr
+	if left {
+		hi, lo, op, kind = x, y, ir.Shl, ccShl
+	}
+	both := t.Bin(ir.Or, t.Conv(ir.I64, lo, false), t.BinImm(ir.Shl, t.Conv(ir.I64, hi, false), 32))
+	shifted := func(n ir.Val) ir.Val {
+		v := t.Bin(op, both, t.Conv(ir.I64, n, false))
+		if left {
+			return t.Extract(ir.I32, v, 32, 32)
+		}
+		return t.Conv(ir.I32, v, false)
+	}
+	k, isConst := t.IsConst(n)
+	if isConst && k == 0 {
+		t.put(l, x)
+		return
+	}
+	r, last := shifted(n), shifted(t.BinImm(ir.Sub, n, 1))
+	t.put(l, r)
+	if isConst {
+		t.setCC(kind, 4, r, last, 0)
+		return
+	}
+	t.setCountedShift(kind, 4, n, r, last)
 }
 
 // bitTest does BT and its kin; how is what becomes of the bit.
@@ -407,7 +445,7 @@ func bitTest(how byte) emitter {
 		case 'c':
 			t.put(l, t.Bin(ir.Xor, x, mask))
 		}
-		t.setRot(ccCarry, size, cf)
+		t.setCarry(cf, true)
 	}
 }
 
@@ -534,7 +572,7 @@ func emitCmpxchg8b(t *tx) {
 }
 
 func carryFlag(v uint64) emitter {
-	return func(t *tx) { t.setRot(ccCarry, 1, t.Const(ir.I8, v)) }
+	return func(t *tx) { t.setCarry(t.Const(ir.I8, v), false) }
 }
 
 func emitCmc(t *tx) { t.setFlags(t.BinImm(ir.Xor, t.flags(), flagCF)) }

@@ -4,6 +4,7 @@
 #   make test    all tests; guests and vectors that are not there are skipped
 #   make bench   side by side with QEMU's TCG (docs/PERFORMANCE.md); BENCH="-rows boot -n 1" and the like
 #   make bench-go  the Go benchmarks
+#   make fuzz    random programs in all engines, FUZZ=10e6 guest instructions or more in each
 #   make build   ./rhea
 #   make deps    the firmware and guests of demo and test, from Debian packages
 
@@ -15,7 +16,7 @@ PACKAGES = seabios vgabios bochsbios debian-installer-12-netboot-i386 grub-pc-bi
 
 INSTALLER ?= /usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
 
-.PHONY: all build demo test bench bench-go deps clean
+.PHONY: all build demo test bench bench-go fuzz deps clean
 
 all: build
 
@@ -40,6 +41,13 @@ bench: build
 
 bench-go:
 	$(GO) test -run '^$$' -bench . -benchtime 3s ./...
+
+# The same programs each time; SEED=N begins elsewhere. For go's own fuzzer:
+# go test -fuzz FuzzEngines ./internal/accel/tcg
+FUZZ ?= 10e6
+SEED ?= 0
+fuzz:
+	RHEA_FUZZ=$(FUZZ) RHEA_FUZZ_SEED=$(SEED) $(GO) test -count 1 -timeout 12h -run TestEnginesAgree ./internal/accel/tcg
 
 deps:
 	@PACKAGES="$(PACKAGES)" INSTALLER="$(INSTALLER)" sh tools/deps.sh -optional

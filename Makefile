@@ -47,7 +47,7 @@ bench-go:
 FUZZ ?= 10e6
 SEED ?= 0
 fuzz:
-	RHEA_FUZZ=$(FUZZ) RHEA_FUZZ_SEED=$(SEED) $(GO) test -count 1 -timeout 12h -run TestEnginesAgree ./internal/accel/tcg
+	RHEA_FUZZ=$(FUZZ) RHEA_FUZZ_SEED=$(SEED) $(GO) test -count 1 -v -timeout 12h -run TestEnginesAgree ./internal/accel/tcg
 
 deps:
 	@PACKAGES="$(PACKAGES)" INSTALLER="$(INSTALLER)" sh tools/deps.sh -optional

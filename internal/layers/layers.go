@@ -29,7 +29,7 @@ func rules() []Rule {
 		{"mem", 10, false}, {"ir", 10, false}, {"block", 10, false}, {"netdev", 10, false}, {"chardev", 10, false},
 		{"display", 10, false}, {"audio", 10, false}, {"dev", 11, false}, {"guest", 11, false},
 
-		{"guest/*", 20, false}, {"jit/*", 20, false}, {"ir/*", 20, false},
+		{"jit/host", 19, false}, {"guest/*", 20, false}, {"jit/*", 20, false}, {"ir/*", 20, false},
 		{"bus/*", 20, true}, {"firmware/*", 20, true}, {"block/*", 20, true}, {"netdev/*", 20, true}, {"chardev/*", 20, true},
 		{"display/*", 20, true}, {"audio/*", 20, true},
 

@@ -9,11 +9,16 @@ import (
 )
 
 // engines are those that the tests run with; the first is the reference.
-func engines() []string { return []string{"interp"} }
+func engines() []string {
+	if tcg.Available() {
+		return []string{"interp", "tcg"}
+	}
+	return []string{"interp"}
+}
 
 // setEngine chooses the engine of a machine.
 func setEngine(cfg *tcg.Config, name string) {
-	_, _ = cfg, name // the interpreter is the only one
+	cfg.Engine = map[string]tcg.Engine{"interp": tcg.Interpreter, "tcg": tcg.Translator}[name]
 }
 
 // eachEngine runs a test with every engine. The subtests' names are the
@@ -22,6 +27,12 @@ func eachEngine(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	for _, e := range engines() {
 		t.Run(e, f)
+	}
+}
+
+func benchEngines(b *testing.B, f func(b *testing.B)) {
+	for _, e := range engines() {
+		b.Run(e, f)
 	}
 }
 

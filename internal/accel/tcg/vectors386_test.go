@@ -88,7 +88,10 @@ func newRigEngine(t testing.TB, engine, model string, ram uint64, ports mem.MMIO
 	}})
 	cfg := tcg.Config{Lock: &r.lock, IO: mem.NewSpace("io", io, nil)}
 	setEngine(&cfg, engine)
-	r.vcpu = tcg.New(cfg).NewCPU(r.cpu, r.space)
+	if r.vcpu, err = tcg.New(cfg).NewCPU(r.cpu, r.space); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.vcpu.Close() })
 	return r
 }
 
@@ -326,6 +329,10 @@ func (r *rig) check(t testing.TB, v *vector386) string {
 }
 
 func runVectors386(t *testing.T, file string) {
+	eachEngine(t, func(t *testing.T) { testVectors386(t, file) })
+}
+
+func testVectors386(t *testing.T, file string) {
 	s := vectorFile(t, "386/"+file)
 	r := newProtectedRig(t, "max")
 	var total, passed, totalQ, passedQ int

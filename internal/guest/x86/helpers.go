@@ -84,6 +84,7 @@ func newSlots() *ir.Slots {
 	name := func(x ir.Slot, name string, t ir.Type) { s.Info[x] = ir.SlotInfo{Name: name, Type: t} }
 	for i, n := range [8]string{"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"} {
 		name(slotGPR+ir.Slot(i), n, ir.I32)
+		s.Hot = append(s.Hot, slotGPR+ir.Slot(i))
 	}
 	name(slotIP, "eip", ir.I32)
 	name(slotCCOp, "cc_op", ir.I32)

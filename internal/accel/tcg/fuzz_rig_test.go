@@ -223,33 +223,39 @@ func (r *fuzzRig) Write(off uint64, size int, v uint64) {
 
 // run lets the program run, budget instructions at a time (0: freely), and
 // says how it ended: by its handlers, a HLT, a shutdown, or not within most
-// instructions (where budget is 1). It counts the instructions of single steps.
-func (r *fuzzRig) run(t testing.TB, most int, budget func() int64) (end string, n int) {
+// instructions. Only single steps are counted.
+func (r *fuzzRig) run(t testing.TB, most uint64, budget func() int64) (end string, n uint64) {
 	begin := time.Now()
-	for ; n < most; n++ {
-		if r.cpu.Halted() && !r.cpu.Pending() {
-			if r.ended {
-				return "end", n
-			}
-			return "halted", n
-		}
+	start := r.vcpu.Count()
+	for round := 0; ; round++ {
 		b := int64(1)
 		if !r.ended { // what is behind the last OUT is done in steps
 			b = budget()
 		}
+		if b == 1 { // a kick may come before or behind an instruction
+			n = r.vcpu.Count() - start
+		}
+		switch {
+		case r.cpu.Halted() && !r.cpu.Pending():
+			if r.ended {
+				return "end", n
+			}
+			return "halted", n
+		case n >= most:
+			return "goes on", n
+		case round&0xff == 0xff && time.Since(begin) > 20*time.Second:
+			return "stuck", n
+		}
 		r.turn.Add(1)
 		exit, err := r.vcpu.Run(b)
 		r.turn.Add(1)
-		switch {
-		case err != nil:
+		if err != nil {
 			t.Fatal(err)
-		case exit == accel.Shutdown:
+		}
+		if exit == accel.Shutdown {
 			return "shutdown", n
-		case n&0xff == 0 && time.Since(begin) > 20*time.Second:
-			return "stuck", n
 		}
 	}
-	return "goes on", n
 }
 
 // fuzzOutcome is what a run came to.

@@ -36,7 +36,7 @@ type fuzzer struct {
 // Who goes on after so many has a loop without an end.
 const (
 	fuzzSteps = 4000
-	hotSteps  = 200000
+	hotSteps  = 50000
 )
 
 func newFuzzer(t testing.TB) *fuzzer {
@@ -64,21 +64,21 @@ func newWays(t testing.TB) (ways []fuzzWay) {
 }
 
 // run runs a program one way.
-func (f *fuzzer) run(w *fuzzWay, p *fuzzProgram, image []byte, most int) (*fuzzOutcome, int) {
+func (f *fuzzer) run(w *fuzzWay, p *fuzzProgram, image []byte, most uint64) (*fuzzOutcome, int) {
 	rnd := rand.New(rand.NewPCG(p.m.seed, 3))
 	w.rig.prepare(p, image)
 	if w.kicks {
 		defer w.rig.kickAlways()()
 	}
 	end, n := w.rig.run(f.t, most, func() int64 { return w.budget(rnd) })
-	return w.rig.outcome(end), n
+	return w.rig.outcome(end), int(n)
 }
 
 // compare runs a program in all ways and returns what differs. Only counts of
 // the first run of a program are kept.
 func (f *fuzzer) compare(p *fuzzProgram, all bool) string {
 	image := p.image(f.t)
-	limit := fuzzSteps
+	limit := uint64(fuzzSteps)
 	if p.m.hot {
 		limit = hotSteps
 	}
@@ -100,7 +100,7 @@ func (f *fuzzer) compare(p *fuzzProgram, all bool) string {
 		if !all && f.ran%w.every != 0 {
 			continue
 		}
-		most := 1 << 30
+		most := uint64(1 << 40)
 		if want.end == "goes on" { // by instructions only can that be compared
 			if !w.steps {
 				continue

@@ -166,6 +166,9 @@ func benchmarkGkbench(b *testing.B) {
 				p := newBare(b, gkbench(), "1", part)
 				p.run(b)
 				n += p.vcpu.Count()
+				if testing.Verbose() {
+					b.Log(p.vcpu.Stats())
+				}
 			}
 			b.ReportMetric(float64(n)/1e6/b.Elapsed().Seconds(), "MIPS")
 		})

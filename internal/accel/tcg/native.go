@@ -54,6 +54,11 @@ type coder struct {
 	mode     guest.Key // that the tag word is set for
 
 	buf [16]uint64
+
+	// Exits counts how often generated code was left, by kind of site, and
+	// calls by helper.
+	exits [amd64.NumKinds]uint64
+	calls []uint64
 }
 
 // Layout of a context's tables, in words.
@@ -86,7 +91,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	n := &coder{
 		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
-		helpers: cpu.Helpers(), contexts: map[guest.Key]uint32{},
+		helpers: cpu.Helpers(), contexts: map[guest.Key]uint32{}, calls: make([]uint64, len(cpu.Helpers())),
 	}
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
@@ -281,6 +286,7 @@ func (n *coder) run(v *VCPU, u *unit) *unit {
 			continue
 		}
 		s := &n.sites[id]
+		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
 			if !n.load(v, s) {
@@ -291,6 +297,7 @@ func (n *coder) run(v *VCPU, u *unit) *unit {
 				return nil
 			}
 		case amd64.Call:
+			n.calls[s.Imm]++
 			n.frame[n.pc] = s.PC
 			var a [3]uint64
 			for i, w := range n.writes[s.First : s.First+uint32(s.NWrites)] {
@@ -447,6 +454,15 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		}
 	}
 	return next, nil
+}
+
+// Stats describes what the translator has done, for people.
+func (v *VCPU) Stats() string {
+	n := v.n
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprintf("units %d code %d sites %d exits %v calls %v", len(n.units), n.next, len(n.sites), n.exits, n.calls)
 }
 
 // logCode logs a unit's machine code.

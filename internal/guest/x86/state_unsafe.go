@@ -13,6 +13,8 @@ const (
 	slotCCOp   = ir.Slot(unsafe.Offsetof(State{}.CCOp) / 8)
 	slotCCDst  = ir.Slot(unsafe.Offsetof(State{}.CCDst) / 8)
 	slotCCSrc  = ir.Slot(unsafe.Offsetof(State{}.CCSrc) / 8)
+	slotCCInc  = ir.Slot(unsafe.Offsetof(State{}.CCInc) / 8)
+	slotCCRot  = ir.Slot(unsafe.Offsetof(State{}.CCRot) / 8)
 	slotCCAux  = ir.Slot(unsafe.Offsetof(State{}.CCAux) / 8)
 	slotDF     = ir.Slot(unsafe.Offsetof(State{}.DF) / 8)
 	slotFlags  = ir.Slot(unsafe.Offsetof(State{}.Flags) / 8)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -170,7 +171,7 @@ func (r *fuzzRig) kickAlways() (stop func()) {
 				return
 			default:
 				r.vcpu.Kick()
-				time.Sleep(20 * time.Microsecond)
+				runtime.Gosched()
 			}
 		}
 	}()
@@ -180,7 +181,7 @@ func (r *fuzzRig) kickAlways() (stop func()) {
 // architectural is the state without what an engine may keep as it likes.
 func (r *fuzzRig) architectural() (s x86.State, flags uint64) {
 	s = *r.cpu.Registers()
-	s.CCOp, s.CCDst, s.CCSrc, s.CCAux = 0, 0, 0, 0
+	s.CCOp, s.CCDst, s.CCSrc, s.CCAux, s.CCInc, s.CCRot = 0, 0, 0, 0, 0, 0
 	s.Tmp = [4]uint64{}
 	s.DF, s.Flags = 0, 0
 	return s, r.cpu.EFLAGS()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,9 +26,10 @@ type fuzzWay struct {
 type fuzzer struct {
 	t      testing.TB
 	ways   []fuzzWay
-	count  int // instructions that the reference ran
-	hot    int // of them in programs with a long loop
-	ran    int // programs
+	before []*fuzzProgram // that the machines have run
+	count  int            // instructions that the reference ran
+	hot    int            // of them in programs with a long loop
+	ran    int            // programs
 	ends   map[string]int
 	modes  [fuzzModes]int
 	events map[string]int
@@ -43,6 +45,14 @@ func newFuzzer(t testing.TB) *fuzzer {
 	f := &fuzzer{t: t, ends: map[string]int{}, events: map[string]int{}}
 	f.ways = newWays(t)
 	return f
+}
+
+// renew replaces the machines.
+func (f *fuzzer) renew() {
+	for i := range f.ways {
+		f.ways[i].rig.vcpu.Close()
+	}
+	f.ways = newWays(f.t)
 }
 
 func newWays(t testing.TB) (ways []fuzzWay) {
@@ -134,28 +144,57 @@ func (f *fuzzer) minimize(p *fuzzProgram) *fuzzProgram {
 	return p
 }
 
+// needed finds out after which programs before it p goes wrong.
+func (f *fuzzer) needed(before []*fuzzProgram, p *fuzzProgram) string {
+	fails := func(before []*fuzzProgram) bool {
+		f.renew()
+		for _, q := range before {
+			f.compare(q, true)
+		}
+		return f.compare(p, true) != ""
+	}
+	limit := time.Now().Add(time.Minute)
+	n := 1
+	for ; !fails(before[max(0, len(before)-n):]); n *= 2 {
+		if n > len(before) {
+			return "nor after the programs before it, always\n"
+		}
+	}
+	before = before[max(0, len(before)-n):]
+	for i := 0; i < len(before) && time.Now().Before(limit); {
+		if less := slices.Delete(slices.Clone(before), i, i+1); fails(less) {
+			before = less
+		} else {
+			i++
+		}
+	}
+	text := ""
+	for _, q := range before {
+		text += fmt.Sprintf("but after\n%v\n%s", &q.m, q.listing())
+	}
+	f.renew()
+	return text
+}
+
 // try runs the program that rnd makes.
 func (f *fuzzer) try(name string, rnd *rand.Rand) bool {
 	p := newProgram(rnd)
 	d := f.compare(p, false)
 	if d == "" {
+		f.before = append(f.before[max(0, len(f.before)-255):], p)
 		return true
 	}
 	// Machines are used for many programs. What is wrong with one is not to be
 	// blamed on the next.
-	f.ways = newWays(f.t)
-	again := ""
-	for range 5 {
-		if again = f.compare(p, true); again != "" {
-			break
-		}
-	}
-	if again == "" {
-		f.t.Errorf("%s: %s\nbut not on a new machine, or not always:\n%v\n%s", name, d, &p.m, p.listing())
+	f.renew()
+	before := f.before
+	f.before = nil
+	if f.compare(p, true) == "" {
+		f.t.Errorf("%s: %s\nbut not on a new machine:\n%v\n%s%s", name, d, &p.m, p.listing(), f.needed(before, p))
 		return false
 	}
 	small := f.minimize(p)
-	f.ways = newWays(f.t)
+	f.renew()
 	f.t.Errorf("%s: %s\n%v\n%s\nsmallest program:\n%v\n%s%s", name, d, &p.m, p.listing(), &small.m, small.listing(), f.compare(small, true))
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"rhea/internal/accel"
+	"rhea/internal/accel/tcg"
 	"rhea/internal/guest/x86"
 )
 
@@ -134,7 +136,9 @@ type fuzzEvent struct {
 
 func newFuzzRig(t testing.TB, engine, model string) *fuzzRig {
 	r := &fuzzRig{engine: engine}
-	r.rig = newRigEngine(t, engine, model, fuzzRAM, r)
+	r.rig = newRigEngine(t, engine, model, fuzzRAM, r, func(cfg *tcg.Config) {
+		cfg.CacheSize = 1 << 20 // so that it is full now and then
+	})
 	r.cpu.SetIntAck(func() int {
 		r.cpu.SetINTR(false)
 		return 0x21
@@ -178,10 +182,24 @@ func (r *fuzzRig) kickAlways() (stop func()) {
 	return func() { close(done); <-gone }
 }
 
+// lazyFields are the words of the state that arithmetic flags follow from.
+var lazyFields = func() (list []int) {
+	t := reflect.TypeFor[x86.State]()
+	for i := range t.NumField() {
+		if strings.HasPrefix(t.Field(i).Name, "CC") {
+			list = append(list, i)
+		}
+	}
+	return list
+}()
+
 // architectural is the state without what an engine may keep as it likes.
 func (r *fuzzRig) architectural() (s x86.State, flags uint64) {
 	s = *r.cpu.Registers()
-	s.CCOp, s.CCDst, s.CCSrc, s.CCAux, s.CCInc, s.CCRot = 0, 0, 0, 0, 0, 0
+	v := reflect.ValueOf(&s).Elem()
+	for _, i := range lazyFields {
+		v.Field(i).SetUint(0)
+	}
 	s.Tmp = [4]uint64{}
 	s.DF, s.Flags = 0, 0
 	return s, r.cpu.EFLAGS()

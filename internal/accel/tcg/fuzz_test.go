@@ -26,6 +26,7 @@ type fuzzWay struct {
 type fuzzer struct {
 	t      testing.TB
 	ways   []fuzzWay
+	fresh  func(testing.TB) []fuzzWay
 	before []*fuzzProgram // that the machines have run
 	count  int            // instructions that the reference ran
 	hot    int            // of them in programs with a long loop
@@ -42,8 +43,8 @@ const (
 )
 
 func newFuzzer(t testing.TB) *fuzzer {
-	f := &fuzzer{t: t, ends: map[string]int{}, events: map[string]int{}}
-	f.ways = newWays(t)
+	f := &fuzzer{t: t, fresh: newWays, ends: map[string]int{}, events: map[string]int{}}
+	f.ways = f.fresh(t)
 	return f
 }
 
@@ -52,7 +53,7 @@ func (f *fuzzer) renew() {
 	for i := range f.ways {
 		f.ways[i].rig.vcpu.Close()
 	}
-	f.ways = newWays(f.t)
+	f.ways = f.fresh(f.t)
 }
 
 func newWays(t testing.TB) (ways []fuzzWay) {
@@ -125,14 +126,26 @@ func (f *fuzzer) compare(p *fuzzProgram, all bool) string {
 	return ""
 }
 
+// fails says whether a program fails on new machines: those that have failed
+// may do so for ever.
+func (f *fuzzer) fails(p *fuzzProgram) bool {
+	if f.compare(p, true) == "" {
+		return false
+	}
+	f.renew()
+	return f.compare(p, true) != ""
+}
+
 // minimize drops what is not needed for a difference.
 func (f *fuzzer) minimize(p *fuzzProgram) *fuzzProgram {
 	limit := time.Now().Add(time.Minute)
-	for size := len(p.items) / 2; size > 0; {
+	f.renew()
+	for size := max(len(p.items)/2, 1); size > 0; {
 		smaller := false
 		for from := 0; from+size <= len(p.items) && time.Now().Before(limit); {
-			if q := p.without(from, size); f.compare(q, true) != "" {
+			if q := p.without(from, size); f.fails(q) {
 				p, smaller = q, true
+				f.renew()
 			} else {
 				from += size
 			}
@@ -274,7 +287,11 @@ func TestEnginesAgree(t *testing.T) {
 func TestFuzzerFinds(t *testing.T) {
 	for feature, use := range map[string]string{"cmov": "cmov", "cx8": "cmpxchg8b", "sse2": "xmm", "mmx": "mm"} {
 		f := newFuzzer(t)
-		f.ways = append(f.ways[:1:1], fuzzWay{rig: newFuzzRig(t, engines()[0], "max,-"+feature), name: "without", every: 1, budget: func(*rand.Rand) int64 { return 0 }})
+		f.fresh = func(t testing.TB) []fuzzWay {
+			without := newFuzzRig(t, engines()[0], "max,-"+feature)
+			return append(newWays(t)[:1:1], fuzzWay{rig: without, name: "without", every: 1, budget: func(*rand.Rand) int64 { return 0 }})
+		}
+		f.renew()
 		var small *fuzzProgram
 		for n := uint64(0); n < 5000 && small == nil; n++ {
 			p := newProgram(rand.New(rand.NewPCG(n, 5)))

@@ -226,8 +226,7 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 		if try > 0 || n.next == n.first {
 			return false
 		}
-		v.cache.clear() // and with it all units
-		n.reset()
+		v.cache.clear()
 	}
 }
 

@@ -22,8 +22,9 @@ import "math/bits"
 // Operations that set some of the flags lie over that, so that nobody has to
 // compute the others meanwhile. The second byte is ccInc or ccDec (and the
 // size) of a later INC or DEC with the result CCInc: all but CF are its. The
-// third is what CCRot says of CF, and of OF after rotations; whichever of the
-// two has ccNewer has OF. The top byte is a count.
+// third is ccRol or ccRor of a later rotation with the result CCRot: CF is
+// its, and OF unless the second byte has ccNewer. If ccCarry is set CF is
+// bit 0 of CCCarry instead. The top byte is a count.
 const (
 	ccFlags uint64 = 0
 	ccAdd   uint64 = 4
@@ -43,56 +44,49 @@ const (
 
 	ccRol   uint64 = 60 // CCRot is the result of ROL
 	ccRor   uint64 = 64 // CCRot is the result of ROR
-	ccCarry uint64 = 68 // bit 0 of CCRot is CF
+	ccCarry uint64 = 1 << 31
 
 	ccIncPos   = 8
 	ccRotPos   = 16
 	ccCountPos = 24
 	ccByte     = 0xff
+	ccCount    = 0x1f
 	ccNewer    = 0x80
 )
 
 // arith computes the arithmetic flags from their lazy form.
-func arith(op, dst, src, aux, inc, rot uint64) uint64 {
-	f := arithBase(op, dst, src, aux)
-	r := op >> ccRotPos & ccByte
-	if r != 0 {
-		cf, of := rotated(r, rot)
-		f = f&^flagCF | cf
-		if r&^3 != ccCarry {
-			f = f&^flagOF | of
-		}
+func (s *State) arith() uint64 {
+	op := s.CCOp
+	f := arithBase(op, s.CCDst, s.CCSrc, s.CCAux)
+	if r := op >> ccRotPos & ccByte; r != 0 {
+		f = f&^(flagCF|flagOF) | rotated(r, s.CCRot)
 	}
-	if i := op >> ccIncPos & ccByte; i != 0 {
+	if i := op >> ccIncPos & ccByte; i&^ccNewer != 0 {
 		of := f & flagOF
-		f = arithBase(i&^ccNewer, inc, f, 0)
+		f = arithBase(i&^ccNewer, s.CCInc, f, 0)
 		if i&ccNewer == 0 { // OF is of the later rotation
 			f = f&^flagOF | of
 		}
+	}
+	if op&ccCarry != 0 {
+		f = f&^flagCF | s.CCCarry&1
 	}
 	return f
 }
 
 // rotated returns CF and OF after a rotation with result v. OF, defined for a
 // count of 1, is CF xor the sign (ROL), or the two top bits' xor (ROR).
-func rotated(op, v uint64) (cf, of uint64) {
+func rotated(op, v uint64) uint64 {
 	top := uint(8)<<(op&3) - 1
-	switch op &^ 3 {
-	case ccRol:
-		cf = v & 1
-		of = (cf ^ v>>top) & 1
-	case ccRor:
-		cf = v >> top & 1
-		of = (cf ^ v>>(top-1)) & 1
-	default:
-		cf = v & 1
+	if op&^3 == ccRol {
+		return v&1 | (v^v>>top)&1<<11
 	}
-	return cf, of << 11
+	return v>>top&1 | (v>>top^v>>(top-1))&1<<11
 }
 
 // shiftedOut returns a shifted by count-1.
 func shiftedOut(op, a uint64) uint64 {
-	n := op>>ccCountPos&ccByte - 1
+	n := op>>ccCountPos&ccCount - 1
 	size := uint(8) << (op & 3)
 	switch op & ccByte &^ 3 {
 	case ccShlN:
@@ -181,8 +175,7 @@ func carry(v, flag uint64) uint64 {
 
 // arithFlags returns the arithmetic flags.
 func (c *CPU) arithFlags() uint64 {
-	s := c.s
-	return arith(s.CCOp, s.CCDst, s.CCSrc, s.CCAux, s.CCInc, s.CCRot)
+	return c.s.arith()
 }
 
 // setArith sets the arithmetic flags to those in f.

@@ -93,6 +93,7 @@ func newSlots() *ir.Slots {
 	name(slotCCAux, "cc_aux", ir.I64)
 	name(slotCCInc, "cc_inc", ir.I64)
 	name(slotCCRot, "cc_rot", ir.I64)
+	name(slotCCCarry, "cc_carry", ir.I64)
 	name(slotDF, "df", ir.I32)
 	name(slotFlags, "eflags", ir.I64)
 	name(slotShadow, "shadow", ir.I64)

@@ -46,7 +46,7 @@ type State struct {
 	// The arithmetic flags CF PF AF ZF SF OF are lazy: CCOp says how they
 	// follow from the others (see flags.go). What is written most comes first:
 	// machine code reaches it with the shortest displacements.
-	CCOp, CCDst, CCSrc, CCAux, CCInc, CCRot uint64
+	CCOp, CCDst, CCSrc, CCAux, CCInc, CCRot, CCCarry uint64
 
 	IP  uint64
 	GPR [16]uint64

@@ -30,10 +30,11 @@ type cc struct {
 	// known: op is all of CCOp, and the values are the other slots', as far as
 	// op needs them. Else only the bytes that are not 0 are known of what lies
 	// over the flags.
-	known                   bool
-	op                      uint64
-	dst, src, aux, inc, rot ir.Val
-	all                     ir.Val // the flags, if they were computed
+	known           bool
+	op              uint64
+	dst, src, aux   ir.Val
+	inc, rot, carry ir.Val
+	all             ir.Val // the flags, if they were computed
 }
 
 // translator is the part of a CPU that translation reuses.

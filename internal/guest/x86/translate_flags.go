@@ -37,21 +37,16 @@ func (t *tx) setInc(kind uint64, size int, v ir.Val) {
 
 // setRot sets CF and OF after a rotation with result v.
 func (t *tx) setRot(kind uint64, size int, v ir.Val) {
-	t.overlay(ccByte<<ccRotPos|ccNewer<<ccIncPos, (kind+log2(size))<<ccRotPos)
+	t.overlay(ccByte<<ccRotPos|ccNewer<<ccIncPos|ccCarry, (kind+log2(size))<<ccRotPos)
 	t.Set(slotCCRot, v)
 	t.cc.rot = v
 }
 
-// setCarry sets CF to bit 0 of v. OF stays as it was, but after BT and its kin
-// (undefined), which leave it undefined (SDM vol. 2, BT).
-func (t *tx) setCarry(v ir.Val, undefined bool) {
-	over := t.cc.rotOp()
-	if !undefined && (over == 0 && !t.cc.known || over != 0 && over&^3 != ccCarry) {
-		t.setFlags(t.flags())
-	}
-	t.overlay(ccByte<<ccRotPos, ccCarry<<ccRotPos)
-	t.Set(slotCCRot, v)
-	t.cc.rot = v
+// setCarry sets CF to bit 0 of v.
+func (t *tx) setCarry(v ir.Val) {
+	t.overlay(ccCarry, ccCarry)
+	t.Set(slotCCCarry, v)
+	t.cc.carry = v
 }
 
 // overlay replaces the bits of mask of CCOp.
@@ -95,24 +90,22 @@ func (t *tx) computeFlags() ir.Val {
 		if f == 0 {
 			f = t.Const(ir.I64, 0)
 		}
-		f = t.Call(ir.I64, hFlags, ir.Pure, t.imm32(c.op&^(ccByte<<ccIncPos|ccByte<<ccRotPos)), c.dst, f)
+		f = t.Call(ir.I64, hFlags, ir.Pure, t.imm32(c.op&^(ccByte<<ccIncPos|ccByte<<ccRotPos|ccCarry)), c.dst, f)
 	}
-	if op := c.rotOp(); op != 0 {
+	if c.rotOp() != 0 {
 		cf, of := t.rotated()
-		mask := uint64(flagCF)
-		f2 := t.Conv(ir.I64, cf, false)
-		if op&^3 != ccCarry {
-			mask |= flagOF
-			f2 = t.Bin(ir.Or, f2, t.BinImm(ir.Shl, t.Conv(ir.I64, of, false), 11))
-		}
-		f = t.Bin(ir.Or, t.BinImm(ir.And, f, flagsArith&^mask), f2)
+		cf = t.Bin(ir.Or, t.Conv(ir.I64, cf, false), t.BinImm(ir.Shl, t.Conv(ir.I64, of, false), 11))
+		f = t.Bin(ir.Or, t.BinImm(ir.And, f, flagsArith&^(flagCF|flagOF)), cf)
 	}
-	if op := c.incOp(); op != 0 {
+	if op := c.incOp(); op&^ccNewer != 0 {
 		g := t.Call(ir.I64, hFlags, ir.Pure, t.imm32(op&^ccNewer), c.inc, t.BinImm(ir.And, f, flagCF))
 		if op&ccNewer == 0 {
 			g = t.Bin(ir.Or, t.BinImm(ir.And, g, flagsArith&^flagOF), t.BinImm(ir.And, f, flagOF))
 		}
 		f = g
+	}
+	if c.op&ccCarry != 0 {
+		f = t.Bin(ir.Or, t.BinImm(ir.And, f, flagsArith&^flagCF), t.BinImm(ir.And, t.Conv(ir.I64, c.carry, false), 1))
 	}
 	return f
 }
@@ -121,15 +114,12 @@ func (t *tx) computeFlags() ir.Val {
 func (t *tx) rotated() (cf, of ir.Val) {
 	op, v := t.cc.rotOp(), t.cc.rot
 	top := 8<<(op&3) - 1
-	switch op &^ 3 {
-	case ccRol:
+	if op&^3 == ccRol {
 		cf = t.Extract(ir.I8, v, 0, 1)
 		return cf, t.Bin(ir.Xor, cf, t.Extract(ir.I8, v, top, 1))
-	case ccRor:
-		cf = t.Extract(ir.I8, v, top, 1)
-		return cf, t.Bin(ir.Xor, cf, t.Extract(ir.I8, v, top-1, 1))
 	}
-	return t.Extract(ir.I8, v, 0, 1), 0
+	cf = t.Extract(ir.I8, v, top, 1)
+	return cf, t.Bin(ir.Xor, cf, t.Extract(ir.I8, v, top-1, 1))
 }
 
 // setFlags makes f, an I64, the arithmetic flags.
@@ -192,7 +182,7 @@ func (t *tx) positive(n int) ir.Val {
 		if v := t.overlaid(n); v != 0 {
 			return v
 		}
-		if c.known && c.op>>ccIncPos&0xffff == 0 {
+		if c.known && c.op&(ccByte<<ccIncPos|ccByte<<ccRotPos|ccCarry) == 0 {
 			if v := t.plain(n); v != 0 {
 				return v
 			}
@@ -225,12 +215,14 @@ func (t *tx) positive(n int) ir.Val {
 func (t *tx) overlaid(n int) ir.Val {
 	c := &t.cc
 	inc, rot := c.incOp(), c.rotOp()
-	if inc|rot == 0 {
+	if inc|rot|c.op&ccCarry == 0 {
 		return 0
 	}
 	switch n {
 	case condB:
 		switch {
+		case c.op&ccCarry != 0:
+			return t.Extract(ir.I8, c.carry, 0, 1)
 		case rot != 0:
 			cf, _ := t.rotated()
 			return cf
@@ -255,7 +247,7 @@ func (t *tx) overlaid(n int) ir.Val {
 				edge--
 			}
 			return t.CmpImm(ir.Eq, c.inc, edge)
-		case rot != 0 && rot&^3 != ccCarry:
+		case rot != 0:
 			_, of := t.rotated()
 			return of
 		}
@@ -368,7 +360,7 @@ func (t *tx) plain(n int) ir.Val {
 // shiftedBit returns the bit that a shift by a constant has shifted out last.
 func (t *tx) shiftedBit() ir.Val {
 	c := &t.cc
-	size, n := t.TypeOf(c.src).Bits(), int(c.op>>ccCountPos&ccByte)
+	size, n := t.TypeOf(c.src).Bits(), int(c.op>>ccCountPos&ccCount)
 	pos := n - 1
 	if c.op&ccByte&^3 == ccShlN {
 		pos = size - n

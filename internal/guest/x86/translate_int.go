@@ -445,7 +445,7 @@ func bitTest(how byte) emitter {
 		case 'c':
 			t.put(l, t.Bin(ir.Xor, x, mask))
 		}
-		t.setCarry(cf, true)
+		t.setCarry(cf)
 	}
 }
 
@@ -572,7 +572,7 @@ func emitCmpxchg8b(t *tx) {
 }
 
 func carryFlag(v uint64) emitter {
-	return func(t *tx) { t.setCarry(t.Const(ir.I8, v), false) }
+	return func(t *tx) { t.setCarry(t.Const(ir.I8, v)) }
 }
 
 func emitCmc(t *tx) { t.setFlags(t.BinImm(ir.Xor, t.flags(), flagCF)) }

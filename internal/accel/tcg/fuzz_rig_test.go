@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"os"
 	"reflect"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -134,10 +136,20 @@ type fuzzEvent struct {
 	ram   uint32
 }
 
+// fuzzCache is the size of the code memory: small, so that it is full now and
+// then. RHEA_FUZZ_CACHE=MiB says otherwise.
+func fuzzCache() int {
+	mib, err := strconv.Atoi(os.Getenv("RHEA_FUZZ_CACHE"))
+	if err != nil {
+		mib = 1
+	}
+	return mib << 20
+}
+
 func newFuzzRig(t testing.TB, engine, model string) *fuzzRig {
 	r := &fuzzRig{engine: engine}
 	r.rig = newRigEngine(t, engine, model, fuzzRAM, r, func(cfg *tcg.Config) {
-		cfg.CacheSize = 1 << 20 // so that it is full now and then
+		cfg.CacheSize = fuzzCache()
 	})
 	r.cpu.SetIntAck(func() int {
 		r.cpu.SetINTR(false)

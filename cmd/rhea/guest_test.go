@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -174,6 +175,23 @@ func (g *guest) send(s string) {
 	if _, err := io.WriteString(g.in, s); err != nil {
 		g.t.Fatal(err)
 	}
+}
+
+// textScreen reads the VGA's text (80 columns, 25 rows) by a monitor on the
+// console.
+func (g *guest) textScreen() string {
+	g.t.Helper()
+	g.send("xp /2000hx 0xb8000\n")
+	dump := g.expect(`(?s)xp /2000hx 0xb8000.*?\(qemu\) `, slow)
+	var text []byte
+	for _, m := range regexp.MustCompile(`0x([0-9a-f]{4})\b`).FindAllStringSubmatch(dump, -1) {
+		cell, _ := strconv.ParseUint(m[1], 16, 16)
+		if len(text)%81 == 80 {
+			text = append(text, '\n')
+		}
+		text = append(text, byte(cell)) // the other byte is the attribute
+	}
+	return string(text)
 }
 
 // ends waits for the emulator to end well.

@@ -107,6 +107,10 @@ func (m *Machine) bootFile() []byte {
 	return append([]byte(strings.Join(lines, "\n")), 0)
 }
 
+// pamSegment is what the host bridge turns between ROM and RAM at once
+// (82441FX datasheet 3.2.20).
+const pamSegment = 16 << 10
+
 // optionROMs gives ROMs to the firmware in both ways: as files, for SeaBIOS,
 // and mapped where an AT's BIOS looks for them. SeaBIOS clears that area
 // before it loads the files.
@@ -123,7 +127,10 @@ func (m *Machine) optionROMs(files map[string][]byte) error {
 	if len(m.c.VGABIOS) > 0 && m.c.Kind == ISA && m.c.VGA != VGANone {
 		files["vgaroms/vgabios.bin"] = m.c.VGABIOS
 	}
-	at := max(uint64(0xc8000), 0xc0000+(uint64(len(m.c.VGABIOS))+2047)&^2047)
+	// The Bochs BIOS copies the VGA ROM to RAM and has the chipset show RAM in
+	// each of its 16 KiB segments that the ROM reaches into: another ROM in
+	// the last of them would be gone before it is looked for.
+	at := max(uint64(0xc8000), 0xc0000+(uint64(len(m.c.VGABIOS))+pamSegment-1)&^(pamSegment-1))
 	for _, r := range roms {
 		if len(r.Data) < 3 || r.Data[0] != 0x55 || r.Data[1] != 0xaa {
 			return fmt.Errorf("option ROM %s does not begin with 55 AA", r.Name)

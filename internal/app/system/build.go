@@ -303,7 +303,7 @@ func (m *machine) kernel(b *pc.Config) error {
 	if k.File == "" {
 		return nil
 	}
-	image, err := readFile("-kernel", k.File, 1<<30)
+	image, err := m.openFile("-kernel", k.File, 1<<30)
 	if err != nil {
 		return err
 	}
@@ -312,7 +312,7 @@ func (m *machine) kernel(b *pc.Config) error {
 	}
 	b.Kernel = &pc.Kernel{Image: image, Cmdline: k.Append}
 	if k.Initrd != "" {
-		if b.Kernel.Initrd, err = readFile("-initrd", k.Initrd, 4<<30); err != nil {
+		if b.Kernel.Initrd, err = m.openFile("-initrd", k.Initrd, 4<<30); err != nil {
 			return err
 		}
 	}

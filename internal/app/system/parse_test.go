@@ -320,7 +320,7 @@ func TestImages(t *testing.T) {
 			t.Errorf("%s: %q", c.file, got)
 		}
 	}
-	if err := checkKernel("k", make([]byte, 4096)); err == nil {
+	if err := checkKernel("k", bytes.NewReader(make([]byte, 4096))); err == nil {
 		t.Error("zeroes are a kernel")
 	}
 }

@@ -6,6 +6,7 @@ package pc
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"rhea/internal/block"
@@ -87,8 +88,8 @@ type Boot struct {
 
 // Kernel is what is started directly.
 type Kernel struct {
-	Image   []byte // bzImage
-	Initrd  []byte
+	Image   *io.SectionReader // bzImage
+	Initrd  *io.SectionReader // nil = none
 	Cmdline string
 }
 

@@ -184,6 +184,21 @@ func (m *Machine) Stop() {
 	}
 }
 
+// StopForIO stops the machine because of an error of the host's and returns
+// when it goes on (true) or ends. It must be called neither under the lock nor
+// on a processor's goroutine.
+func (m *Machine) StopForIO() (again bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state == Running {
+		m.stopIn(IOError)
+	}
+	for m.state != Running && !m.done {
+		m.cond.Wait()
+	}
+	return !m.done
+}
+
 // stopIn stops the processors; mu is held.
 func (m *Machine) stopIn(s State) {
 	m.hold()

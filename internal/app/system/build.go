@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -216,13 +217,15 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	b := pc.Config{
 		CPU: m.cpu, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics,
 		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"),
-		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0)},
-		Now:  m.now(), Slew: c.RTC.DriftFix == "slew",
+		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0),
+			RebootAfter: c.Boot.RebootTimeout + 1, NoSignature: !c.Machine.FDBootChk},
+		Now: m.now(), Drift: m.drift(), Slew: c.RTC.DriftFix == "slew",
 		Files: map[string][]byte{},
 	}
 	if c.Machine.Type == "isapc" {
 		b.Kind = pc.ISA
 	}
+	b.VRAM = c.VGAMemory
 	if c.VGA == "none" {
 		b.VGA = pc.VGANone
 	}
@@ -249,6 +252,21 @@ func (m *machine) now() func() time.Time {
 		}
 		return t
 	}
+}
+
+// drift is how far the time that -rtc clock= names is ahead of the machine's
+// clock, which stands while the machine does; nil if it is that clock.
+func (m *machine) drift() func() int64 {
+	clock, start := m.vm.Env().Clock, time.Now()
+	since := func() int64 { return int64(time.Since(start)) } // monotonic
+	switch m.cfg.RTC.Clock {
+	case "vm":
+		return nil
+	case "host":
+		wall := start.Round(0) // follows whoever sets the host's clock
+		since = func() int64 { return int64(time.Now().Round(0).Sub(wall)) }
+	}
+	return func() int64 { return since() - clock.Now() }
 }
 
 const maxFirmware = 16 << 20
@@ -337,8 +355,9 @@ func (m *machine) drives(b *pc.Config) error {
 			return &optError{d.Option, err}
 		}
 		b.Drives[d.Bus*2+d.Unit] = &pc.Drive{
-			Backend: back, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial,
-			Cylinders: d.Cyls, Heads: d.Heads, Sectors: d.Secs,
+			Backend: back, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial, Firmware: d.Version, WWN: d.WWN,
+			Cylinders: d.Cyls, Heads: d.Heads, Sectors: d.Secs, Translation: d.Trans,
+			NoWriteCache: d.Cache.Through, BootIndex: d.BootIndex + 1,
 		}
 	}
 	return nil
@@ -349,13 +368,17 @@ func (m *machine) image(d *Drive) (block.Backend, error) {
 	if d.File == "" {
 		return nil, nil
 	}
-	img, err := raw.Open(d.File, d.ReadOnly || d.CDROM || d.Snapshot)
+	open := raw.Open
+	if d.Cache.Direct {
+		open = raw.OpenDirect
+	}
+	img, err := open(d.File, d.ReadOnly || d.CDROM || d.Snapshot)
 	if err != nil {
 		return nil, fmt.Errorf("could not open '%s': %w", d.File, reason(err))
 	}
 	m.closeLater(img)
 	if !d.Snapshot {
-		return img, nil
+		return m.policy(d, img), nil
 	}
 	o, err := overlay.New(img, "")
 	if err != nil {
@@ -363,7 +386,30 @@ func (m *machine) image(d *Drive) (block.Backend, error) {
 	}
 	m.closeLater(o)
 	m.overlays = append(m.overlays, o)
-	return o, nil
+	return m.policy(d, o), nil
+}
+
+// policy has a drive's errors handled as its options say.
+func (m *machine) policy(d *Drive, b block.Backend) block.Backend {
+	action := func(name string) block.Action {
+		a, ok := block.ParseAction(name)
+		if !ok {
+			panic("BUG: no action " + name)
+		}
+		return a
+	}
+	say := func(op block.Op, err error, what string) {
+		fmt.Fprintf(m.env.Stderr, "%s: %s: %v of '%s' failed: %v: %s\n", m.env.Program, d.Option, op, d.File, reason(err), what)
+	}
+	var once sync.Once
+	return block.NewPolicy(block.PolicyConfig{
+		Backend: b, OnRead: action(d.RError), OnWrite: action(d.WError), NoFlush: d.Cache.NoFlush,
+		Failed: func(op block.Op, err error) bool {
+			say(op, err, "the machine is stopped, the monitor's 'cont' tries again")
+			return m.vm.StopForIO()
+		},
+		Say: func(op block.Op, err error) { once.Do(func() { say(op, err, "ignored, as all that follow are") }) },
+	})
 }
 
 // ports connects serial and parallel ports to their character devices.
@@ -386,10 +432,10 @@ func (m *machine) ports(b *pc.Config) error {
 		}
 	}
 	if d := c.Debugcon; d != nil {
-		b.Debugcon, b.DebugconPort = m.port(d.Chardev), uint64(d.IOBase)
+		b.Debugcon, b.DebugconPort, b.DebugconRead = m.port(d.Chardev), uint64(d.IOBase), d.ReadBack
 	}
 	if d := c.DebugExit; d != nil {
-		b.DebugExit, b.DebugExitAt = true, uint64(d.IOBase)
+		b.DebugExit, b.DebugExitAt, b.DebugExitSize = true, uint64(d.IOBase), uint64(d.IOSize)
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ type Config struct {
 	Kernel   Kernel
 	RTC      RTC
 	VGA      string // "std" or "none"
+	// VGAMemory is its memory in bytes, 0 = the adapter's usual.
+	VGAMemory uint64
 
 	Drives    []Drive
 	Chardevs  []Chardev
@@ -119,12 +121,13 @@ type Drive struct {
 	Format   string // "raw"
 	Snapshot bool
 	ReadOnly bool
-	Cache    string // "writeback", "none", "writethrough", "directsync", "unsafe"
+	Cache    Cache
 	WError   string // "report", "ignore", "stop", "enospc"
 	RError   string
 	Serial   string
 	Model    string
 	Version  string
+	WWN      uint64
 	// Geometry as of -drive cyls=,heads=,secs=,trans=; 0 = guess.
 	Cyls, Heads, Secs int
 	Trans             string
@@ -132,6 +135,42 @@ type Drive struct {
 	BootIndex int
 	// Option is how the user wrote it, for messages.
 	Option string
+}
+
+// Cache is how a drive's writes reach the host's disk: what cache= abbreviates.
+type Cache struct {
+	// Through has each write on stable storage before the guest hears of it
+	// (until the guest turns the drive's write cache on).
+	Through bool
+	// Direct keeps the image out of the host's page cache.
+	Direct bool
+	// NoFlush ignores the guest's flushes.
+	NoFlush bool
+}
+
+// cacheModes are the values of cache=, with their old spelling of 2009.
+var cacheModes = []struct {
+	name string
+	Cache
+}{
+	{"none", Cache{Direct: true}}, {"writeback", Cache{}}, {"writethrough", Cache{Through: true}},
+	{"directsync", Cache{Through: true, Direct: true}}, {"unsafe", Cache{NoFlush: true}},
+	{"off", Cache{Direct: true}}, {"on", Cache{}},
+}
+
+// String is the line of "info block".
+func (c Cache) String() string {
+	s := "writeback"
+	if c.Through {
+		s = "writethrough"
+	}
+	if c.Direct {
+		s += ", direct"
+	}
+	if c.NoFlush {
+		s += ", ignore flushes"
+	}
+	return s
 }
 
 // Chardev is a character device's back end.

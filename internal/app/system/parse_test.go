@@ -145,7 +145,7 @@ func TestDrives(t *testing.T) {
 	if d := parse(t, "-snapshot", "-hda", "x").Drives[0]; !d.Snapshot {
 		t.Error("-snapshot has no effect")
 	}
-	if d := parse(t, "-snapshot", "-drive", "file=x,snapshot=off,cache=none,werror=report").Drives[0]; d.Snapshot || d.Cache != "none" || d.WError != "report" {
+	if d := parse(t, "-snapshot", "-drive", "file=x,snapshot=off,cache=none,werror=report").Drives[0]; d.Snapshot || d.Cache != (Cache{Direct: true}) || d.WError != "report" {
 		t.Error(d)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rhea/internal/dev/misc/fwcfg"
@@ -41,6 +42,8 @@ func (m *Machine) firmware() error {
 	f.AddU16(fwcfg.BootMenu, menu)
 
 	files := map[string][]byte{"etc/e820": m.e820()}
+	// Without this file SeaBIOS would reboot after a minute.
+	files["etc/boot-fail-wait"] = binary.LittleEndian.AppendUint32(nil, uint32(m.c.Boot.RebootAfter-1))
 	if m.c.Boot.Wait > 0 {
 		files["etc/boot-menu-wait"] = binary.LittleEndian.AppendUint16(nil, uint16(min(m.c.Boot.Wait, 0xffff)))
 	}
@@ -95,11 +98,26 @@ func (m *Machine) e820() []byte {
 	return b
 }
 
-// bootFile is the "bootorder" file.
+// bootFile is the "bootorder" file: the paths of the drives with a boot index,
+// as SeaBIOS names them (src/boot.c, bootprio_find_ata_device).
 func (m *Machine) bootFile() []byte {
-	lines := m.c.Boot.Paths
+	type place struct {
+		index int
+		path  string
+	}
+	var places []place
+	for i, d := range m.c.Drives {
+		if d != nil && d.BootIndex > 0 {
+			places = append(places, place{d.BootIndex, fmt.Sprintf("/pci@i0cf8/ide@1,1/drive@%x/disk@%x", i/2, i%2)})
+		}
+	}
+	slices.SortStableFunc(places, func(a, b place) int { return a.index - b.index })
+	var lines []string
+	for _, p := range places {
+		lines = append(lines, p.path)
+	}
 	if m.c.Boot.Strict {
-		lines = append(lines[:len(lines):len(lines)], "HALT")
+		lines = append(lines, "HALT")
 	}
 	if len(lines) == 0 {
 		return nil
@@ -167,8 +185,19 @@ func checkOrder(order string) error {
 	return nil
 }
 
+// SetBootOrder changes the order of boot devices for good.
+func (m *Machine) SetBootOrder(order string) error {
+	if err := checkOrder(order); err != nil {
+		return err
+	}
+	m.c.Boot.Order, m.c.Boot.Once = order, ""
+	m.bootOrder()
+	return nil
+}
+
 // bootOrder puts the boot devices into CMOS: 3Dh the first two, the upper
-// half of 38h the third.
+// half of 38h the third. Bit 0 of 38h turns the check of a floppy's boot
+// signature off.
 func (m *Machine) bootOrder() {
 	order := m.c.Boot.Order
 	if m.resets == 0 && m.c.Boot.Once != "" {
@@ -186,7 +215,11 @@ func (m *Machine) bootOrder() {
 		}
 	}
 	m.RTC.Set(0x3d, codes[1]<<4|codes[0])
-	m.RTC.Set(0x38, codes[2]<<4|m.RTC.Get(0x38)&1)
+	v := codes[2] << 4
+	if m.c.Boot.NoSignature {
+		v |= 1
+	}
+	m.RTC.Set(0x38, v)
 }
 
 // cmos fills the RTC's RAM with what setup would have: the AT's fields, the
@@ -226,7 +259,11 @@ func (m *Machine) disks() {
 		if !ok {
 			continue
 		}
-		trans |= translation(cyl, heads) << (2 * i)
+		t, ok := translations[m.c.Drives[i].Translation]
+		if !ok {
+			t = translation(cyl, heads)
+		}
+		trans |= t << (2 * i)
 		if i > 1 {
 			continue // CMOS has room for two
 		}
@@ -245,6 +282,9 @@ func (m *Machine) disks() {
 	m.RTC.Set(0x12, types)
 	m.RTC.Set(0x39, trans)
 }
+
+// translations are the codes of CMOS 39h.
+var translations = map[string]uint8{"none": 0, "lba": 1, "large": 2, "rechs": 3}
 
 // translation is how the firmware makes a geometry fit INT 13h: 0 not at all,
 // 2 by doubling heads, 1 by LBA.

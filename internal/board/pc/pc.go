@@ -69,8 +69,17 @@ type Drive struct {
 	Model   string
 	Serial  string
 	WWN     uint64
-	// Cylinders, Heads, Sectors override the geometry.
+	// Firmware is the revision that IDENTIFY tells, "" = the usual one.
+	Firmware string
+	// NoWriteCache has the drive start with its write cache off.
+	NoWriteCache bool
+	// Cylinders, Heads, Sectors override the geometry, Translation ("none",
+	// "lba", "large", "rechs") how the firmware makes it fit INT 13h.
 	Cylinders, Heads, Sectors int
+	Translation               string
+	// BootIndex is the drive's place in the firmware's boot order, from 1;
+	// 0 = none.
+	BootIndex int
 }
 
 // Boot is what -boot says.
@@ -82,8 +91,11 @@ type Boot struct {
 	// Wait is how many milliseconds the menu is offered; 0 = the firmware's
 	// default.
 	Wait int
-	// Paths is the firmware's "bootorder" file: device paths, first first.
-	Paths []string
+	// RebootAfter is after how many milliseconds, plus one, the firmware
+	// reboots when nothing can be booted; 0 = never.
+	RebootAfter int
+	// NoSignature lets the BIOS boot a floppy without a boot signature.
+	NoSignature bool
 }
 
 // Kernel is what is started directly.
@@ -108,10 +120,12 @@ type Config struct {
 	Serial   [4]chardev.Port // nil = no such port
 	Parallel [3]chardev.Port
 
-	Debugcon     chardev.Port // nil = none
-	DebugconPort uint64       // 0 = E9h
-	DebugExit    bool
-	DebugExitAt  uint64 // port, 0 = 501h
+	Debugcon      chardev.Port // nil = none
+	DebugconPort  uint64       // 0 = E9h
+	DebugconRead  uint8        // what it reads as, 0 = E9h
+	DebugExit     bool
+	DebugExitAt   uint64 // port, 0 = 501h
+	DebugExitSize uint64 // 0 = 2
 
 	Kernel *Kernel
 	Boot   Boot
@@ -119,6 +133,9 @@ type Config struct {
 	// host's, UTC); Slew makes up for lost periodic interrupts.
 	Now  func() time.Time
 	Slew bool
+	// Drift is how many nanoseconds the RTC's source of time is ahead of the
+	// machine's clock; nil = it is that clock.
+	Drift func() int64
 
 	NoACPI    bool
 	NoGraphic bool // -nographic: firmware uses the serial port

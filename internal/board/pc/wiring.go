@@ -120,7 +120,7 @@ func (m *Machine) legacy() {
 	m.add("isa/i8237", m.DMA)
 
 	nmi := &nmiGate{out: cpu.SetNMI}
-	m.RTC = mc146818.New(mc146818.Config{Env: env, IRQ: m.IRQ(8), NMI: nmi.enable, Now: m.c.Now, Slew: m.c.Slew})
+	m.RTC = mc146818.New(mc146818.Config{Env: env, IRQ: m.IRQ(8), NMI: nmi.enable, Now: m.c.Now, Drift: m.c.Drift, Slew: m.c.Slew})
 	io.Add(0x70, m.RTC.Region())
 	m.add("isa/mc146818", m.RTC)
 
@@ -191,7 +191,7 @@ func (m *Machine) ports() {
 		if at == 0 {
 			at = 0xe9
 		}
-		d := debugcon.New(debugcon.Config{Env: m.env, Port: m.c.Debugcon})
+		d := debugcon.New(debugcon.Config{Env: m.env, Port: m.c.Debugcon, Readback: m.c.DebugconRead})
 		m.Ports.Add(at, d.Region())
 		m.add("isa/debugcon", d)
 	}
@@ -200,7 +200,7 @@ func (m *Machine) ports() {
 		if at == 0 {
 			at = 0x501
 		}
-		d := debugexit.New(debugexit.Config{Env: m.env})
+		d := debugexit.New(debugexit.Config{Env: m.env, Size: m.c.DebugExitSize})
 		m.Ports.Add(at, d.Region())
 		m.add("isa/debugexit", d)
 	}
@@ -211,7 +211,7 @@ func (m *Machine) drive(i int) *ide.DriveConfig {
 	if d == nil {
 		return nil
 	}
-	c := &ide.DriveConfig{Backend: d.Backend, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial, WWN: d.WWN,
+	c := &ide.DriveConfig{Backend: d.Backend, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial, WWN: d.WWN, Firmware: d.Firmware, NoWriteCache: d.NoWriteCache,
 		Cylinders: d.Cylinders, Heads: d.Heads, Sectors: d.Sectors}
 	if c.Serial == "" {
 		c.Serial = fmt.Sprintf("QM%05d", i+1)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -34,6 +35,8 @@ type machine struct {
 	pc    *pc.Machine
 	chars map[string]*char
 	files []io.Closer
+	// images are those of the IDE drives, without the layers over them.
+	images [4]*raw.Image
 	// overlays are the layers of -snapshot.
 	overlays []*overlay.Overlay
 	// interrupted is closed by the first signal that ends the process.
@@ -130,9 +133,12 @@ func (m *machine) openLog() error {
 		w = f
 	}
 	m.log = trace.New(w, l.Items)
-	m.vm = vm.New(vm.Config{Log: m.log, NoReboot: m.cfg.Run.NoReboot, NoShutdown: m.cfg.Run.NoShutdown, Crash: m.crash})
+	m.vm = vm.New(vm.Config{Log: m.log, NoReboot: m.cfg.Run.NoReboot, NoShutdown: m.cfg.Run.NoShutdown, Panic: panicActions[m.cfg.Run.Panic], Crash: m.crash})
 	return nil
 }
+
+// panicActions are the values of -action panic=.
+var panicActions = map[string]vm.PanicAction{"shutdown": vm.PanicShutdown, "exit-failure": vm.PanicExit, "pause": vm.PanicPause, "none": vm.PanicIgnore}
 
 func (m *machine) writePID() error {
 	name := m.cfg.Run.PIDFile
@@ -283,6 +289,7 @@ func (m *machine) firmware(b *pc.Config) error {
 		}
 	}
 	var err error
+	b.BIOSName = filepath.Base(name)
 	if b.BIOS, err = search.Read(name, maxFirmware); err != nil {
 		return &optError{"-bios", err}
 	}
@@ -293,6 +300,7 @@ func (m *machine) firmware(b *pc.Config) error {
 		if b.Kind == pc.ISA {
 			vga = "vgabios-isavga.bin"
 		}
+		b.VGABIOSName = vga
 		if b.VGABIOS, err = search.Read(vga, maxFirmware); err != nil {
 			return &optError{"-vga", err}
 		}
@@ -377,6 +385,7 @@ func (m *machine) image(d *Drive) (block.Backend, error) {
 		return nil, fmt.Errorf("could not open '%s': %w", d.File, reason(err))
 	}
 	m.closeLater(img)
+	m.images[d.Bus*2+d.Unit] = img
 	if !d.Snapshot {
 		return m.policy(d, img), nil
 	}
@@ -433,6 +442,9 @@ func (m *machine) ports(b *pc.Config) error {
 	}
 	if d := c.Debugcon; d != nil {
 		b.Debugcon, b.DebugconPort, b.DebugconRead = m.port(d.Chardev), uint64(d.IOBase), d.ReadBack
+	}
+	if d := c.PVPanic; d != nil {
+		b.PanicEvents, b.PanicAt, b.Panic = d.Events, uint64(d.IOPort), m.vm.GuestPanic
 	}
 	if d := c.DebugExit; d != nil {
 		b.DebugExit, b.DebugExitAt, b.DebugExitSize = true, uint64(d.IOBase), uint64(d.IOSize)

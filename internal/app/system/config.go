@@ -34,6 +34,7 @@ type Config struct {
 	Monitors  []Monitor
 	Debugcon  *Debugcon
 	DebugExit *DebugExit
+	PVPanic   *PVPanic
 	// Devices are those of -device in their order, but for what has a field
 	// of its own above.
 	Devices []Device
@@ -218,6 +219,12 @@ type DebugExit struct {
 	IOSize int
 }
 
+// PVPanic is -device pvpanic.
+type PVPanic struct {
+	IOPort uint16
+	Events byte
+}
+
 // Device is -device.
 type Device struct {
 	Driver string
@@ -231,7 +238,9 @@ type Run struct {
 	Paused     bool // -S
 	NoReboot   bool // a reset ends the emulator
 	NoShutdown bool // a power-off only stops the machine
-	PanicExit  bool // a guest panic ends the emulator
+	// Panic is what follows when the guest says that it has failed:
+	// "shutdown", "exit-failure", "pause" or "none".
+	Panic      string
 	Escape     byte // of the multiplexer, Ctrl-A
 	PIDFile    string
 	NoDefaults bool

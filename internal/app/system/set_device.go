@@ -76,6 +76,7 @@ type deviceTarget struct {
 	driveID    string
 	bus, unit  int
 	busName    string
+	panic      PVPanic
 	exit       DebugExit
 	con        Debugcon
 	chardev    string
@@ -133,6 +134,13 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 	case "isa-debug-exit":
 		u16("iobase", &t.exit.IOBase)
 		s.Int("iosize", &t.exit.IOSize, 1, 4)
+	case "pvpanic":
+		u16("ioport", &t.panic.IOPort)
+		s.Func("events", "<num>", func(v string) error {
+			n, err := prop.Uint(v, 8)
+			t.panic.Events = byte(n) & 3
+			return err
+		})
 	case "isa-debugcon":
 		u16("iobase", &t.con.IOBase)
 		s.String("chardev", &t.con.Chardev)
@@ -170,6 +178,7 @@ func (p *parser) finishDevices() error {
 		}
 		fail := func(err error) error { return &optError{d.Option, err} }
 		t := deviceTarget{index: -1}
+		t.panic = PVPanic{IOPort: 0x505, Events: 3}
 		t.exit = DebugExit{IOBase: 0x501, IOSize: 2}
 		t.con = Debugcon{IOBase: 0xe9, ReadBack: 0xe9}
 		var s prop.Set
@@ -183,6 +192,11 @@ func (p *parser) finishDevices() error {
 				return fail(errors.New("a second isa-debug-exit is not supported yet"))
 			}
 			c.DebugExit = &t.exit
+		case "pvpanic":
+			if c.PVPanic != nil {
+				return fail(errors.New("there is one pvpanic already"))
+			}
+			c.PVPanic = &t.panic
 		case "isa-debugcon":
 			if t.con.Chardev == "" || c.Chardev(t.con.Chardev) == nil {
 				return fail(noChardev(t.con.Chardev))

@@ -101,6 +101,16 @@ func (i *Image) WriteAt(p []byte, off int64) (int, error) {
 // Size implements block.Backend.
 func (i *Image) Size() int64 { return i.size }
 
+// Used is how many bytes the image takes on the host's disk, as far as that
+// can be told.
+func (i *Image) Used() int64 {
+	st, err := i.f.Stat()
+	if err != nil {
+		return i.size
+	}
+	return used(st, i.size)
+}
+
 // Sync implements block.Backend.
 func (i *Image) Sync() error {
 	if i.ro {

@@ -149,7 +149,13 @@ func (m *Machine) optionROMs(files map[string][]byte) error {
 	// each of its 16 KiB segments that the ROM reaches into: another ROM in
 	// the last of them would be gone before it is looked for.
 	at := max(uint64(0xc8000), 0xc0000+(uint64(len(m.c.VGABIOS))+pamSegment-1)&^(pamSegment-1))
+	bios := uint64(len(m.c.BIOS))
+	m.images = []ROM{{Name: m.c.BIOSName, Addr: 1<<32 - bios, Size: bios}}
+	if n := uint64(len(m.c.VGABIOS)); n > 0 && m.c.VGA != VGANone {
+		m.images = append(m.images, ROM{Name: m.c.VGABIOSName, Addr: 0xc0000, Size: n})
+	}
 	for _, r := range roms {
+		m.images = append(m.images, ROM{Name: r.Name, File: "genroms/" + r.Name, Size: uint64(len(r.Data))})
 		if len(r.Data) < 3 || r.Data[0] != 0x55 || r.Data[1] != 0xaa {
 			return fmt.Errorf("option ROM %s does not begin with 55 AA", r.Name)
 		}
@@ -306,6 +312,9 @@ func (m *Machine) tables() error {
 	}
 	if m.PM != nil && !m.c.NoACPI {
 		p := &acpi.PC{CPUs: cpus, RAMBelow: m.below4G()}
+		if m.c.Panic != nil {
+			p.Panic = uint16(m.c.PanicAt)
+		}
 		for i, c := range m.c.Serial {
 			p.Serial[i] = c != nil
 		}

@@ -20,6 +20,7 @@ import (
 	"rhea/internal/dev/input/i8042"
 	"rhea/internal/dev/input/ps2"
 	"rhea/internal/dev/intc/i8259"
+	"rhea/internal/dev/intc/ioapic"
 	"rhea/internal/dev/intc/lapic"
 	"rhea/internal/dev/misc/fwcfg"
 	"rhea/internal/dev/misc/piix4pm"
@@ -111,8 +112,10 @@ type Config struct {
 	CPU  CPU
 	RAM  uint64 // bytes
 
-	BIOS    []byte // the last 128 KiB are also below 1 MiB
-	VGABIOS []byte
+	BIOS []byte // the last 128 KiB are also below 1 MiB
+	// BIOSName and VGABIOSName are for ROMs to list.
+	BIOSName, VGABIOSName string
+	VGABIOS               []byte
 
 	VGA      VGAKind
 	VRAM     uint64 // bytes, 0 = 16 MiB
@@ -120,9 +123,14 @@ type Config struct {
 	Serial   [4]chardev.Port // nil = no such port
 	Parallel [3]chardev.Port
 
-	Debugcon      chardev.Port // nil = none
-	DebugconPort  uint64       // 0 = E9h
-	DebugconRead  uint8        // what it reads as, 0 = E9h
+	Debugcon     chardev.Port // nil = none
+	DebugconPort uint64       // 0 = E9h
+	DebugconRead uint8        // what it reads as, 0 = E9h
+	// Panic, if not nil, is called when the guest says by a pvpanic port
+	// (PanicAt) that it has failed.
+	Panic         func()
+	PanicAt       uint64
+	PanicEvents   uint8
 	DebugExit     bool
 	DebugExitAt   uint64 // port, 0 = 501h
 	DebugExitSize uint64 // 0 = 2
@@ -197,6 +205,7 @@ type Machine struct {
 	FwCfg    *fwcfg.Device
 	PM       *piix4pm.PM // nil in an isapc
 	APIC     *lapic.APIC // nil if the CPU has none
+	IOAPIC   *ioapic.IOAPIC
 	IDE      [2]*ide.Channel
 	Serial   [4]*uart16550.UART
 	VGA      *vga.VGA       // nil without one
@@ -212,7 +221,8 @@ type Machine struct {
 	edgeINIT  *edge
 	lapicRegs *mem.Region
 	roms      *mem.Region // isapc: C0000h-DFFFFh
-	low       []shadow    // isapc: what is loaded into RAM at reset
+	images    []ROM
+	low       []shadow // isapc: what is loaded into RAM at reset
 }
 
 // shadow is an image that is copied into writable memory at reset.
@@ -286,6 +296,18 @@ func (m *Machine) add(path string, d dev.Device) { m.parts = append(m.parts, Par
 
 // Parts returns all devices, in the order of their wiring.
 func (m *Machine) Parts() []Part { return m.parts }
+
+// ROM is an image that the firmware is, or starts. Either it is mapped at an
+// address, or the firmware gets it as a file.
+type ROM struct {
+	Name string
+	Addr uint64
+	File string // in fw_cfg, "" = mapped
+	Size uint64
+}
+
+// ROMs lists the images.
+func (m *Machine) ROMs() []ROM { return m.images }
 
 // Reset puts the whole board, but for the CPU, in its power-on state. RAM
 // keeps its contents.

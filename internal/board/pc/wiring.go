@@ -18,6 +18,7 @@ import (
 	"rhea/internal/dev/misc/piix4pm"
 	"rhea/internal/dev/misc/port61"
 	"rhea/internal/dev/misc/port92"
+	"rhea/internal/dev/misc/pvpanic"
 	"rhea/internal/dev/pci/i440fx"
 	"rhea/internal/dev/pci/piix3"
 	"rhea/internal/dev/timer/i8254"
@@ -194,6 +195,11 @@ func (m *Machine) ports() {
 		d := debugcon.New(debugcon.Config{Env: m.env, Port: m.c.Debugcon, Readback: m.c.DebugconRead})
 		m.Ports.Add(at, d.Region())
 		m.add("isa/debugcon", d)
+	}
+	if m.c.Panic != nil {
+		d := pvpanic.New(pvpanic.Config{Env: m.env, Events: m.c.PanicEvents, Panic: m.c.Panic})
+		m.Ports.Add(m.c.PanicAt, d.Region())
+		m.add("isa/pvpanic", d)
 	}
 	if m.c.DebugExit {
 		at := m.c.DebugExitAt

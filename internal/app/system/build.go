@@ -1,12 +1,14 @@
 package system
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -183,6 +185,10 @@ func (m *machine) buildPC() error {
 		return err
 	}
 	if m.pc, err = pc.New(env, b); err != nil {
+		var k *pc.KernelError
+		if errors.As(err, &k) {
+			return &optError{"-kernel " + c.Kernel.File, k.Err}
+		}
 		return err
 	}
 	if m.pc.APIC != nil {
@@ -289,12 +295,20 @@ func (m *machine) firmware(b *pc.Config) error {
 		}
 	}
 	var err error
+	// As QEMU does it, -bios first means a file, wherever it is.
+	if st, serr := os.Stat(f.BIOS); serr == nil && !st.IsDir() {
+		name = "./" + f.BIOS
+		if filepath.IsAbs(f.BIOS) {
+			name = f.BIOS
+		}
+	}
 	b.BIOSName = filepath.Base(name)
 	if b.BIOS, err = search.Read(name, maxFirmware); err != nil {
 		return &optError{"-bios", err}
 	}
-	if len(b.BIOS) < 64<<10 || len(b.BIOS)%1024 != 0 {
-		return &optError{"-bios", fmt.Errorf("'%s' has %d bytes: a PC's firmware has at least 64 KiB, in whole KiB (is the file truncated?)", name, len(b.BIOS))}
+	if len(b.BIOS) < 64<<10 || len(b.BIOS)%(64<<10) != 0 {
+		return &optError{"-bios", fmt.Errorf("'%s' has %d bytes, but a PC's firmware a multiple of 64 KiB: is it truncated? (Debian's packages seabios and bochsbios have some)",
+			strings.TrimPrefix(name, "./"), len(b.BIOS))}
 	}
 	if b.VGA != pc.VGANone {
 		if b.Kind == pc.ISA {

@@ -137,7 +137,7 @@ func (m *Machine) optionROMs(files map[string][]byte) error {
 	if k := m.c.Kernel; k != nil {
 		l, err := load.NewLinux(k.Image, k.Initrd, k.Cmdline, m.below4G())
 		if err != nil {
-			return err
+			return &KernelError{err}
 		}
 		l.Store(m.FwCfg)
 		roms = append(roms[:len(roms):len(roms)], OptionROM{"rhea-linuxboot.bin", l.OptionROM()})

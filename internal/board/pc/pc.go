@@ -106,6 +106,12 @@ type Kernel struct {
 	Cmdline string
 }
 
+// KernelError says that the Kernel cannot be started.
+type KernelError struct{ Err error }
+
+func (e *KernelError) Error() string { return e.Err.Error() }
+func (e *KernelError) Unwrap() error { return e.Err }
+
 // Config describes a machine.
 type Config struct {
 	Kind Kind

@@ -130,11 +130,23 @@ func TestSearch(t *testing.T) {
 		t.Errorf("%q %v", p, err)
 	}
 	_, err := s.Find("vgabios-stdvga.bin")
-	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "apt install seabios") || !strings.Contains(err.Error(), dir) {
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "apt install seabios") || !strings.Contains(err.Error(), "-L help") {
 		t.Errorf("%v", err)
 	}
 	if _, err := s.Read("bios.bin", 0); err == nil || !strings.Contains(err.Error(), "too many") {
 		t.Errorf("%v", err)
+	}
+	for name, data := range map[string][]byte{
+		"bios-256k.bin": make([]byte, 100000), "BIOS-bochs-legacy": {}, "vgabios-stdvga.bin": {0x55, 0xaa, 0x4e, 0xe9}, "vgabios.bin": []byte("deb"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Read(name, 1<<20)
+		var cut *TruncatedError
+		if !errors.As(err, &cut) || cut.Have != len(data) || cut.Package == "" || !strings.Contains(err.Error(), "--reinstall "+cut.Package) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	s = Search{Getenv: func(string) string { return "/from-env" }, Home: func() (string, error) { return "/h", nil },
 		Executable: func() (string, error) { return "/opt/x/bin/rhea", nil }}

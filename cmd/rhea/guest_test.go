@@ -56,11 +56,21 @@ func guestFile(t *testing.T, name string) string {
 	return f
 }
 
+// missing skips a test for want of a package; where continuous integration
+// runs, which installs them all (tools/deps.sh), it fails it.
+func missing(t *testing.T, file, pkg string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing although the package %s should be installed (CI=true)", file, pkg)
+	}
+	t.Skipf("%s is missing: install the package %s", file, pkg)
+}
+
 // need returns a file of a Debian package, or skips with its name.
 func need(t *testing.T, pkg, file string) string {
 	t.Helper()
 	if _, err := os.Stat(file); err != nil {
-		t.Skipf("%s is missing: install the package %s", file, pkg)
+		missing(t, file, pkg)
 	}
 	return file
 }
@@ -73,7 +83,7 @@ func tool(t *testing.T, pkg, name string) string {
 			return p
 		}
 	}
-	t.Skipf("%s is missing: install the package %s", name, pkg)
+	missing(t, name, pkg)
 	return ""
 }
 

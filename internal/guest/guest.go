@@ -86,6 +86,9 @@ type CPU interface {
 	MMU
 	// Frame is the block of words in which translated code keeps the state.
 	Frame() *ir.Frame
+	// Move makes f the frame: the state moves there. Helpers are new ones
+	// afterwards. An engine may call it before Attach.
+	Move(f *ir.Frame)
 	// Slots describes the frame.
 	Slots() *ir.Slots
 	// Helpers are what ir.Call can name, by number.

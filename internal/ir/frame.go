@@ -33,6 +33,9 @@ type Slots struct {
 	Info [TempBase]SlotInfo
 	// PC is the program counter, which Insn sets.
 	PC Slot
+	// Hot are the slots that engines should keep in registers, the hottest
+	// first: integers of at most 64 bits.
+	Hot []Slot
 }
 
 // Find returns the slot called name.

@@ -29,7 +29,7 @@ func rules() []Rule {
 		{"mem", 10, false}, {"ir", 10, false}, {"block", 10, false}, {"netdev", 10, false}, {"chardev", 10, false},
 		{"display", 10, false}, {"audio", 10, false}, {"dev", 11, false}, {"guest", 11, false},
 
-		{"guest/*", 20, false}, {"jit/*", 20, false}, {"ir/*", 20, false},
+		{"jit/host", 19, false}, {"guest/*", 20, false}, {"jit/*", 20, false}, {"ir/*", 20, false},
 		{"bus/*", 20, true}, {"firmware/*", 20, true}, {"block/*", 20, true}, {"netdev/*", 20, true}, {"chardev/*", 20, true},
 		{"display/*", 20, true}, {"audio/*", 20, true},
 
@@ -43,7 +43,7 @@ func rules() []Rule {
 
 		// Within the uppermost layer: lists, the library, the applets, the
 		// choice of the applet, the command.
-		{"catalog", 70, false}, {".", 71, false}, {"app/*", 72, false}, {"app", 73, false}, {"/vmtest", 74, false}, {"/cmd/*", 75, false},
+		{"catalog", 70, false}, {".", 71, false}, {"app/*", 72, false}, {"app", 73, false}, {"/vmtest", 74, false}, {"/cmd/*", 75, false}, {"/tools/*", 75, false},
 
 		{"layers", 0, false}, {"build", 0, false},
 	}

@@ -10,13 +10,35 @@ import (
 
 // unit is translated code and where it came from.
 type unit struct {
-	code  *interp.Code
 	key   guest.Key
 	place place
 	len   uint64
 	// second is where the unit goes on, if it crosses a page.
 	second place
 	cross  bool
+	valid  bool // until the guest code changes
+	// counted: its machine code keeps the budget.
+	counted bool
+	// code is the interpreter's form, native the machine's; either may be
+	// missing.
+	code   *interp.Code
+	native native
+}
+
+// bytes is roughly the memory that a unit takes.
+func (u *unit) bytes() int {
+	if u.code == nil {
+		return 0 // the code memory has a bound of its own
+	}
+	return u.code.Size()
+}
+
+// invalidate says that the guest code has changed.
+func (u *unit) invalidate() {
+	u.valid = false
+	if u.code != nil {
+		u.code.Valid = false
+	}
 }
 
 // place is a byte of RAM or ROM.
@@ -37,7 +59,10 @@ type codePage struct {
 type unitKey struct {
 	place
 	guest.Key
+	counted bool
 }
+
+func (u *unit) cacheKey() unitKey { return unitKey{u.place, u.key, u.counted} }
 
 // cache holds the units of a vCPU by physical place, so that changes of the
 // page tables lose nothing.
@@ -54,6 +79,8 @@ type cache struct {
 	watched map[*mem.RAM]bool
 
 	flushes int
+	dropped func(*unit) // is told of units that are dropped one by one,
+	cleared func()      // and that all are
 }
 
 type written struct {
@@ -72,21 +99,22 @@ func (c *cache) clear() {
 		p.ram.Unwatch(p.off)
 	}
 	for _, u := range c.units {
-		u.code.Valid = false
+		u.invalidate()
 	}
 	c.units = make(map[unitKey]*unit)
 	c.pages = make(map[place]*codePage)
 	c.size = 0
 	c.flushes++
+	if c.cleared != nil {
+		c.cleared()
+	}
 }
 
 // add enters u; it returns the pages that were not watched before.
 func (c *cache) add(u *unit) (fresh []place) {
-	if c.size > c.limit {
-		c.clear()
-	}
-	c.units[unitKey{u.place, u.key}] = u
-	c.size += u.code.Size()
+	c.units[u.cacheKey()] = u
+	c.size += u.bytes()
+	u.valid = true
 	n := min(u.len, mem.PageSize-u.place.off%mem.PageSize)
 	fresh = c.enter(fresh, u, u.place, n)
 	if u.cross {
@@ -140,7 +168,7 @@ func (c *cache) catchUp() {
 
 // hits reports whether a write of n bytes at p changes any code, and whether
 // it changes that of running.
-func (c *cache) hits(p place, n uint64, running *interp.Code) (any, self bool) {
+func (c *cache) hits(p place, n uint64, running *unit) (any, self bool) {
 	cp := c.pages[p.page()]
 	if cp == nil || cp.grains&grains(p.off, n) == 0 {
 		return false, false
@@ -148,7 +176,7 @@ func (c *cache) hits(p place, n uint64, running *interp.Code) (any, self bool) {
 	for _, u := range cp.units {
 		if u.touches(p, n) {
 			any = true
-			if u.code == running {
+			if u == running {
 				return true, true
 			}
 		}
@@ -180,9 +208,12 @@ func (c *cache) invalidate(p place, n uint64) {
 }
 
 func (c *cache) drop(u *unit) {
-	u.code.Valid = false
-	c.size -= u.code.Size()
-	if k := (unitKey{u.place, u.key}); c.units[k] == u {
+	u.invalidate()
+	c.size -= u.bytes()
+	if c.dropped != nil {
+		c.dropped(u)
+	}
+	if k := u.cacheKey(); c.units[k] == u {
 		delete(c.units, k)
 	}
 	c.remove(u, u.place.page())

@@ -30,12 +30,13 @@ func (v *VCPU) entry(va uint64, index int, write bool) (*interp.Entry, *guest.Fa
 	if fault != nil {
 		return nil, fault
 	}
-	v.fill(e, va, p)
+	v.fill(e, va, index, p)
 	return e, nil
 }
 
 // fill enters a page. Only RAM that nobody watches is accessed directly.
-func (v *VCPU) fill(e *interp.Entry, va uint64, p guest.Page) {
+func (v *VCPU) fill(e *interp.Entry, va uint64, index int, p guest.Page) {
+	v.note(va, index, p.Global)
 	pa := p.PA &^ pageMask
 	if p.Large {
 		v.largeFirst, v.largeLast = min(v.largeFirst, va), max(v.largeLast, va)
@@ -44,17 +45,19 @@ func (v *VCPU) fill(e *interp.Entry, va uint64, p guest.Page) {
 	rp, readable := v.space.ReadPage(pa)
 	if !readable {
 		e.Fill(nil, false, false, s)
+		v.n.fill(va, index, nil, false, false)
 		return
 	}
 	wp, writable := v.space.WritePage(pa)
 	direct := writable && wp == rp && !wp.RAM.Watched(wp.Off) && !wp.RAM.Clean(wp.Off)
 	e.Fill(rp.Data(), p.Readable, p.Writable && direct, s)
+	v.n.fill(va, index, rp.Data(), p.Readable, p.Writable && direct)
 }
 
 // refill enters the page of e again: something about its RAM has changed.
-func (v *VCPU) refill(e *interp.Entry) {
+func (v *VCPU) refill(e *interp.Entry, index int) {
 	s := e.Slow
-	v.fill(e, s.Tag, guest.Page{PA: s.PA, Readable: s.R, Writable: s.W, Global: s.Global})
+	v.fill(e, s.Tag, index, guest.Page{PA: s.PA, Readable: s.R, Writable: s.W, Global: s.Global})
 }
 
 // MissLoad implements interp.Memory.
@@ -119,6 +122,14 @@ func (v *VCPU) loadCross(va uint64, size, index int, rmw bool) (uint64, *guest.F
 
 // MissStore implements interp.Memory.
 func (v *VCPU) MissStore(va uint64, size, index int, x uint64, running *interp.Code) (*guest.Fault, bool) {
+	if running == nil || running.OneShot {
+		return v.missStore(va, size, index, x, nil)
+	}
+	return v.missStore(va, size, index, x, running.Owner.(*unit))
+}
+
+// missStore is MissStore; running is nil if the store may change any unit.
+func (v *VCPU) missStore(va uint64, size, index int, x uint64, running *unit) (*guest.Fault, bool) {
 	va &= v.vaMask
 	if va&pageMask+uint64(size) > mem.PageSize {
 		return v.storeCross(va, size, index, x, running)
@@ -141,9 +152,6 @@ func (v *VCPU) MissStore(va uint64, size, index int, x uint64, running *interp.C
 	}
 	at := place{page.RAM, page.Off | va&pageMask}
 	if page.RAM.Watched(page.Off) {
-		if running != nil && running.OneShot {
-			running = nil
-		}
 		any, self := v.cache.hits(at, uint64(size), running)
 		if self {
 			return nil, true
@@ -154,7 +162,7 @@ func (v *VCPU) MissStore(va uint64, size, index int, x uint64, running *interp.C
 	}
 	page.RAM.MarkDirty(at.off, uint64(size))
 	storePage(page.Data(), va, size, x)
-	v.refill(e)
+	v.refill(e, index)
 	return nil, false
 }
 
@@ -171,14 +179,14 @@ func storePage(p *[4096]byte, va uint64, size int, x uint64) {
 	}
 }
 
-func (v *VCPU) storeCross(va uint64, size, index int, x uint64, running *interp.Code) (*guest.Fault, bool) {
+func (v *VCPU) storeCross(va uint64, size, index int, x uint64, running *unit) (*guest.Fault, bool) {
 	if fault := v.Probe(va, size, index, guest.Write); fault != nil {
 		return fault, false
 	}
 	for i := range size {
 		// The first byte that meets running's code leaves before anything in
 		// that page is stored; bytes stored before it are stored again, alike.
-		if fault, self := v.MissStore(va+uint64(i), 1, index, x>>(8*i), running); fault != nil || self {
+		if fault, self := v.missStore(va+uint64(i), 1, index, x>>(8*i), running); fault != nil || self {
 			return fault, self
 		}
 	}
@@ -205,7 +213,7 @@ func (v *VCPU) Store(va uint64, size, index int, x uint64) *guest.Fault {
 			return nil
 		}
 	}
-	fault, _ := v.MissStore(va, size, index, x, nil)
+	fault, _ := v.missStore(va, size, index, x, nil)
 	return fault
 }
 
@@ -238,36 +246,6 @@ func (v *VCPU) Bytes(va uint64, n, index int, a guest.Access) []byte {
 	}
 	off := int(va & pageMask)
 	return p[off:min(off+n, mem.PageSize)]
-}
-
-// FlushTLB implements guest.Memory.
-func (v *VCPU) FlushTLB(keepGlobal bool) {
-	for i := range v.m.TLB {
-		v.m.TLB[i].Flush(keepGlobal)
-	}
-	clear(v.fetch[:])
-	v.generation++
-	if !keepGlobal {
-		v.largeFirst, v.largeLast = ^uint64(0), 0
-	}
-}
-
-// largePage is the size of the largest page that FlushPage must know of.
-const largePage = 4 << 20
-
-// FlushPage implements guest.Memory. A large page lies in the TLB in pieces:
-// where there may be one, all is flushed.
-func (v *VCPU) FlushPage(va uint64) {
-	va &= v.vaMask
-	if va|(largePage-1) >= v.largeFirst && va&^(largePage-1) <= v.largeLast {
-		v.FlushTLB(false)
-		return
-	}
-	for i := range v.m.TLB {
-		v.m.TLB[i].At(va).Clear()
-	}
-	clear(v.fetch[:])
-	v.generation++
 }
 
 // LoadPhys implements guest.Memory.

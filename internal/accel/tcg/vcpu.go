@@ -12,6 +12,7 @@ import (
 	"rhea/internal/guest"
 	"rhea/internal/ir"
 	"rhea/internal/ir/interp"
+	"rhea/internal/jit/amd64"
 	"rhea/internal/mem"
 	"rhea/internal/trace"
 )
@@ -23,11 +24,26 @@ type Config struct {
 	// IO is the space of I/O ports, nil where the guest has none.
 	IO  *mem.Space
 	Log *trace.Log
+	// Engine is what executes translated code.
+	Engine Engine
 	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 48 MiB.
 	CacheSize int
 	// Disassemble names the instruction in b, for logs; it may be nil.
 	Disassemble func(k guest.Key, b []byte) (text string, n int)
 }
+
+// Engine says how translated code is executed.
+type Engine uint8
+
+// The engines.
+const (
+	// Best is the translator where there is one, else the interpreter.
+	Best Engine = iota
+	// Interpreter is ir/interp.
+	Interpreter
+	// Translator makes machine code. NewVCPU fails where there is none.
+	Translator
+)
 
 // TCG is the accelerator.
 type TCG struct{ cfg Config }
@@ -42,26 +58,51 @@ func New(cfg Config) *TCG {
 
 // NewVCPU implements accel.Accelerator.
 func (t *TCG) NewVCPU(cpu guest.CPU, space *mem.Space) (accel.VCPU, error) {
-	return t.NewCPU(cpu, space), nil
+	return t.NewCPU(cpu, space)
 }
 
 // NewCPU is NewVCPU with its real type.
-func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) *VCPU {
+func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v := &VCPU{
 		cfg: t.cfg, cpu: cpu, space: space, io: t.cfg.IO, lock: t.cfg.Lock, log: t.cfg.Log,
-		lower: interp.NewLowerer(cpu.Helpers()), wake: make(chan struct{}, 1),
+		wake:   make(chan struct{}, 1),
 		vaMask: ^uint64(0), generation: 1, largeFirst: ^uint64(0),
 	}
 	if s := cpu.Slots(); s.Info[s.PC].Type == ir.I32 {
 		v.vaMask = 0xffffffff
 	}
+	if t.cfg.Engine == Translator || t.cfg.Engine == Best && Available() {
+		n, err := newCoder(cpu, t.cfg.CacheSize)
+		if err != nil {
+			return nil, err
+		}
+		v.n = n
+	}
+	v.lower = interp.NewLowerer(cpu.Helpers())
 	v.builder = ir.NewBuilder(&v.ir)
 	v.ir.Slots = cpu.Slots()
 	v.m = interp.NewMachine(cpu.Frame(), cpu.Slots(), v)
 	v.cache = newCache(t.cfg.CacheSize, v.Wake)
+	if v.n != nil {
+		v.cache.dropped, v.cache.cleared = v.n.drop, v.n.reset
+	}
 	v.watchSpace(space)
 	cpu.Attach(v)
-	return v
+	return v, nil
+}
+
+// Close gives the memory of machine code back. The processor keeps its state.
+func (v *VCPU) Close() error {
+	if v.n == nil {
+		return nil
+	}
+	v.cache.clear()
+	n := v.n
+	v.n = nil
+	v.cpu.Move(new(ir.Frame))
+	v.m.Frame = v.cpu.Frame()
+	v.lower = interp.NewLowerer(v.cpu.Helpers())
+	return n.close()
 }
 
 // VCPU is one guest processor.
@@ -75,6 +116,8 @@ type VCPU struct {
 
 	m       *interp.Machine
 	lower   *interp.Lowerer
+	n       *coder // machine code; nil = none
+	filled  []filled
 	ir      ir.Unit
 	builder *ir.Builder
 	cache   *cache
@@ -92,6 +135,7 @@ type VCPU struct {
 	// Between these addresses the TLB has pieces of large pages.
 	largeFirst, largeLast uint64
 
+	counted bool // a budget is kept
 	oneShot bool // the next unit is a single instruction, not kept
 	spaces  []*mem.Space
 }
@@ -151,6 +195,7 @@ func (v *VCPU) Kick() {
 // Wake implements guest.Memory.
 func (v *VCPU) Wake() {
 	v.m.Attention.Store(1)
+	v.n.attention(true)
 	select {
 	case v.wake <- struct{}{}:
 	default:
@@ -164,13 +209,12 @@ func (v *VCPU) Count() uint64 { return v.m.Count }
 // attend does what others have asked for.
 func (v *VCPU) attend() {
 	v.m.Attention.Store(0)
+	v.n.attention(false)
 	if v.remap.Swap(false) {
 		v.FlushTLB(false)
 	}
 	if v.protect.Swap(false) {
-		for i := range v.m.TLB {
-			v.m.TLB[i].Protect(^uint64(0))
-		}
+		v.protectAll()
 	}
 	v.cache.catchUp()
 }
@@ -179,6 +223,7 @@ func (v *VCPU) attend() {
 // are run one by one.
 func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 	end := v.m.Count + uint64(budget)
+	v.count(budget > 0)
 	for {
 		if v.m.Attention.Load() != 0 {
 			v.attend()
@@ -212,52 +257,86 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 			v.cpu.Raise(fault)
 			continue
 		}
-		v.run(u, budget <= 0)
+		v.run(u, end)
 	}
 }
 
-// run executes u and, if free, what follows, as long as nothing has to be
-// looked at.
-func (v *VCPU) run(u *unit, free bool) {
-	for {
-		traced := v.log.On(trace.Exec | trace.CPU)
-		if traced {
-			v.logRun(u)
+// count says whether instructions are counted from now on. Units are found
+// anew: those that count are others.
+func (v *VCPU) count(on bool) {
+	if v.counted != on {
+		v.counted = on
+		if v.n != nil {
+			v.newGeneration()
 		}
-		k := u.key // of the units it is linked to as well: links keep the mode
-		from := u.code
-		switch v.m.Run(u.code) {
-		case interp.Linked:
-			from = v.m.Out
-			k.PC = from.Link(int(v.m.Arg)).PC
-		case interp.Indirect:
-			from = nil
-			k.PC = v.cpu.Frame()[v.ir.Slots.PC]
-		case interp.Faulted:
-			v.cpu.Raise(v.m.Fault)
-			return
-		case interp.Guarded:
-			v.cpu.Guarded(v.m.Arg)
-			return
-		case interp.SelfModified:
-			v.oneShot = true
-			return
-		default: // Poll, Loop, Stopped
-			return
-		}
-		if !free {
-			return
-		}
-		next, fault := v.find(k)
-		if fault != nil {
-			v.cpu.Raise(fault)
-			return
-		}
-		if from != nil && !traced && !next.cross && !from.OneShot && !next.code.OneShot && samePage(from.PC, k.PC) {
-			from.Link(int(v.m.Arg)).To = next.code
-		}
-		u = next
 	}
+}
+
+// countedCode reports whether machine code must count.
+func (v *VCPU) countedCode() bool { return v.counted && v.n != nil }
+
+// run executes u and what follows, as long as nothing has to be looked at. If
+// instructions are counted, it is for at most as many as are left until end.
+func (v *VCPU) run(u *unit, end uint64) {
+	for u != nil {
+		switch traced := v.log.On(trace.Exec | trace.CPU); {
+		case u.native.size != 0 && !traced && v.counted == u.counted:
+			left := v.n.ctx.Word(amd64.OffBudget)
+			if v.counted {
+				*left = end - v.m.Count
+			}
+			u = v.n.run(v, u)
+			if v.counted {
+				v.m.Count = end - *left
+			}
+		default:
+			if traced {
+				v.logRun(u)
+			}
+			u = v.interpret(u, !v.counted && !traced)
+		}
+		if v.counted && end-v.m.Count < maxInsns {
+			return
+		}
+	}
+}
+
+// interpret executes u; it returns the unit to go on with, in the same mode,
+// or nil if something has to be looked at.
+func (v *VCPU) interpret(u *unit, link bool) *unit {
+	if u.code == nil {
+		v.lowerAgain(u)
+	}
+	k := u.key // of the units it is linked to as well: links keep the mode
+	from := u.code
+	switch v.m.Run(u.code) {
+	case interp.Linked:
+		from = v.m.Out
+		k.PC = from.Link(int(v.m.Arg)).PC
+	case interp.Indirect:
+		from = nil
+		k.PC = v.cpu.Frame()[v.ir.Slots.PC]
+	case interp.Faulted:
+		v.cpu.Raise(v.m.Fault)
+		return nil
+	case interp.Guarded:
+		v.cpu.Guarded(v.m.Arg)
+		return nil
+	case interp.SelfModified:
+		v.oneShot = true
+		return nil
+	default: // Poll, Loop, Stopped
+		return nil
+	}
+	next, fault := v.find(k)
+	if fault != nil {
+		v.cpu.Raise(fault)
+		return nil
+	}
+	if link && from != nil && !next.cross && next.code != nil && !from.OneShot && !next.code.OneShot && samePage(from.PC+k.Base, k.PC+k.Base) {
+		from.Link(int(v.m.Arg)).To = next.code
+	}
+	return next
 }
 
 func samePage(a, b uint64) bool { return (a^b)&^pageMask == 0 }
@@ -271,7 +350,7 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 	}
 	h := k.PC
 	j := &v.jumps[(h^h>>12)%jumpSize]
-	if j.key == k && j.generation == v.generation && j.unit.code.Valid {
+	if j.key == k && j.generation == v.generation && j.unit.valid {
 		return j.unit, nil
 	}
 	at, ok, fault := v.fetchPlace((k.PC + k.Base) & v.vaMask)
@@ -282,7 +361,7 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		u, _, fault := v.translate(k, 1)
 		return u, fault
 	}
-	u := v.cache.units[unitKey{at, k}]
+	u := v.cache.units[unitKey{at, k, v.countedCode()}]
 	if u != nil && u.cross {
 		second, _, fault := v.fetchPlace((k.PC + k.Base + u.len - 1) & v.vaMask)
 		if fault != nil || second.page() != u.second.page() {
@@ -308,13 +387,15 @@ const maxInsns = 64
 
 // translate makes a unit; keep says that it was entered in the cache.
 func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *guest.Fault) {
+	if v.cache.size > v.cache.limit {
+		v.cache.clear()
+	}
 	v.builder.Start(&v.ir)
 	if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
 		return nil, false, fault
 	}
 	v.logUnit(k)
-	u = &unit{code: v.lower.Lower(&v.ir), key: k, len: uint64(v.ir.Bytes)}
-	u.code.PC = k.PC
+	u = &unit{key: k, len: uint64(v.ir.Bytes), counted: v.countedCode()}
 	va := (k.PC + k.Base) & v.vaMask
 	at, ok, _ := v.fetchPlace(va)
 	u.place = at
@@ -325,8 +406,12 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 		ok = ok && ok2
 	}
 	if !ok || limit == 1 {
+		v.lowerUnit(u)
 		u.code.OneShot = true
 		return u, false, nil
+	}
+	if v.n == nil || !v.n.compile(v, u, &v.ir) {
+		v.lowerUnit(u)
 	}
 	for _, p := range v.cache.add(u) {
 		v.protectPage(p)
@@ -334,12 +419,20 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 	return u, true, nil
 }
 
-// protectPage makes stores to a page that now holds code take the slow way.
-func (v *VCPU) protectPage(p place) {
-	data := &p.ram.Bytes[p.off]
-	for i := range v.m.TLB {
-		v.m.TLB[i].ProtectData(data)
+// lowerUnit makes the interpreter's form of what is in v.ir.
+func (v *VCPU) lowerUnit(u *unit) {
+	u.code = v.lower.Lower(&v.ir)
+	u.code.PC, u.code.Owner = u.key.PC, u
+}
+
+// lowerAgain makes the interpreter's form of a unit that has only machine code.
+func (v *VCPU) lowerAgain(u *unit) {
+	v.builder.Start(&v.ir)
+	if fault := v.cpu.Translate(v.builder, v, u.key, maxInsns); fault != nil {
+		panic("BUG: tcg: a unit's code cannot be read any more")
 	}
+	v.lowerUnit(u)
+	u.code.Valid = u.valid
 }
 
 // fetchPlace translates the address of code; ok is false outside RAM and ROM.

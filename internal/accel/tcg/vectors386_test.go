@@ -61,6 +61,11 @@ func newRig(t testing.TB, model string, ram uint64) *rig { return newRigAt(t, mo
 
 // newRigAt is newRig with other ports than those of the rig.
 func newRigAt(t testing.TB, model string, ram uint64, ports mem.MMIO) *rig {
+	return newRigEngine(t, engineOf(t), model, ram, ports)
+}
+
+// newRigEngine is newRigAt with an engine by name.
+func newRigEngine(t testing.TB, engine, model string, ram uint64, ports mem.MMIO) *rig {
 	m, err := x86.ParseModel(model)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +86,12 @@ func newRigAt(t testing.TB, model string, ram uint64, ports mem.MMIO) *rig {
 			r.ferr(level)
 		}
 	}})
-	r.vcpu = tcg.New(tcg.Config{Lock: &r.lock, IO: mem.NewSpace("io", io, nil)}).NewCPU(r.cpu, r.space)
+	cfg := tcg.Config{Lock: &r.lock, IO: mem.NewSpace("io", io, nil)}
+	setEngine(&cfg, engine)
+	if r.vcpu, err = tcg.New(cfg).NewCPU(r.cpu, r.space); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.vcpu.Close() })
 	return r
 }
 
@@ -319,6 +329,10 @@ func (r *rig) check(t testing.TB, v *vector386) string {
 }
 
 func runVectors386(t *testing.T, file string) {
+	eachEngine(t, func(t *testing.T) { testVectors386(t, file) })
+}
+
+func testVectors386(t *testing.T, file string) {
 	s := vectorFile(t, "386/"+file)
 	r := newProtectedRig(t, "max")
 	var total, passed, totalQ, passedQ int

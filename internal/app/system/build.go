@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -194,18 +195,36 @@ func (m *machine) buildPC() error {
 	if m.pc.APIC != nil {
 		m.cpu.SetAPIC(m.pc.APIC)
 	}
-	m.vcpu = tcg.New(tcg.Config{
-		Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)),
+	m.vcpu, err = tcg.New(tcg.Config{
+		Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)), Engine: m.engine(),
 		Disassemble: func(k guest.Key, code []byte) (string, int) {
 			return x86.Disassemble(code, k.PC, x86.Code32(k))
 		},
 	}).NewCPU(m.cpu, m.pc.CPUMemory)
+	if err != nil {
+		return err
+	}
 	m.pc.OnClean(m.vcpu.Protect)
 	m.vm.Add(m.pc)
 	m.vm.Add(resetPin{m.cpu})
 	m.vm.AddVCPU(m.vcpu)
 	m.vm.OnPowerDown(func() { m.pc.PowerButton() })
 	return nil
+}
+
+// engine is what executes the guest's code.
+func (m *machine) engine() tcg.Engine {
+	switch {
+	case m.cfg.Accel.Name == "interp":
+		return tcg.Interpreter
+	case !tcg.Available():
+		fmt.Fprintf(m.env.Stderr, "%s: note: -accel tcg: there is no translator for this host yet; using interp\n", m.env.Program)
+		return tcg.Interpreter
+	}
+	// A processor in translated code keeps its P: the devices' goroutines
+	// want as many as there are CPUs besides.
+	runtime.GOMAXPROCS(runtime.NumCPU() + 1)
+	return tcg.Translator
 }
 
 // resetPin resets the processor with the machine. It does so on its own

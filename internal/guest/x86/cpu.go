@@ -105,6 +105,13 @@ func New(cfg Config) *CPU {
 // Frame implements guest.CPU.
 func (c *CPU) Frame() *ir.Frame { return c.frame }
 
+// Move implements guest.CPU.
+func (c *CPU) Move(f *ir.Frame) {
+	copy(f[:ir.TempBase], c.frame[:ir.TempBase])
+	c.frame, c.s = f, stateOf(f)
+	c.helpers = c.helperTable()
+}
+
 // Slots implements guest.CPU.
 func (c *CPU) Slots() *ir.Slots { return c.slots }
 

@@ -84,12 +84,16 @@ func newSlots() *ir.Slots {
 	name := func(x ir.Slot, name string, t ir.Type) { s.Info[x] = ir.SlotInfo{Name: name, Type: t} }
 	for i, n := range [8]string{"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"} {
 		name(slotGPR+ir.Slot(i), n, ir.I32)
+		s.Hot = append(s.Hot, slotGPR+ir.Slot(i))
 	}
 	name(slotIP, "eip", ir.I32)
 	name(slotCCOp, "cc_op", ir.I32)
 	name(slotCCDst, "cc_dst", ir.I64)
 	name(slotCCSrc, "cc_src", ir.I64)
 	name(slotCCAux, "cc_aux", ir.I64)
+	name(slotCCInc, "cc_inc", ir.I64)
+	name(slotCCRot, "cc_rot", ir.I64)
+	name(slotCCCarry, "cc_carry", ir.I64)
 	name(slotDF, "df", ir.I32)
 	name(slotFlags, "eflags", ir.I64)
 	name(slotShadow, "shadow", ir.I64)
@@ -174,7 +178,7 @@ func (c *CPU) helperTable() []guest.Helper {
 		c.Raise(faultOf(code))
 		return 0, true
 	}
-	h[hFlags] = func(op, dst, src uint64) (uint64, bool) { return arith(op, dst, src, 0), false }
+	h[hFlags] = func(op, dst, src uint64) (uint64, bool) { return arithBase(op, dst, src, 0), false }
 	h[hFlagsState] = func(_, _, _ uint64) (uint64, bool) {
 		f := c.arithFlags()
 		c.setArith(f)

@@ -36,6 +36,8 @@ type Code struct {
 	// OneShot says that stores to the unit's own code need not leave it: it
 	// is a single instruction that will not be run again.
 	OneShot bool
+	// Owner is the engine's.
+	Owner any
 }
 
 // Link is a known way out of a unit; To is where it leads once that is known.
@@ -212,17 +214,10 @@ func (t *TLB) Flush(keepGlobal bool) {
 	}
 }
 
-// Protect makes the next store to each page, or to those at address pa if
-// pa is not ^0, take the slow way.
-func (t *TLB) Protect(pa uint64) {
-	for i := range t.entries {
-		if e := &t.entries[i]; pa == ^uint64(0) || e.Slow.PA == pa {
-			e.write = noTag
-		}
-	}
-}
+// Protect makes the next store take the slow way.
+func (e *Entry) Protect() { e.write = noTag }
 
-// ProtectData is Protect for the pages whose bytes begin at data.
+// ProtectData protects the pages whose bytes begin at data.
 func (t *TLB) ProtectData(data *byte) {
 	for i := range t.entries {
 		if e := &t.entries[i]; e.page != nil && &e.page[0] == data {

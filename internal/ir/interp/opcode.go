@@ -75,6 +75,8 @@ const (
 	opLdX32
 	opLdX64
 	opLdX128
+	opProbe // a load for writing whose value nobody wants; a is the size
+	opProbeX
 	opSt8
 	opSt16
 	opSt32

@@ -214,6 +214,16 @@ enter:
 			if !m.loadWide(c, o, tlb, indexed(f, o), 16) {
 				return Faulted
 			}
+		case opProbe, opProbeX:
+			va := uint64(uint32(f[o.b]) + uint32(o.imm))
+			if o.code == opProbeX {
+				va = indexed(f, o)
+			}
+			probe := *o
+			probe.a = zeroWord - 1
+			if !m.loadSlow(c, &probe, va, int(o.a)) {
+				return Faulted
+			}
 		case opSt8, opStX8:
 			va := uint64(uint32(f[o.b]) + uint32(o.imm))
 			if o.code == opStX8 {

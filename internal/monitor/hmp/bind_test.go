@@ -41,7 +41,9 @@ func realMachine(t *testing.T) (*Monitor, *x86.CPU, *mem.Space) {
 	f := newFake(t)
 	f.shared = true
 	cpu := x86.New(x86.Config{Model: model, Clock: vclock.NewManual(), Log: log})
-	tcg.New(tcg.Config{Lock: fakeLocker{f}, IO: io, Log: log}).NewCPU(cpu, space)
+	if _, err := tcg.New(tcg.Config{Lock: fakeLocker{f}, IO: io, Log: log, Engine: tcg.Interpreter}).NewCPU(cpu, space); err != nil {
+		t.Fatal(err)
+	}
 	m := New(Config{Machine: f, CPUs: []CPU{cpu}, Memory: space, IO: io, Spaces: []Space{space, io}, Log: log})
 	return m, cpu, space
 }

@@ -1,0 +1,472 @@
+package tcg
+
+import (
+	"fmt"
+
+	"rhea/internal/guest"
+	"rhea/internal/ir"
+	"rhea/internal/ir/interp"
+	"rhea/internal/jit/amd64"
+	"rhea/internal/jit/host"
+	"rhea/internal/trace"
+)
+
+// Available reports whether there is a translator to machine code here.
+func Available() bool { return host.Available() }
+
+// native is the machine code of a unit.
+type native struct {
+	at, size int   // in the code memory; size 0 = none
+	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 = none
+}
+
+// jumpRecord is a direct jump between units.
+type jumpRecord struct {
+	at, stub int32 // offsets of the rel32, and of where it leads unpatched
+	next     int32 // of those that lead to the same unit
+}
+
+// coder makes machine code and runs it.
+type coder struct {
+	cpu    guest.CPU
+	ctx    *host.Context
+	code   *host.Code
+	c      *amd64.Compiler
+	tables []uint64
+	frame  *ir.Frame
+	pc     ir.Slot
+
+	helpers []guest.Helper
+	entry   uintptr // where generated code is entered
+	first   int     // offset behind the stubs
+	next    int     // offset of free code memory
+
+	// What sites and jumps refer to, until the code memory is cleared.
+	units  []*unit
+	sites  []amd64.Site
+	writes []amd64.Write
+	jumps  []jumpRecord
+
+	// contexts number what the table of indirect jumps depends on besides the
+	// program counter; they are good for a generation.
+	contexts map[guest.Key]uint32
+	context  uint32
+	mode     guest.Key // that the tag word is set for
+
+	buf [16]uint64
+
+	// Exits counts how often generated code was left, by kind of site, and
+	// calls by helper.
+	exits [amd64.NumKinds]uint64
+	calls []uint64
+}
+
+// Layout of a context's tables, in words.
+const (
+	tablePages = 1 << 20
+	jumpsAt    = 2 * interp.Indexes * tablePages
+	tableWords = jumpsAt + 2*amd64.JumpSize
+)
+
+func readTable(index int) int  { return 2 * index * tablePages }
+func writeTable(index int) int { return (2*index + 1) * tablePages }
+
+// newCoder moves the processor's state to memory that machine code can use.
+func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
+	ctx, err := host.NewContext(tableWords * 8)
+	if err != nil {
+		return nil, fmt.Errorf("-accel tcg: %w", err)
+	}
+	code, err := host.NewCode(codeSize)
+	if err != nil {
+		ctx.Close()
+		return nil, fmt.Errorf("-accel tcg: %w", err)
+	}
+	cpu.Move(ctx.Frame)
+	slots := cpu.Slots()
+	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: false}
+	for i := range interp.Indexes {
+		cfg.Read = append(cfg.Read, int32(host.OffTables+readTable(i)*8))
+		cfg.Write = append(cfg.Write, int32(host.OffTables+writeTable(i)*8))
+	}
+	n := &coder{
+		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
+		helpers: cpu.Helpers(), contexts: map[guest.Key]uint32{}, calls: make([]uint64, len(cpu.Helpers())),
+	}
+	size, entry := n.c.Stubs(code.RW)
+	n.entry = code.RX + uintptr(entry)
+	n.first = (size + 63) &^ 63
+	n.reset()
+	return n, nil
+}
+
+func (n *coder) close() error {
+	err := n.ctx.Close()
+	if e := n.code.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// attention makes generated code leave at its next poll.
+func (n *coder) attention(on bool) {
+	switch {
+	case n == nil:
+	case on:
+		n.ctx.SetAttention()
+	default:
+		n.ctx.ClearAttention()
+	}
+}
+
+// reset empties the code memory. No unit may be used any more.
+func (n *coder) reset() {
+	n.next = n.first
+	n.units = append(n.units[:0], nil)
+	n.sites, n.writes = n.sites[:0], n.writes[:0]
+	n.jumps = append(n.jumps[:0], jumpRecord{})
+	n.clearJumps()
+}
+
+// clearJumps empties the table of indirect jumps.
+func (n *coder) clearJumps() {
+	clear(n.tables[jumpsAt:])
+	clear(n.contexts)
+	n.context = 0
+	n.mode = guest.Key{Mode: ^uint64(0)}
+}
+
+// --- the tables of pages
+
+// fill enters a page; page is nil if it cannot be accessed directly.
+func (n *coder) fill(va uint64, index int, page *[4096]byte, read, write bool) {
+	if n == nil {
+		return
+	}
+	va &^= pageMask
+	var to uint64
+	if page != nil {
+		to = hostAddress(page) - va
+	}
+	at := int(va >> 12)
+	r, w := &n.tables[readTable(index)+at], &n.tables[writeTable(index)+at]
+	*r, *w = 0, 0
+	if read {
+		*r = to
+	}
+	if write {
+		*w = to
+	}
+}
+
+func (n *coder) clear(va uint64, index int) {
+	if n != nil {
+		at := int(va >> 12)
+		n.tables[readTable(index)+at], n.tables[writeTable(index)+at] = 0, 0
+	}
+}
+
+func (n *coder) protect(va uint64, index int) {
+	if n != nil {
+		n.tables[writeTable(index)+int(va>>12)] = 0
+	}
+}
+
+// protectData protects the pages of list whose bytes are data.
+func (n *coder) protectData(list []filled, data *[4096]byte) {
+	if n == nil {
+		return
+	}
+	to := hostAddress(data)
+	for _, f := range list {
+		if w := &n.tables[writeTable(f.index())+int(f.va()>>12)]; *w+f.va() == to {
+			*w = 0
+		}
+	}
+}
+
+func (n *coder) newGeneration() {
+	if n == nil {
+		return
+	}
+	clear(n.contexts)
+	n.mode = guest.Key{Mode: ^uint64(0)}
+}
+
+// setMode sets the tag of indirect jumps for the mode of k.
+func (n *coder) setMode(k guest.Key) {
+	k.PC = 0
+	if n.mode == k {
+		return
+	}
+	id, ok := n.contexts[k]
+	if !ok {
+		if n.context++; n.context == 0 {
+			n.clearJumps()
+			n.context = 1
+		}
+		id = n.context
+		n.contexts[k] = id
+	}
+	n.mode = k
+	*n.ctx.Word(amd64.OffTag) = uint64(id) << 32
+}
+
+// --- translating
+
+// compile makes machine code of a unit. It returns false if it is too large.
+func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
+	for try := 0; ; try++ {
+		size := n.c.Compile(code, u.key.PC, n.code.RW, n.next, uint32(len(n.sites)), u.counted)
+		if size != 0 {
+			n.enter(u, size)
+			n.logCode(v.log, u)
+			return true
+		}
+		if try > 0 || n.next == n.first {
+			return false
+		}
+		v.cache.clear()
+	}
+}
+
+// enter takes over what the compiler has made for u.
+func (n *coder) enter(u *unit, size int) {
+	owner := uint32(len(n.units))
+	n.units = append(n.units, u)
+	writes, jumps := uint32(len(n.writes)), uint64(len(n.jumps))
+	for _, s := range n.c.Sites {
+		s.Owner = owner
+		s.First += writes
+		if s.Kind == amd64.Link {
+			s.Imm += jumps
+		}
+		n.sites = append(n.sites, s)
+	}
+	n.writes = append(n.writes, n.c.Writes...)
+	for _, j := range n.c.Jumps {
+		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At), stub: int32(j.Stub)})
+	}
+	u.native = native{at: n.next, size: size}
+	n.next = (n.next + size + 15) &^ 15
+}
+
+// point makes a jump lead to offset to.
+func (n *coder) point(j *jumpRecord, to int) { n.code.Store32(int(j.at), uint32(int32(to)-(j.at+4))) }
+
+// drop makes the jumps to u leave to us again.
+func (n *coder) drop(u *unit) {
+	for i := u.native.incoming; i != 0; {
+		j := &n.jumps[i]
+		n.point(j, int(j.stub))
+		i = j.next
+	}
+	u.native.incoming = 0
+	if e := jumpsAt + 2*int(amd64.JumpIndex(u.key.PC)); n.tables[e+1] == n.address(u) {
+		n.tables[e] = 0
+	}
+}
+
+// address is where a unit's code is.
+func (n *coder) address(u *unit) uint64 { return uint64(n.code.RX) + uint64(u.native.at) }
+
+// --- running
+
+// run executes generated code from u on. It returns a unit that has no machine
+// code, to go on with, or nil if something has to be looked at.
+func (n *coder) run(v *VCPU, u *unit) *unit {
+	n.setMode(u.key)
+	resume := n.ctx.Word(amd64.OffResume)
+	*resume = n.address(u)
+	for {
+		id := n.ctx.Enter(n.entry)
+		if id >= host.ExitFault {
+			n.broken(id)
+			continue
+		}
+		s := &n.sites[id]
+		n.exits[s.Kind]++
+		switch s.Kind {
+		case amd64.Load:
+			if !n.load(v, s) {
+				return nil
+			}
+		case amd64.Store:
+			if !n.store(v, s) {
+				return nil
+			}
+		case amd64.Call:
+			n.calls[s.Imm]++
+			n.frame[n.pc] = s.PC
+			var a [3]uint64
+			for i, w := range n.writes[s.First : s.First+uint32(s.NWrites)] {
+				a[i&3] = n.source(&w)
+			}
+			r, stop := n.helpers[s.Imm](a[0], a[1], a[2])
+			if stop && !s.Pure {
+				return nil
+			}
+			*n.ctx.Word(amd64.OffResult) = r
+		case amd64.Guard:
+			n.leave(s)
+			v.cpu.Guarded(s.Imm)
+			return nil
+		case amd64.Link, amd64.Indirect:
+			next, fault := n.follow(v, s)
+			if fault != nil {
+				v.cpu.Raise(fault)
+				return nil
+			}
+			if next.native.size == 0 {
+				return next
+			}
+			*resume = n.address(next)
+		case amd64.Exit, amd64.Poll:
+			n.frame[n.pc] = s.PC
+			if w := s.Args[0]; w != amd64.NoWord {
+				n.frame[n.pc] = n.frame[w]
+			}
+			return nil
+		}
+	}
+}
+
+// broken handles Enter's own exits.
+func (n *coder) broken(id uint32) {
+	if id == host.ExitPreempted {
+		return
+	}
+	addr, rip, _ := host.Fault(n.ctx)
+	panic(fmt.Sprintf("BUG: tcg: generated code at %#x (offset %#x) has accessed %#x", rip, rip-n.code.RX, addr))
+}
+
+// source is what a Write writes.
+func (n *coder) source(w *amd64.Write) uint64 {
+	if w.Src == amd64.NoWord {
+		return w.Val
+	}
+	return n.frame[w.Src]
+}
+
+// leave writes what a site has left to be done when its unit is left for good.
+func (n *coder) leave(s *amd64.Site) {
+	list := n.writes[s.First : s.First+uint32(s.NWrites)]
+	buf := n.buf[:0]
+	for i := range list {
+		buf = append(buf, n.source(&list[i]))
+	}
+	for i := range list {
+		n.frame[list[i].Slot] = buf[i]
+	}
+	n.frame[n.pc] = s.PC
+}
+
+func (n *coder) load(v *VCPU, s *amd64.Site) bool {
+	va := n.frame[s.Args[0]]
+	size, index := int(s.Size), int(s.Index)
+	if size == 16 {
+		lo, fault := v.MissLoad(va, 8, index, s.RMW)
+		var hi uint64
+		if fault == nil {
+			hi, fault = v.MissLoad(va+8, 8, index, s.RMW)
+		}
+		if fault != nil {
+			n.leave(s)
+			v.cpu.Raise(fault)
+			return false
+		}
+		n.frame[s.Args[1]], n.frame[s.Args[1]+1] = lo, hi
+		return true
+	}
+	x, fault := v.MissLoad(va, size, index, s.RMW)
+	if fault != nil {
+		n.leave(s)
+		v.cpu.Raise(fault)
+		return false
+	}
+	*n.ctx.Word(amd64.OffResult) = x
+	return true
+}
+
+func (n *coder) store(v *VCPU, s *amd64.Site) bool {
+	va := n.frame[s.Args[0]]
+	size, index, running := int(s.Size), int(s.Index), n.units[s.Owner]
+	x := s.Imm
+	if s.Args[1] != amd64.NoWord {
+		x = n.frame[s.Args[1]]
+	}
+	var fault *guest.Fault
+	self := false
+	if size == 16 {
+		// The second half may fault: nothing may be stored then. A load for
+		// writing finds that out.
+		size = 8
+		if _, fault = v.MissLoad(va+8, 8, index, true); fault == nil {
+			fault, self = v.missStore(va, 8, index, x, running)
+			va, x = va+8, n.frame[s.Args[1]+1]
+		}
+	}
+	if fault == nil && !self {
+		fault, self = v.missStore(va, size, index, x, running)
+	}
+	switch {
+	case fault != nil:
+		n.leave(s)
+		v.cpu.Raise(fault)
+		return false
+	case self:
+		n.leave(s)
+		v.oneShot = true
+		return false
+	}
+	return true
+}
+
+// follow finds the unit that a Link or Indirect leads to, and has later jumps
+// go there directly if that is allowed.
+func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
+	k := n.units[s.Owner].key
+	k.PC = s.PC
+	if s.Kind == amd64.Indirect {
+		k.PC = n.frame[s.Args[0]]
+	}
+	n.frame[n.pc] = k.PC
+	from := n.units[s.Owner]
+	at, link := s.Imm, s.Kind == amd64.Link
+	flushes := v.cache.flushes
+	next, fault := v.find(k)
+	if fault != nil || next.native.size == 0 || v.cache.flushes != flushes {
+		return next, fault
+	}
+	switch {
+	case next.cross:
+	case !link:
+		n.setMode(k)
+		e := jumpsAt + 2*int(amd64.JumpIndex(k.PC))
+		n.tables[e], n.tables[e+1] = *n.ctx.Word(amd64.OffTag)|k.PC, n.address(next)
+	case from.valid && next.valid && samePage(from.key.PC+k.Base, k.PC+k.Base):
+		j := &n.jumps[at]
+		if j.next == 0 && next.native.incoming != int32(at) {
+			j.next = next.native.incoming
+			next.native.incoming = int32(at)
+			n.point(j, next.native.at)
+		}
+	}
+	return next, nil
+}
+
+// Stats describes what the translator has done, for people.
+func (v *VCPU) Stats() string {
+	n := v.n
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprintf("units %d code %d sites %d exits %v calls %v", len(n.units), n.next, len(n.sites), n.exits, n.calls)
+}
+
+// logCode logs a unit's machine code.
+func (n *coder) logCode(l *trace.Log, u *unit) {
+	if l.On(trace.OutAsm) {
+		l.Printf(trace.OutAsm, "OUT: [size=%d]\n%x\n\n", u.native.size, n.code.RW[u.native.at:u.native.at+u.native.size])
+	}
+}

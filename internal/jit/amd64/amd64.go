@@ -1,0 +1,132 @@
+// Package amd64 compiles ir units to AMD64 machine code. It knows no guest:
+// what it needs of one is in ir.Slots and Config.
+//
+// R15 points at the guest's Frame; the words below it are shared with whoever
+// enters and leaves generated code (jit/host). RSP is a private stack. Some
+// slots live in host registers wherever generated code runs (Config.Pinned):
+// units jump to each other without a store. The six registers of temps hold
+// values within a unit.
+//
+// Generated code never calls Go. Where it needs Go it leaves through a cold
+// stub that names a Site; Go does what the site says and, if the unit goes
+// on, enters again behind the stub. What a Site leaves to be done with the
+// state, if the unit is not resumed, is data (Write), not code.
+package amd64
+
+import "rhea/internal/ir"
+
+// Config is what a Compiler is made for.
+type Config struct {
+	Slots *ir.Slots
+	// Read and Write are where the tables of each MMU index begin, in bytes
+	// from R15. A table has a word for each page of 32-bit addresses: what to
+	// add to an address in that page to get the host's, or 0 if generated code
+	// must not access the page so.
+	Read, Write []int32
+	// Jumps is where the table of indirect jumps begins, in bytes from R15:
+	// JumpSize pairs of words, tag and code address.
+	Jumps int32
+	// BMI2 says that the host has those instructions.
+	BMI2 bool
+}
+
+// JumpSize is the number of entries of the table of indirect jumps.
+const JumpSize = 4096
+
+// JumpIndex is the entry for a program counter.
+func JumpIndex(pc uint64) uint64 { return (pc ^ pc>>12) % JumpSize }
+
+// Words below R15, in bytes. They are those of jit/host, and the engine's.
+const (
+	offPoll   = -128 // not 0: leave at the next poll
+	offExit   = -120 // number of the site
+	offResume = -112 // where the site may be resumed; where the entry stub jumps to
+	offResult = -88  // what a load or a call gave
+	offLeave  = -80  // where to jump to leave
+	offTag    = -48  // high half of the tags of the current jumps
+	offBudget = -40  // guest instructions that counted units may still execute
+)
+
+// OffTag is the word that holds the bits 32-63 of the tags that the table of
+// indirect jumps must have to be used; OffBudget is what counted units count
+// down; OffResume and OffResult are the words through which sites are resumed.
+const (
+	OffTag    = offTag
+	OffBudget = offBudget
+	OffResume = offResume
+	OffResult = offResult
+)
+
+// The temporaries, in the order of preference, and what is pinned to what.
+var (
+	temps   = [...]reg{rax, rdx, r12, r13, r14, rcx}
+	pinRegs = [...]reg{rbx, r9, r10, r11, r8, rbp, rsi, rdi}
+)
+
+// MaxPinned is how many slots can live in registers.
+const MaxPinned = len(pinRegs)
+
+// Words of the frame that the compiler uses besides the guest's: a place for
+// each temporary register, then those of values.
+const (
+	saveWord  = ir.TempBase
+	spillWord = ir.TempBase + 16
+)
+
+// SiteKind says why generated code was left.
+type SiteKind uint8
+
+// The kinds.
+const (
+	// Load: do the load, with the address in Args[0]; resume with Result. Of
+	// 16 bytes: write them to the words Args[1] and the one after it.
+	Load SiteKind = iota
+	// Store: do the store of Args[1] (noWord: of Imm) to Args[0]; resume.
+	Store
+	// Guard: the guard with code Imm has failed. Not resumed.
+	Guard
+	// Call: call helper Imm with the values of its Writes; resume with Result.
+	Call
+	// Link: on to PC in the same mode; patch the jump and go there.
+	Link
+	// Indirect: on to PC, which is in Args[0].
+	Indirect
+	// Exit: to the loop, with PC in Args[0] (NoWord: PC).
+	Exit
+	// Poll: the poll word is set; on to PC (Args[0] if that is not NoWord).
+	Poll
+	NumKinds
+)
+
+// NoWord is no word of the frame.
+const NoWord = 0xffff
+
+// Site is a place where generated code leaves to Go.
+type Site struct {
+	Kind    SiteKind
+	Size    uint8 // bytes accessed
+	Index   uint8 // MMU index
+	RMW     bool
+	NWrites uint8
+	Pure    bool      // of a Call: it cannot stop
+	Args    [2]uint16 // words of the frame
+	First   uint32    // of Writes
+	Owner   uint32    // the engine's
+	PC      uint64
+	Imm     uint64
+}
+
+// Write says what to write to a slot when the unit is left for good at a
+// site: the word Src as it was when the unit was left, or, if that is NoWord,
+// Val. Sources are read before anything is written.
+type Write struct {
+	Slot, Src uint16
+	Val       uint64
+}
+
+// Jump is a direct jump to another unit: the rel32 at offset At of the code
+// memory leads to Stub, which leaves with a Link site, until it is patched.
+type Jump struct {
+	PC       uint64
+	At, Stub int
+}

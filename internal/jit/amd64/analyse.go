@@ -1,0 +1,277 @@
+package amd64
+
+import "rhea/internal/ir"
+
+// analyseAll finds out which values are needed until where, which Sets are
+// overtaken by others, and which operations their users can do along.
+func (c *Compiler) analyseAll() {
+	u := c.u
+	if cap(c.vals) < len(u.Insts) {
+		c.vals = make([]value, len(u.Insts)*2)
+		c.exitAt = make([]int32, len(u.Insts)*2)
+	}
+	c.vals = c.vals[:len(u.Insts)]
+	c.exitAt = c.exitAt[:len(u.Insts)]
+	for i := range c.vals {
+		c.vals[i] = value{need: -1, word: NoWord, cand: -1, r: noReg}
+	}
+	for i := range u.Insts {
+		in := &u.Insts[i]
+		for j := range in.NArgs() {
+			c.vals[in.Args[j]-1].uses++
+		}
+	}
+	c.findRuns()
+	for i := len(c.runs) - 1; i >= 0; i-- {
+		c.analyse(c.runs[i])
+	}
+	if len(c.runs) > 1 {
+		c.keepAcrossLoops()
+	}
+}
+
+// run is a block, or several that are entered at the first only: between
+// them are branches whose one side leaves the unit at once (the block between
+// is nothing but a Link), and whose other goes on.
+type run struct{ first, last int }
+
+func (c *Compiler) findRuns() {
+	c.runs = c.runs[:0]
+	for n := 0; n < len(c.u.Blocks); n++ {
+		r := run{n, n}
+		for c.isSide(r.last) {
+			r.last += 2
+		}
+		c.runs = append(c.runs, r)
+		n = r.last
+	}
+}
+
+// isSide reports whether block n ends in a branch that leaves the unit if it
+// is taken, and else goes on behind.
+func (c *Compiler) isSide(n int) bool {
+	u := c.u
+	in := &u.Insts[u.Blocks[n].End-1]
+	if in.Op != ir.Branch || n+2 >= len(u.Blocks) {
+		return false
+	}
+	yes, no := in.Targets()
+	b := u.Blocks[n+1]
+	return yes == n+1 && no == n+2 && b.End-b.First == 1 && u.Insts[b.First].Op == ir.Link
+}
+
+// need notes that the instruction at i needs v.
+func (c *Compiler) need(v ir.Val, i int32) {
+	v = c.origin(v)
+	if p := c.val(v); p.need < i {
+		p.need = i
+	}
+}
+
+// mayExit reports whether the pending Sets matter at in.
+func mayExit(in *ir.Inst) bool {
+	if in.Op == ir.Call {
+		return in.Imm>>32&uint64(ir.Pure) == 0
+	}
+	return in.Op.MayExit()
+}
+
+// analyse walks a run backwards.
+func (c *Compiler) analyse(r run) {
+	u := c.u
+	b := ir.Block{First: u.Blocks[r.first].First, End: u.Blocks[r.last].End}
+	c.stamp++
+	c.cands = c.cands[:0]
+	last := int32(-1)
+	for i := b.First; i < b.End; i++ {
+		if in := &u.Insts[i]; mayExit(in) || in.Op == ir.Branch {
+			last = int32(i)
+		}
+		c.exitAt[i] = last
+	}
+	flush := int32(b.End) // where pending Sets are written
+	exit := int32(b.End)  // the next instruction that may exit
+	for i := int32(b.End) - 1; i >= int32(b.First); i-- {
+		in := &u.Insts[i]
+		v := &c.vals[i]
+		switch {
+		case in.Op == ir.Set:
+			s := in.Imm
+			next := flush
+			if c.setStamp[s] == c.stamp {
+				next = c.nextSet[s]
+				if next <= exit && next < flush {
+					v.dead = true
+				}
+			}
+			if !v.dead {
+				until := next
+				if c.pin[s] != noReg { // it is written at once
+					until = i
+				}
+				c.need(in.Args[0], min(until, int32(b.End)-1))
+				// The first of several Sets of a value is the last to come by.
+				if d := int32(in.Args[0]) - 1; d >= int32(b.First) && c.exitAt[i] <= d {
+					c.vals[d].cand = int16(s)
+					c.cands = append(c.cands, d)
+				}
+			}
+			c.setStamp[s], c.nextSet[s] = c.stamp, i
+			continue
+		case v.need < 0 && !in.Op.Keep():
+			continue // not needed
+		case in.Op == ir.Get:
+			c.setStamp[in.Imm] = 0 // an earlier Set is not overtaken
+			c.keepHome(in.Imm, i)
+			continue
+		case in.Op == ir.Call && in.Imm>>32&uint64(ir.Pure) != 0 && v.need < 0:
+			continue
+		}
+		if mayExit(in) || in.Op == ir.Branch && i != int32(b.End)-1 {
+			exit = i
+			if in.Op == ir.Call {
+				flush = i
+				c.stamp++
+			}
+		}
+		if v.fused {
+			continue // its operands were noted by its user
+		}
+		c.noteArgs(in, i)
+	}
+}
+
+// keepHome is told of a Get at i: no value that is made before may be computed
+// in the slot's own place.
+func (c *Compiler) keepHome(slot uint64, i int32) {
+	for _, d := range c.cands {
+		if d < i && c.vals[d].cand == int16(slot) {
+			c.vals[d].cand = -1
+		}
+	}
+}
+
+// noteArgs notes the operands of the instruction at i, looking through those
+// operations that it can do along.
+func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
+	switch in.Op {
+	case ir.Load, ir.Store:
+		if base, index, _, _, ok := c.address(in.Args[0]); ok {
+			c.val(in.Args[0]).fused = true
+			if base != 0 {
+				c.need(base, i)
+			}
+			if index != 0 {
+				c.need(index, i)
+			}
+		} else {
+			c.need(in.Args[0], i)
+		}
+		if in.Op == ir.Store {
+			c.need(c.stored(in), i)
+		}
+		return
+	case ir.Add:
+		if in.Type == ir.I32 {
+			if base, index, _, _ := c.sum(in); index != 0 {
+				c.need(base, i)
+				c.need(index, i)
+				return
+			}
+		}
+	case ir.Branch, ir.Guard, ir.Select:
+		cv := c.val(in.Args[0])
+		k := c.u.Inst(in.Args[0])
+		if k.Op >= ir.Eq && k.Op <= ir.Les && cv.uses == 1 {
+			cv.fused = true
+			c.need(k.Args[0], i)
+			c.need(k.Args[1], i)
+			for j := 1; j < in.NArgs(); j++ {
+				c.need(in.Args[j], i)
+			}
+			return
+		}
+	}
+	for j := range in.NArgs() {
+		c.need(in.Args[j], i)
+	}
+}
+
+// stored returns the value whose low bits a Store takes.
+func (c *Compiler) stored(in *ir.Inst) ir.Val {
+	v := in.Args[1]
+	bits := ir.MemOf(in.Imm).Size * 8
+	for {
+		x := c.u.Inst(v)
+		if x.Op == ir.Trunc || x.Op == ir.Zext && c.bits(x.Args[0]) >= bits {
+			v = x.Args[0]
+			continue
+		}
+		if x.Op == ir.Extract {
+			if pos, width := ir.FieldOf(x.Imm); pos == 0 && int(width) >= bits {
+				v = x.Args[0]
+				continue
+			}
+		}
+		return v
+	}
+}
+
+// address splits an address of 32 bits that only one instruction uses into
+// base + index<<scale + disp, for that to compute along.
+func (c *Compiler) address(a ir.Val) (base, index ir.Val, scale uint8, disp uint64, ok bool) {
+	in := c.u.Inst(a)
+	if in.Op != ir.Add || in.Type != ir.I32 || c.val(a).uses > 1 {
+		return 0, 0, 0, 0, false
+	}
+	base, index, scale, disp = c.sum(in)
+	return base, index, scale, disp, true
+}
+
+// sum splits an addition of 32 bits.
+func (c *Compiler) sum(in *ir.Inst) (base, index ir.Val, scale uint8, disp uint64) {
+	x, y := in.Args[0], in.Args[1]
+	if k, ok := c.u.ConstOf(y); ok {
+		in2 := c.u.Inst(x)
+		if in2.Op != ir.Add || in2.Type != ir.I32 {
+			return x, 0, 0, k
+		}
+		if _, ok := c.u.ConstOf(in2.Args[1]); ok {
+			return x, 0, 0, k
+		}
+		x, y, disp = in2.Args[0], in2.Args[1], k
+	}
+	for range 2 {
+		if in := c.u.Inst(y); in.Op == ir.Shl {
+			if k, ok := c.u.ConstOf(in.Args[1]); ok && k <= 3 {
+				return x, in.Args[0], uint8(k), disp
+			}
+		}
+		x, y = y, x
+	}
+	return x, y, 0, disp
+}
+
+// keepAcrossLoops makes what a loop needs live until its end.
+func (c *Compiler) keepAcrossLoops() {
+	u := c.u
+	for _, b := range u.Blocks {
+		j := b.End - 1
+		in := &u.Insts[j]
+		if in.Op != ir.Jump && in.Op != ir.Branch {
+			continue
+		}
+		t1, t2 := in.Targets()
+		if in.Op == ir.Jump {
+			t2 = t1
+		}
+		for _, t := range [2]int{t1, t2} {
+			first := u.Blocks[t].First
+			for i := range min(first, j+1) {
+				if v := &c.vals[i]; v.need >= int32(first) && v.need < int32(j) {
+					v.need = int32(j)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,549 @@
+package amd64
+
+import (
+	"fmt"
+
+	"rhea/internal/ir"
+)
+
+// Compiler turns units into code. It is kept and used again: after some use
+// it allocates nothing.
+type Compiler struct {
+	cfg Config
+	asm
+	u *ir.Unit
+
+	// Results of the last Compile, valid until the next.
+	Sites  []Site
+	Writes []Write
+	Jumps  []Jump
+
+	vals   []value
+	exitAt []int32 // index of the last instruction at or before that may exit
+
+	// For analyse: the next Set of each slot, valid where the stamp fits.
+	nextSet  [ir.TempBase]int32
+	setStamp [ir.TempBase]int32
+	stamp    int32
+	cands    []int32 // instructions that have a cand
+
+	// Sets of the current block to slots in memory that are not yet written,
+	// and the order they came in.
+	pend  [ir.TempBase]ir.Val
+	slots []ir.Slot
+
+	// What lies in a slot's own place, and which slots have an entry.
+	home  [ir.TempBase][]ir.Val
+	homed []ir.Slot
+	pin   [ir.TempBase]reg // register of a pinned slot, or noReg
+
+	regVal  [16]ir.Val // what a temporary register holds, 0 = free
+	pages   [16]page   // registers that hold a page's place
+	locked  uint16     // registers in use by the current instruction
+	word    int        // next free word of the frame
+	regWord [16]uint16 // where the exit stub saves each register
+
+	i         int32 // current instruction
+	end       int32 // of the current block
+	pc        uint64
+	called    bool   // a helper that may do anything
+	start     int    // offset of the unit
+	unitPC    uint64 // where it begins
+	firstSite uint32
+	runs      []run
+	block     int // current block
+	blockAt   []int
+	jumpsTo   []fixup
+	cold      []stub
+	sides     []side
+	copies    []copyOp
+
+	exitStub, entryStub int
+}
+
+// fixup is a rel32 to be patched with a block's place.
+type fixup struct{ at, block int }
+
+// locKind says where a value is.
+type locKind uint8
+
+const (
+	nowhere locKind = iota
+	inReg           // a temporary register; perhaps in word, too
+	inHome          // in the place of slot
+	inWord          // in a word of the frame
+)
+
+// value is what is known of an ir.Val.
+type value struct {
+	need  int32 // index of the last instruction that needs it; -1 = none
+	uses  uint16
+	word  uint16 // NoWord = none
+	slot  ir.Slot
+	kind  locKind
+	r     reg
+	cand  int16 // slot in whose place it may be computed, -1 = none
+	fused bool  // computed by its user
+	dead  bool  // a Set that another overtakes
+}
+
+// page is a register that holds what to add to addr's page to get the host's,
+// or 0.
+type page struct {
+	addr  ir.Val
+	index uint8
+	size  uint8
+	live  bool
+}
+
+// stub is a cold piece of code to be written behind the unit.
+type stub struct {
+	site  uint32
+	jumps [2]int // rel32s that lead here, 0 = none
+	back  int    // where to go on
+	d     reg    // gets the result, noReg = none
+	lost  uint16 // registers with pages that are not known any more
+	once  bool   // does not come back
+}
+
+// side is what the taken side of a branch does out of line: it writes the
+// pending Sets, copies first..end-1, and goes to another unit.
+type side struct {
+	jump       int
+	first, end int
+	pc, from   uint64
+}
+
+// copyOp is a Set to be written: a register (if r is not noReg), a word (if
+// that is not NoWord) or a constant.
+type copyOp struct {
+	slot, word uint16
+	r          reg
+	k          uint64
+}
+
+// New returns a Compiler.
+func New(cfg Config) *Compiler {
+	c := &Compiler{cfg: cfg}
+	for i := range c.pin {
+		c.pin[i] = noReg
+	}
+	for _, r := range temps {
+		c.regWord[r] = saveWord + uint16(r)
+	}
+	for i, s := range cfg.Slots.Hot {
+		if i == MaxPinned {
+			break
+		}
+		c.pin[s] = pinRegs[i]
+		c.regWord[pinRegs[i]] = uint16(s)
+	}
+	return c
+}
+
+// slotMem is the memory of a word of the frame.
+func slotMem(w uint16) mem { return at(r15, int32(w)*8) }
+
+// Stubs writes the code that all units share to the beginning of buf. Entry
+// is the offset at which generated code is to be entered, to go on at the
+// address in the word OffResume.
+func (c *Compiler) Stubs(buf []byte) (n, entry int) {
+	c.asm = asm{buf: buf}
+	c.exitStub = c.n // called: the return address is where to resume
+	for _, r := range temps {
+		c.rm(opMOVst|wide, r, slotMem(c.regWord[r]))
+	}
+	for i := range c.cfg.Slots.Hot {
+		if i < MaxPinned {
+			c.rm(opMOVst|wide, pinRegs[i], slotMem(c.regWord[pinRegs[i]]))
+		}
+	}
+	c.head(0x58+opcode(rax), 0, 0, 0, false) // POP RAX
+	c.rm(opMOVst|wide, rax, at(r15, offResume))
+	c.rm(0xff, 4, at(r15, offLeave)) // JMP
+	c.entryStub = c.n
+	for i := range c.cfg.Slots.Hot {
+		if i < MaxPinned {
+			c.rm(opMOVload|wide, pinRegs[i], slotMem(c.regWord[pinRegs[i]]))
+		}
+	}
+	for _, r := range temps {
+		c.rm(opMOVload|wide, r, slotMem(c.regWord[r]))
+	}
+	c.rm(0xff, 4, at(r15, offResume))
+	return c.n, c.entryStub
+}
+
+// Compile writes the code of u at buf[off:], where buf is the code memory
+// whose beginning Stubs has written. FirstSite is the number of its first
+// site. A counted unit leaves, as a poll does, before it exceeds the budget.
+// Compile returns how many bytes were written; 0 means that there was no room,
+// or that the unit is too large.
+func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite uint32, counted bool) int {
+	c.u, c.start, c.unitPC, c.firstSite = u, off, pc, firstSite
+	c.buf, c.n = buf, off
+	c.Sites, c.Writes, c.Jumps = c.Sites[:0], c.Writes[:0], c.Jumps[:0]
+	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
+	c.sides, c.copies = c.sides[:0], c.copies[:0]
+	c.word, c.called = spillWord, false
+	c.pages = [16]page{}
+	c.regVal = [16]ir.Val{}
+	for _, s := range c.homed {
+		c.home[s] = c.home[s][:0]
+	}
+	c.homed, c.slots = c.homed[:0], c.slots[:0]
+	c.analyseAll()
+	if counted {
+		c.countDown()
+	}
+	for len(c.blockAt) < len(u.Blocks) {
+		c.blockAt = append(c.blockAt, 0)
+	}
+	for _, r := range c.runs {
+		if !c.run(r) {
+			return 0
+		}
+	}
+	for _, f := range c.jumpsTo {
+		c.patch(f.at, c.blockAt[f.block])
+	}
+	for i := range c.sides {
+		if c.full() {
+			return 0
+		}
+		c.emitSide(&c.sides[i])
+	}
+	for i := range c.cold {
+		if c.full() {
+			return 0
+		}
+		c.emitStub(&c.cold[i])
+	}
+	return c.n - off
+}
+
+// run lowers a run forwards.
+func (c *Compiler) run(r run) bool {
+	b := ir.Block{First: c.u.Blocks[r.first].First, End: c.u.Blocks[r.last].End}
+	c.block, c.blockAt[r.first] = r.first, c.n
+	c.end = int32(b.End)
+	for r := range c.regVal { // what other blocks need is in words
+		if v := c.regVal[r]; v != 0 {
+			c.release(reg(r))
+		}
+	}
+	c.dropPages()
+	for i := b.First; i < b.End; i++ {
+		in, v := &c.u.Insts[i], &c.vals[i]
+		if i == c.u.Blocks[c.block].End { // a branch's other side, which it has done
+			c.block += 2
+			continue
+		}
+		if v.need < 0 && (!in.Op.Keep() || in.Op == ir.Call && !mayExit(in)) || v.fused {
+			continue
+		}
+		if c.full() || c.word > ir.FrameWords-64 {
+			return false
+		}
+		c.i, c.locked = int32(i), 0
+		c.emit(in)
+		c.expire(in)
+	}
+	return true
+}
+
+// expire frees the registers of operands that nobody needs any more.
+func (c *Compiler) expire(in *ir.Inst) {
+	for _, r := range temps {
+		if v := c.regVal[r]; v != 0 && c.val(v).need <= c.i {
+			c.regVal[r] = 0
+			c.val(v).kind = nowhere
+		}
+	}
+}
+
+func (c *Compiler) val(v ir.Val) *value { return &c.vals[v-1] }
+
+// bits is the width of a value.
+func (c *Compiler) bits(v ir.Val) int { return c.u.Inst(v).Type.Bits() }
+
+// origin looks through what does not change the value's representation.
+func (c *Compiler) origin(v ir.Val) ir.Val {
+	for c.u.Inst(v).Op == ir.Zext {
+		v = c.u.Inst(v).Args[0]
+	}
+	return v
+}
+
+func (c *Compiler) constOf(v ir.Val) (uint64, bool) {
+	in := c.u.Inst(c.origin(v))
+	return in.Imm, in.Op == ir.Const
+}
+
+// imm32 returns the constant that v is, if an instruction of the given width
+// can have it as an immediate.
+func (c *Compiler) imm32(v ir.Val, bits int) (int32, bool) {
+	k, ok := c.constOf(v)
+	if !ok {
+		return 0, false
+	}
+	if bits <= 32 {
+		return int32(uint32(k)), true
+	}
+	return int32(k), k == uint64(int64(int32(k)))
+}
+
+// --- words and registers
+
+func (c *Compiler) newWord(n int) uint16 {
+	c.word += n
+	return uint16(c.word - n)
+}
+
+// lock keeps r from being taken until the instruction is done.
+func (c *Compiler) lock(r reg) reg {
+	c.locked |= 1 << r
+	return r
+}
+
+// temp returns a free temporary register, locked.
+func (c *Compiler) temp() reg {
+	best, bestNeed := noReg, int32(-1)
+	for _, r := range temps {
+		if c.locked>>r&1 != 0 {
+			continue
+		}
+		if c.regVal[r] == 0 && !c.pages[r].live {
+			return c.lock(r)
+		}
+		need := int32(1 << 30) // pages go first
+		if v := c.regVal[r]; v != 0 {
+			need = c.val(v).need
+		}
+		if need > bestNeed {
+			best, bestNeed = r, need
+		}
+	}
+	if best == noReg {
+		panic("BUG: amd64: no register is free")
+	}
+	c.evict(best)
+	return c.lock(best)
+}
+
+// take makes the register r free, and locks it. Its value moves elsewhere.
+func (c *Compiler) take(r reg) {
+	if c.regVal[r] != 0 || c.pages[r].live {
+		c.lock(r)
+		c.evict(r)
+	}
+	c.lock(r)
+}
+
+// evict empties a temporary register.
+func (c *Compiler) evict(r reg) {
+	c.pages[r].live = false
+	v := c.regVal[r]
+	if v == 0 {
+		return
+	}
+	p := c.val(v)
+	for _, o := range temps { // another register is cheaper than memory
+		if c.locked>>o&1 == 0 && o != r && c.regVal[o] == 0 && !c.pages[o].live {
+			c.mov(64, o, r)
+			c.regVal[o], c.regVal[r] = v, 0
+			p.r = o
+			return
+		}
+	}
+	c.spill(v)
+	c.regVal[r] = 0
+	p.kind = inWord
+}
+
+// spill makes sure that v, which is in a register, is in a word, too.
+func (c *Compiler) spill(v ir.Val) {
+	p := c.val(v)
+	if p.word == NoWord {
+		p.word = c.newWord(1)
+		c.rm(opMOVst|wide, p.r, slotMem(p.word))
+	}
+}
+
+// release forgets what is in a register at the beginning of a block.
+func (c *Compiler) release(r reg) {
+	p := c.val(c.regVal[r])
+	c.regVal[r] = 0
+	if p.kind = nowhere; p.word != NoWord {
+		p.kind = inWord
+	}
+}
+
+// use returns a register that holds v, locked.
+func (c *Compiler) use(v ir.Val) reg {
+	v = c.origin(v)
+	p := c.val(v)
+	in := c.u.Inst(v)
+	switch {
+	case in.Op == ir.Const:
+		r := c.temp()
+		c.constant(r, in.Imm)
+		return r
+	case p.kind == inReg:
+		return c.lock(p.r)
+	case p.kind == inHome:
+		if r := c.pin[p.slot]; r != noReg {
+			return c.lock(r)
+		}
+		r := c.temp()
+		c.loadWord(r, uint16(p.slot), in.Type)
+		c.settle(v, r)
+		return r
+	case p.kind == inWord:
+		r := c.temp()
+		c.rm(opMOVload|wide, r, slotMem(p.word))
+		p.kind, p.r = inReg, r
+		c.regVal[r] = v
+		return r
+	}
+	panic(fmt.Sprintf("BUG: amd64: v%d (%s) is nowhere", v, in.Op))
+}
+
+// constant loads a constant; the flags are not kept.
+func (c *Compiler) constant(r reg, k uint64) {
+	if k == 0 {
+		c.alu(aluXOR, 32, r, r)
+		return
+	}
+	c.movi(r, k)
+}
+
+// loadWord reads an integer of type t from a word of the frame.
+func (c *Compiler) loadWord(r reg, w uint16, t ir.Type) {
+	switch t {
+	case ir.I8:
+		c.rm(opMOVZX8, r, slotMem(w))
+	case ir.I16:
+		c.rm(opMOVZX16, r, slotMem(w))
+	case ir.I32:
+		c.rm(opMOVload, r, slotMem(w))
+	default:
+		c.rm(opMOVload|wide, r, slotMem(w))
+	}
+}
+
+// settle says that v, until now in a home, is in temporary register r.
+func (c *Compiler) settle(v ir.Val, r reg) {
+	p := c.val(v)
+	p.kind, p.r = inReg, r
+	c.regVal[r] = v
+	c.afterDef(v)
+}
+
+// afterDef puts a value that other blocks need into a word.
+func (c *Compiler) afterDef(v ir.Val) {
+	if c.val(v).need >= c.end && c.u.Inst(v).Type != ir.V128 {
+		c.spill(v)
+	}
+}
+
+// leaves reports whether another block needs the value of instruction i.
+func (c *Compiler) leaves(i int32) bool { return c.vals[i].need >= c.end }
+
+// live notes that the value of instruction i is in s's own place.
+func (c *Compiler) live(i int32, s ir.Slot) {
+	c.vals[i].kind, c.vals[i].slot = inHome, s
+	if len(c.home[s]) == 0 {
+		c.homed = append(c.homed, s)
+	}
+	c.home[s] = append(c.home[s], ir.Val(i+1))
+}
+
+// homeFree reports whether nothing that is in s's place is needed after the
+// current instruction.
+func (c *Compiler) homeFree(s ir.Slot) bool {
+	for _, v := range c.home[s] {
+		if p := c.val(v); p.kind == inHome && p.slot == s && p.need > c.i {
+			return false
+		}
+	}
+	return true
+}
+
+// vacate moves what is in s's place and needed after the current instruction
+// elsewhere.
+func (c *Compiler) vacate(s ir.Slot) {
+	for _, v := range c.home[s] {
+		p := c.val(v)
+		if p.kind != inHome || p.slot != s || p.need <= c.i {
+			continue
+		}
+		t := c.u.Inst(v).Type
+		if t == ir.V128 {
+			p.word = c.newWord(2)
+			c.copy128(p.word, uint16(s))
+			p.kind = inWord
+			continue
+		}
+		r := c.temp()
+		if pr := c.pin[s]; pr != noReg {
+			c.mov(64, r, pr)
+		} else {
+			c.loadWord(r, uint16(s), t)
+		}
+		c.settle(v, r)
+		c.locked &^= 1 << r
+	}
+	c.home[s] = c.home[s][:0]
+}
+
+// copy128 copies two words of the frame.
+func (c *Compiler) copy128(d, s uint16) {
+	c.rm(opMOVUPSl, 0, slotMem(s))
+	c.rm(opMOVUPSs, 0, slotMem(d))
+}
+
+// dest returns the register in which to compute the value of the current
+// instruction. Like is a register that would save a copy, if the value in it
+// is not needed any more; noReg = none.
+func (c *Compiler) dest(like reg) reg {
+	v := &c.vals[c.i]
+	if v.cand >= 0 && c.pin[v.cand] != noReg && !c.leaves(c.i) && c.homeFree(ir.Slot(v.cand)) {
+		s := ir.Slot(v.cand)
+		c.home[s] = c.home[s][:0]
+		c.live(c.i, s)
+		return c.lock(c.pin[s])
+	}
+	if like != noReg && c.isTemp(like) && !c.pages[like].live {
+		o := c.regVal[like]
+		if o == 0 || c.val(o).need <= c.i {
+			if o != 0 {
+				c.val(o).kind = nowhere
+			}
+			c.own(like)
+			return like
+		}
+	}
+	r := c.temp()
+	c.own(r)
+	return r
+}
+
+func (c *Compiler) isTemp(r reg) bool { return c.regWord[r] >= ir.TempBase && r != r15 && r != rsp }
+
+// own says that the current instruction's value is in temporary register r.
+func (c *Compiler) own(r reg) {
+	v := &c.vals[c.i]
+	v.kind, v.r, v.word = inReg, r, NoWord
+	c.regVal[r] = ir.Val(c.i + 1)
+}
+
+// done is called when the current instruction's value is in its register.
+func (c *Compiler) done() { c.afterDef(ir.Val(c.i + 1)) }
+
+// dropPages forgets all places of pages.
+func (c *Compiler) dropPages() {
+	for _, r := range temps {
+		c.pages[r].live = false
+	}
+}

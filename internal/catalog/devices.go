@@ -15,6 +15,7 @@ func Devices() []Entry {
 		{Name: "VGA", Bus: "PCI", Group: "Display", Desc: "VGA with Bochs VBE extensions", Built: true},
 		{Name: "isa-vga", Bus: "ISA", Group: "Display", Desc: "VGA with Bochs VBE extensions", Built: true},
 		{Name: "isa-debug-exit", Bus: "ISA", Group: "Misc", Desc: "a write ends the emulator with status 2n+1", Built: true},
+		{Name: "pvpanic", Bus: "ISA", Group: "Misc", Desc: "the guest says that it has failed", Built: true},
 		{Name: "isa-debugcon", Bus: "ISA", Group: "Misc", Desc: "debug console port", Built: true},
 	}
 	for _, g := range []struct {
@@ -31,7 +32,7 @@ func Devices() []Entry {
 		{"Display", []string{"ati-vga", "bochs-display", "cirrus-vga", "isa-cirrus-vga", "qxl", "qxl-vga", "ramfb", "secondary-vga", "virtio-gpu-pci", "virtio-vga", "vmware-svga"}},
 		{"Sound", []string{"AC97", "adlib", "cs4231a", "ES1370", "gus", "hda-duplex", "hda-micro", "hda-output", "ich9-intel-hda", "intel-hda", "sb16", "usb-audio", "virtio-sound-pci"}},
 		{"Misc", []string{"edu", "hpet", "isa-applesmc", "isa-ipmi-bt", "isa-ipmi-kcs", "ivshmem-plain", "ivshmem-doorbell", "kvmvapic", "loader", "generic-loader", "mc146818rtc", "pc-dimm", "pc-testdev",
-			"pvpanic", "pvpanic-pci", "tpm-crb", "tpm-tis", "vfio-pci", "virtio-balloon-pci", "virtio-balloon", "virtio-crypto-pci", "virtio-iommu-pci", "virtio-mem-pci", "virtio-pmem-pci",
+			"pvpanic-pci", "tpm-crb", "tpm-tis", "vfio-pci", "virtio-balloon-pci", "virtio-balloon", "virtio-crypto-pci", "virtio-iommu-pci", "virtio-mem-pci", "virtio-pmem-pci",
 			"virtio-rng-pci", "virtio-rng", "vmcoreinfo", "vmgenid", "vhost-vsock-pci", "intel-iommu", "ccid-card-passthru", "usb-ccid", "smbus-eeprom", "pci-testdev", "igd-passthrough-i440FX"}},
 		{"Watchdog", []string{"i6300esb", "ib700"}},
 	} {

@@ -145,7 +145,7 @@ func TestDrives(t *testing.T) {
 	if d := parse(t, "-snapshot", "-hda", "x").Drives[0]; !d.Snapshot {
 		t.Error("-snapshot has no effect")
 	}
-	if d := parse(t, "-snapshot", "-drive", "file=x,snapshot=off,cache=none,werror=report").Drives[0]; d.Snapshot || d.Cache != "none" || d.WError != "report" {
+	if d := parse(t, "-snapshot", "-drive", "file=x,snapshot=off,cache=none,werror=report").Drives[0]; d.Snapshot || d.Cache != (Cache{Direct: true}) || d.WError != "report" {
 		t.Error(d)
 	}
 }
@@ -320,7 +320,7 @@ func TestImages(t *testing.T) {
 			t.Errorf("%s: %q", c.file, got)
 		}
 	}
-	if err := checkKernel("k", make([]byte, 4096)); err == nil {
+	if err := checkKernel("k", bytes.NewReader(make([]byte, 4096))); err == nil {
 		t.Error("zeroes are a kernel")
 	}
 }

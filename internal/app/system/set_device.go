@@ -70,17 +70,20 @@ func validID(s string) bool {
 
 // deviceTarget is what the properties of the built-in devices set.
 type deviceTarget struct {
-	drive     Drive
-	driveID   string
-	bus, unit int
-	busName   string
-	exit      DebugExit
-	con       Debugcon
-	chardev   string
-	index     int
-	iobase    uint64
-	irq       uint64
-	vgamem    uint64
+	drive Drive
+	// writeCache is whether the guest finds the drive's write cache on.
+	writeCache *bool
+	driveID    string
+	bus, unit  int
+	busName    string
+	panic      PVPanic
+	exit       DebugExit
+	con        Debugcon
+	chardev    string
+	index      int
+	iobase     uint64
+	irq        uint64
+	vgamem     uint64
 }
 
 // deviceProps declares the properties of a built-in device.
@@ -108,11 +111,36 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		s.Enum("bios-chs-trans", &d.Trans, "none", "lba", "large", "rechs", "auto")
 		s.Enum("werror", &d.WError, "auto", "enospc", "report", "ignore", "stop")
 		s.Enum("rerror", &d.RError, "auto", "report", "ignore", "stop")
-		s.Ignore("write-cache", "share-rw", "lcyls", "lheads", "lsecs", "discard_granularity", "rotation_rate", "wwn", "logical_block_size",
-			"physical_block_size", "min_io_size", "opt_io_size", "backend_defaults")
+		s.Uint("wwn", &d.WWN, 64)
+		s.Func("write-cache", "on|off|auto", func(v string) error {
+			if v == "auto" {
+				return nil
+			}
+			on, err := prop.OnOff(v)
+			t.writeCache = &on
+			return err
+		})
+		for _, size := range []string{"logical_block_size", "physical_block_size"} {
+			s.Func(size, "512", func(v string) error {
+				if v != "512" {
+					return fmt.Errorf("'%s' is not supported yet, 512 is", v)
+				}
+				return nil
+			})
+		}
+		// About other users of the image, and what has no default to change.
+		s.Ignore("share-rw", "backend_defaults")
+		s.NotYet("lcyls", "lheads", "lsecs", "discard_granularity", "rotation_rate", "min_io_size", "opt_io_size")
 	case "isa-debug-exit":
 		u16("iobase", &t.exit.IOBase)
 		s.Int("iosize", &t.exit.IOSize, 1, 4)
+	case "pvpanic":
+		u16("ioport", &t.panic.IOPort)
+		s.Func("events", "<num>", func(v string) error {
+			n, err := prop.Uint(v, 8)
+			t.panic.Events = byte(n) & 3
+			return err
+		})
 	case "isa-debugcon":
 		u16("iobase", &t.con.IOBase)
 		s.String("chardev", &t.con.Chardev)
@@ -128,7 +156,14 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		s.Uint("irq", &t.irq, 4)
 		s.Ignore("wakeup")
 	case "VGA", "isa-vga":
-		s.Uint("vgamem_mb", &t.vgamem, 16)
+		s.Func("vgamem_mb", "<power of two>", func(v string) error {
+			n, err := prop.Uint(v, 16)
+			if err == nil && (n == 0 || n > 512 || n&(n-1) != 0) {
+				err = fmt.Errorf("'%s' is no power of two up to 512", v)
+			}
+			t.vgamem = n
+			return err
+		})
 		s.Ignore("addr", "bus", "romfile", "multifunction", "mmio", "edid", "xres", "yres", "xmax", "ymax", "qemu-extended-regs", "global-vmstate", "refresh_rate", "big-endian-framebuffer")
 	}
 }
@@ -143,6 +178,7 @@ func (p *parser) finishDevices() error {
 		}
 		fail := func(err error) error { return &optError{d.Option, err} }
 		t := deviceTarget{index: -1}
+		t.panic = PVPanic{IOPort: 0x505, Events: 3}
 		t.exit = DebugExit{IOBase: 0x501, IOSize: 2}
 		t.con = Debugcon{IOBase: 0xe9, ReadBack: 0xe9}
 		var s prop.Set
@@ -156,6 +192,11 @@ func (p *parser) finishDevices() error {
 				return fail(errors.New("a second isa-debug-exit is not supported yet"))
 			}
 			c.DebugExit = &t.exit
+		case "pvpanic":
+			if c.PVPanic != nil {
+				return fail(errors.New("there is one pvpanic already"))
+			}
+			c.PVPanic = &t.panic
 		case "isa-debugcon":
 			if t.con.Chardev == "" || c.Chardev(t.con.Chardev) == nil {
 				return fail(noChardev(t.con.Chardev))
@@ -200,7 +241,7 @@ func (p *parser) finishDevices() error {
 			if p.vga != "" && p.vga != "none" || c.VGA == "std" && p.vga == "" && d.Option == "" {
 				return fail(errors.New("a second display adapter is not supported yet; use -vga none with it"))
 			}
-			c.VGA = "std"
+			c.VGA, c.VGAMemory = "std", t.vgamem<<20
 			p.vga = "std"
 		default:
 			c.Devices = append(c.Devices, *d)
@@ -284,6 +325,12 @@ func (p *parser) finishDeviceDrives(take func(kind string, bus, unit int) bool) 
 			dst.Cyls, dst.Heads, dst.Secs = t.drive.Cyls, t.drive.Heads, t.drive.Secs
 		}
 		dst.BootIndex = t.drive.BootIndex
+		if t.drive.WWN != 0 {
+			dst.WWN = t.drive.WWN
+		}
+		if t.writeCache != nil {
+			dst.Cache.Through = !*t.writeCache
+		}
 	}
 	// What no device has taken is not seen by the guest; QEMU says nothing.
 	c.Drives = slices.DeleteFunc(c.Drives, func(d Drive) bool {

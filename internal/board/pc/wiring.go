@@ -18,6 +18,7 @@ import (
 	"rhea/internal/dev/misc/piix4pm"
 	"rhea/internal/dev/misc/port61"
 	"rhea/internal/dev/misc/port92"
+	"rhea/internal/dev/misc/pvpanic"
 	"rhea/internal/dev/pci/i440fx"
 	"rhea/internal/dev/pci/piix3"
 	"rhea/internal/dev/timer/i8254"
@@ -120,7 +121,7 @@ func (m *Machine) legacy() {
 	m.add("isa/i8237", m.DMA)
 
 	nmi := &nmiGate{out: cpu.SetNMI}
-	m.RTC = mc146818.New(mc146818.Config{Env: env, IRQ: m.IRQ(8), NMI: nmi.enable, Now: m.c.Now, Slew: m.c.Slew})
+	m.RTC = mc146818.New(mc146818.Config{Env: env, IRQ: m.IRQ(8), NMI: nmi.enable, Now: m.c.Now, Drift: m.c.Drift, Slew: m.c.Slew})
 	io.Add(0x70, m.RTC.Region())
 	m.add("isa/mc146818", m.RTC)
 
@@ -191,16 +192,21 @@ func (m *Machine) ports() {
 		if at == 0 {
 			at = 0xe9
 		}
-		d := debugcon.New(debugcon.Config{Env: m.env, Port: m.c.Debugcon})
+		d := debugcon.New(debugcon.Config{Env: m.env, Port: m.c.Debugcon, Readback: m.c.DebugconRead})
 		m.Ports.Add(at, d.Region())
 		m.add("isa/debugcon", d)
+	}
+	if m.c.Panic != nil {
+		d := pvpanic.New(pvpanic.Config{Env: m.env, Events: m.c.PanicEvents, Panic: m.c.Panic})
+		m.Ports.Add(m.c.PanicAt, d.Region())
+		m.add("isa/pvpanic", d)
 	}
 	if m.c.DebugExit {
 		at := m.c.DebugExitAt
 		if at == 0 {
 			at = 0x501
 		}
-		d := debugexit.New(debugexit.Config{Env: m.env})
+		d := debugexit.New(debugexit.Config{Env: m.env, Size: m.c.DebugExitSize})
 		m.Ports.Add(at, d.Region())
 		m.add("isa/debugexit", d)
 	}
@@ -211,7 +217,7 @@ func (m *Machine) drive(i int) *ide.DriveConfig {
 	if d == nil {
 		return nil
 	}
-	c := &ide.DriveConfig{Backend: d.Backend, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial, WWN: d.WWN,
+	c := &ide.DriveConfig{Backend: d.Backend, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial, WWN: d.WWN, Firmware: d.Firmware, NoWriteCache: d.NoWriteCache,
 		Cylinders: d.Cylinders, Heads: d.Heads, Sectors: d.Sectors}
 	if c.Serial == "" {
 		c.Serial = fmt.Sprintf("QM%05d", i+1)

@@ -8,6 +8,7 @@ type PC struct {
 	RAMBelow uint64 // end of RAM below 4 GiB: the PCI hole begins there
 	Serial   [4]bool
 	Parallel [3]bool
+	Panic    uint16 // port of the pvpanic device; 0 = none
 	PMBase   uint16 // where the firmware puts the PM registers; 0 = 600h
 	SMBBase  uint16 // and the SMBus's; 0 = 700h
 }
@@ -129,6 +130,12 @@ func (p *PC) isa() term {
 			named("_HID", text("QEMU0002")),
 			named("_STA", integer(11)),
 			named("_CRS", resources(ioPort(0x510, 12)))),
+	}
+	if p.Panic != 0 {
+		parts = append(parts, device("PEVT",
+			named("_HID", text("QEMU0001")),
+			named("_STA", integer(11)),
+			named("_CRS", resources(ioPort(p.Panic, 1)))))
 	}
 	for i, on := range p.Serial {
 		if on {

@@ -110,6 +110,8 @@ const (
 	Guard
 	Call
 
+	Vec
+
 	VConst
 	VMake
 	VLow
@@ -215,6 +217,8 @@ var ops = [numOps]Info{
 	Store: {"store", 2, shStore, effExit | effKeep, "mem"},
 	Guard: {"guard", 1, shGuard, effExit | effKeep, "code"}, // leaves if A is true
 	Call:  {"call", -1, shCall, effExit | effKeep, "helper"},
+
+	Vec: {"vec", -1, shCall, effKeep, "vec"}, // see Vector
 
 	VConst: {"vconst", 0, shConst, effNone, "value"}, // both halves alike
 	VMake:  {"vmake", 2, shVec2, effNone, ""},        // A low, B high

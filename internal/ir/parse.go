@@ -176,6 +176,12 @@ func (p *parser) imm(in *Inst, kind, w string) (err error) {
 			return bad
 		}
 		in.Imm = Field(pos, width)
+	case "vec":
+		v, ok := parseVector(w, p.u.Slots)
+		if !ok {
+			return bad
+		}
+		in.Imm = v.Packed()
 	case "helper":
 		f := strings.Split(w, ".")
 		n, err := strconv.Atoi(strings.TrimPrefix(f[0], "h"))

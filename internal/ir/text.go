@@ -59,6 +59,8 @@ func (u *Unit) format(w *strings.Builder, i int) {
 		if f&NoStop != 0 {
 			w.WriteString(".nostop")
 		}
+	case "vec":
+		put("%s", VectorOf(in.Imm).text(u.Slots))
 	case "block":
 		put("block%d", in.Imm)
 	}

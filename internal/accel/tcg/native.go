@@ -3,6 +3,8 @@ package tcg
 import (
 	"fmt"
 
+	hostcpu "golang.org/x/sys/cpu"
+
 	"rhea/internal/guest"
 	"rhea/internal/ir"
 	"rhea/internal/ir/interp"
@@ -79,7 +81,10 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	cpu.Move(ctx.Frame)
 	slots := cpu.Slots()
-	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: false}
+	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: false, Features: amd64.Features{
+		SSE3: hostcpu.X86.HasSSE3, SSSE3: hostcpu.X86.HasSSSE3, SSE41: hostcpu.X86.HasSSE41, SSE42: hostcpu.X86.HasSSE42,
+		AES: hostcpu.X86.HasAES, PCLMULQDQ: hostcpu.X86.HasPCLMULQDQ,
+	}}
 	for i := range interp.Indexes {
 		cfg.Read = append(cfg.Read, int32(host.OffTables+readTable(i)*8))
 		cfg.Write = append(cfg.Write, int32(host.OffTables+writeTable(i)*8))

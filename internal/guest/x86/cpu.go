@@ -183,6 +183,9 @@ func (c *CPU) SetA20(level bool) {
 // Key implements guest.Translator.
 func (c *CPU) Key() guest.Key {
 	mode := c.mode | c.s.FIgnore*modeFIgnore
+	if c.s.MXCSR&mxMasks != mxMasks {
+		mode |= modeXM
+	}
 	if c.s.Flags&flagRF == 0 {
 		mode &^= modeRF // cleared by the instruction that it was for
 	}

@@ -71,7 +71,6 @@ const (
 	hSSE
 	hMMX
 	hSSEFloat
-	hSignMask
 	hByteMask
 	hStrings
 	hCRC32
@@ -116,6 +115,11 @@ func newSlots() *ir.Slots {
 	name(slotTmp128, "tmp", ir.V128)
 	name(slotTmp64, "tmp2", ir.I64)
 	name(slotTmp64+1, "tmp3", ir.I64)
+	s.FPStatus = slotMXCSR
+	for i := range ir.Slot(8) {
+		s.Vectors = append(s.Vectors, slotXMM+2*i)
+	}
+	s.Vectors = append(s.Vectors, slotTmp128)
 	for i := range ir.Slot(16) {
 		name(slotXMM+2*i, "xmm"+string("0123456789abcdef"[i]), ir.V128)
 	}

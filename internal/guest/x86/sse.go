@@ -106,7 +106,8 @@ type floatOp struct {
 }
 
 // vectorFloat translates an operation of floatOps.
-func vectorFloat(op int, kind floatKind) emitter {
+func vectorFloat(op int, name string, kind floatKind) emitter {
+	vec := vecKind(name)
 	return func(t *tx) {
 		if !t.simd() {
 			return
@@ -121,14 +122,23 @@ func vectorFloat(op int, kind floatKind) emitter {
 		case isVector:
 			dst = xmmSlot(n)
 		}
-		r := t.Call(ir.I64, hSSEFloat, ir.NoStop, t.Const(ir.I64, simdArg(op, dst, src, in.imm)))
-		t.Forget(slotMXCSR)
-		t.Forget(dst)
-		switch kind {
-		case toVector:
-			t.Guard(r, faultCode(vecXM, 0, false))
-		case toReg, toFlags:
-			t.Guard(t.BinImm(ir.Shr, r, 63), faultCode(vecXM, 0, false))
+		var r ir.Val
+		if typ := ir.Void; !t.is(modeXM) {
+			if kind == toReg || kind == toFlags {
+				typ = ir.I64
+			}
+			r = t.vec(typ, vec, hSSEFloat, op, dst, src, 0)
+			t.Forget(slotMXCSR)
+		} else {
+			r = t.Call(ir.I64, hSSEFloat, ir.NoStop, t.Const(ir.I64, simdArg(op, dst, src, in.imm)))
+			t.Forget(slotMXCSR)
+			t.Forget(dst)
+			switch kind {
+			case toVector:
+				t.Guard(r, faultCode(vecXM, 0, false))
+			case toReg, toFlags:
+				t.Guard(t.BinImm(ir.Shr, r, 63), faultCode(vecXM, 0, false))
+			}
 		}
 		switch kind {
 		case toReg:
@@ -283,4 +293,29 @@ func cmpss(u *sseUnit, d, s *lanes, imm uint64) uint64 {
 func cmpsd(u *sseUnit, d, s *lanes, imm uint64) uint64 {
 	d[0] = u.cmp64(d[0], s[0], imm)
 	return 0
+}
+
+// mxcsrChanged ends the unit if LDMXCSR's operand v has changed whether some
+// exception is unmasked.
+func (t *tx) mxcsrChanged(v ir.Val) {
+	want := uint64(mxMasks)
+	if t.is(modeXM) {
+		t.exit(t.next)
+		return
+	}
+	t.leaveUnless(t.CmpImm(ir.Eq, t.BinImm(ir.And, v, want), want))
+}
+
+// leaveUnless leaves for the vCPU loop, behind the current instruction, unless
+// same is true: the mode is another.
+func (t *tx) leaveUnless(same ir.Val) {
+	if t.alone {
+		return
+	}
+	first := len(t.Unit().Blocks)
+	t.Branch(same, first+1, first)
+	t.NewBlock()
+	t.exit(t.next)
+	t.NewBlock()
+	t.cc.known = false
 }

@@ -377,5 +377,6 @@ func emitFxrstor(t *tx) {
 			t.setXMM(i, v)
 		}
 		t.Set(slotMXCSR, mxcsr)
+		t.exit(t.next) // the mode may have changed
 	}
 }

@@ -28,6 +28,8 @@ type Config struct {
 	Jumps int32
 	// BMI2 says that the host has those instructions.
 	BMI2 bool
+	// Features are the host's instructions on vectors.
+	Features Features
 }
 
 // JumpSize is the number of entries of the table of indirect jumps.

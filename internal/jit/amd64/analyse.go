@@ -68,7 +68,9 @@ func (c *Compiler) analyse(b ir.Block) {
 			next := flush
 			if c.setStamp[s] == c.stamp {
 				next = c.nextSet[s]
-				if next <= exit && next < flush {
+				if next < 0 { // see isRead
+					next = ^next
+				} else if next <= exit && next < flush {
 					v.dead = true
 				}
 			}
@@ -93,6 +95,9 @@ func (c *Compiler) analyse(b ir.Block) {
 			c.keepHome(in.Imm, i)
 			continue
 		case in.Op == ir.Call && in.Imm>>32&uint64(ir.Pure) != 0 && v.need < 0:
+			continue
+		case in.Op == ir.Vec:
+			c.analyseVec(in, i)
 			continue
 		}
 		if mayExit(in) {

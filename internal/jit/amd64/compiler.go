@@ -18,6 +18,8 @@ type Compiler struct {
 	Writes []Write
 	Jumps  []Jump
 
+	vec vecCompiler
+
 	vals   []value
 	exitAt []int32 // index of the last instruction at or before that may exit
 
@@ -97,6 +99,7 @@ type stub struct {
 	site  uint32
 	jumps [2]int // rel32s that lead here, 0 = none
 	back  int    // where to go on
+	call  int    // of one that only calls another; 0 = it leaves
 	d     reg    // gets the result, noReg = none
 	lost  uint16 // registers with pages that are not known any more
 	once  bool   // does not come back
@@ -118,6 +121,7 @@ func New(cfg Config) *Compiler {
 		c.pin[s] = pinRegs[i]
 		c.regWord[pinRegs[i]] = uint16(s)
 	}
+	c.initVectors()
 	return c
 }
 
@@ -129,6 +133,7 @@ func slotMem(w uint16) mem { return at(r15, int32(w)*8) }
 // address in the word OffResume.
 func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.asm = asm{buf: buf}
+	c.vectorStubs()
 	c.exitStub = c.n // called: the return address is where to resume
 	for _, r := range temps {
 		c.rm(opMOVst|wide, r, slotMem(c.regWord[r]))
@@ -138,6 +143,7 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 			c.rm(opMOVst|wide, pinRegs[i], slotMem(c.regWord[pinRegs[i]]))
 		}
 	}
+	c.exitLive()
 	c.head(0x58+opcode(rax), 0, 0, 0, false) // POP RAX
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
@@ -160,6 +166,8 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 // Compile returns how many bytes were written; 0 means that there was no room,
 // or that the unit is too large.
 func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite uint32, counted bool) int {
+	u.CallVectors(c.doesVector)
+	c.vec.atSite = c.vec.atSite[:0]
 	c.u, c.start, c.unitPC, c.firstSite = u, off, pc, firstSite
 	c.buf, c.n = buf, off
 	c.Sites, c.Writes, c.Jumps = c.Sites[:0], c.Writes[:0], c.Jumps[:0]
@@ -465,8 +473,7 @@ func (c *Compiler) vacate(s ir.Slot) {
 
 // copy128 copies two words of the frame.
 func (c *Compiler) copy128(d, s uint16) {
-	c.rm(opMOVUPSl, 0, slotMem(s))
-	c.rm(opMOVUPSs, 0, slotMem(d))
+	c.vstore(d, c.vload(s))
 }
 
 // dest returns the register in which to compute the value of the current
@@ -507,8 +514,9 @@ func (c *Compiler) own(r reg) {
 // done is called when the current instruction's value is in its register.
 func (c *Compiler) done() { c.afterDef(ir.Val(c.i + 1)) }
 
-// dropPages forgets all places of pages.
+// dropPages forgets all places of pages, and vectors.
 func (c *Compiler) dropPages() {
+	c.dropVectors()
 	for _, r := range temps {
 		c.pages[r].live = false
 	}

@@ -23,6 +23,7 @@ func (c *Compiler) site(s Site, wb bool) uint32 {
 		c.slots = live
 	}
 	s.NWrites = uint8(len(c.Writes) - int(s.First))
+	c.vec.atSite = append(c.vec.atSite, c.vec.now)
 	c.Sites = append(c.Sites, s)
 	return uint32(len(c.Sites) - 1)
 }
@@ -63,6 +64,10 @@ func (c *Compiler) leaveTo(site uint32) {
 }
 
 func (c *Compiler) emitStub(s *stub) {
+	if s.call != 0 {
+		c.emitCallStub(s)
+		return
+	}
 	for _, j := range s.jumps {
 		if j != 0 {
 			c.here(j)
@@ -75,6 +80,7 @@ func (c *Compiler) emitStub(s *stub) {
 	if s.once {
 		return
 	}
+	c.restoreVectors(s.site)
 	for r := reg(0); r < r15; r++ {
 		if s.lost>>r&1 != 0 {
 			c.alu(aluXOR, 32, r, r)
@@ -181,9 +187,10 @@ func (c *Compiler) load(in *ir.Inst) {
 		st.jumps = c.lookup(r, a, 16, c.cfg.Read[m.Index])
 		s.Args[1] = w
 		st.site, st.lost = c.site(s, true), c.lostPages()
-		c.rm(opMOVUPSl, 0, mem{base: r, index: a})
-		st.back = c.n
-		c.rm(opMOVUPSs, 0, slotMem(w))
+		k := c.vreg(w)
+		c.rm(opMOVUPSl, k, mem{base: r, index: a})
+		c.vstore(w, k)
+		c.vec.atSite[st.site].cached |= c.vec.now.cached // Go has written the words
 		c.after128(&st, w)
 		return
 	}
@@ -227,13 +234,13 @@ func (c *Compiler) store(in *ir.Inst) {
 	if m.Size == 16 {
 		v := c.origin(in.Args[1])
 		w := c.vword(v)
+		x := c.vload(w)
 		a := c.linear(in.Args[0])
 		r := c.temp()
 		st.jumps = c.lookup(r, a, 16, c.cfg.Write[m.Index])
 		s.Args = [2]uint16{c.regWord[a], w}
 		st.site, st.lost = c.site(s, true), c.lostPages()
-		c.rm(opMOVUPSl, 0, slotMem(w))
-		c.rm(opMOVUPSs, 0, mem{base: r, index: a})
+		c.rm(opMOVUPSs, x, mem{base: r, index: a})
 		c.after128(&st, w)
 		return
 	}
@@ -314,6 +321,7 @@ func (c *Compiler) call(in *ir.Inst) {
 	}
 	c.Sites[s].NWrites = uint8(n)
 	c.leaveTo(s)
+	c.dropVectors()
 	if d != noReg {
 		c.rm(opMOVload|wide, d, at(r15, offResult))
 		c.done()

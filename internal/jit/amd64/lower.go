@@ -30,6 +30,8 @@ func (c *Compiler) emit(in *ir.Inst) {
 		c.guard(in)
 	case ir.Call:
 		c.call(in)
+	case ir.Vec:
+		c.vecOp(in)
 	case ir.Jump:
 		c.jump(in)
 	case ir.Branch:
@@ -50,6 +52,9 @@ func (c *Compiler) emit(in *ir.Inst) {
 
 func (c *Compiler) get(in *ir.Inst) {
 	s := ir.Slot(in.Imm)
+	if s == c.vec.fpStatus {
+		c.getStatus()
+	}
 	if c.pend[s] != 0 { // only in units that no Builder made
 		c.flush()
 	}
@@ -82,6 +87,9 @@ func (c *Compiler) set(in *ir.Inst) {
 	}
 	s, v := ir.Slot(in.Imm), c.origin(in.Args[0])
 	p := c.val(v)
+	if s == c.vec.fpStatus {
+		c.setStatus()
+	}
 	if p.kind == inHome && p.slot == s {
 		if c.pend[s] != 0 {
 			c.pend[s] = 0
@@ -169,8 +177,7 @@ func (c *Compiler) write(w uint16, v ir.Val) {
 	case in.Op == ir.Const:
 		c.writeConst(w, in.Imm)
 	case in.Op == ir.VConst:
-		c.writeConst(w, in.Imm)
-		c.writeConst(w+1, in.Imm)
+		c.vconst(w, in.Imm)
 	case in.Type == ir.V128:
 		if s := c.vword(v); s != w {
 			c.copy128(w, s)
@@ -965,10 +972,7 @@ func (c *Compiler) vdest(avoid ...uint16) uint16 {
 func (c *Compiler) vector(in *ir.Inst) {
 	switch in.Op {
 	case ir.VMake:
-		lo, hi := c.use(in.Args[0]), c.use(in.Args[1])
-		d := c.vdest()
-		c.rm(opMOVst|wide, lo, slotMem(d))
-		c.rm(opMOVst|wide, hi, slotMem(d+1))
+		c.vmake(in)
 	case ir.VLow, ir.VHigh:
 		w := c.vword(in.Args[0])
 		if in.Op == ir.VHigh {

@@ -133,7 +133,6 @@ func slotMem(w uint16) mem { return at(r15, int32(w)*8) }
 // address in the word OffResume.
 func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.asm = asm{buf: buf}
-	c.vectorStubs()
 	c.exitStub = c.n // called: the return address is where to resume
 	for _, r := range temps {
 		c.rm(opMOVst|wide, r, slotMem(c.regWord[r]))
@@ -147,6 +146,7 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.head(0x58+opcode(rax), 0, 0, 0, false) // POP RAX
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
+	c.vectorStubs()
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
 		if i < MaxPinned {

@@ -336,6 +336,10 @@ func (c *Compiler) vsource(v *ir.Vector, e *vecEnc) (r reg, m mem) {
 			c.rr(opMOVAPS, vtemp2, vcopy)
 			r = vtemp2
 		}
+		if v.Kind.Flags()&(ir.VecSrc64|ir.VecDst64) == ir.VecSrc64|ir.VecDst64 { // the high half must raise nothing
+			c.rr(opMOVQl, vtemp2, r)
+			r = vtemp2
+		}
 		return r, mem{}
 	}
 	if e.how&smallMem != 0 {
@@ -420,6 +424,10 @@ func (c *Compiler) vecInsn(v *ir.Vector, e *vecEnc, d, r reg, m mem) {
 func (c *Compiler) vecResult(v *ir.Vector, e *vecEnc) {
 	if e.how&compares != 0 {
 		x := c.vload(uint16(v.Dst))
+		if x == vcopy {
+			c.rr(opMOVAPS, vtemp, x)
+			x = vtemp
+		}
 		r, m := c.vsource(v, e)
 		c.take(rax)
 		if r != noReg {

@@ -430,6 +430,7 @@ func (c *Compiler) vecResult(v *ir.Vector, e *vecEnc) {
 		}
 		r, m := c.vsource(v, e)
 		c.take(rax)
+		c.alu(aluXOR, 32, rax, rax) // or LAHF would wait for what is there
 		if r != noReg {
 			c.rr(e.op, x, r)
 		} else {

@@ -41,6 +41,8 @@ type Slots struct {
 	// FPStatus is the control and status word of vector arithmetic, in the
 	// form of SSE's MXCSR; 0 = none.
 	FPStatus Slot
+	// Stack is the guest's x87, if it has one.
+	Stack Stack
 }
 
 // Find returns the slot called name.

@@ -65,6 +65,7 @@ const (
 	hInvlpg
 	hX87
 	hX87Store
+	hX87StoreAll
 	hX87Control
 	hX87Image
 	hX87Put
@@ -116,6 +117,7 @@ func newSlots() *ir.Slots {
 	name(slotTmp64, "tmp2", ir.I64)
 	name(slotTmp64+1, "tmp3", ir.I64)
 	s.FPStatus = slotMXCSR
+	s.Stack = ir.Stack{Regs: slotFPR, Top: slotFTop, Control: slotFCW, Status: slotFSW, Tags: slotFTW}
 	for i := range ir.Slot(8) {
 		s.Vectors = append(s.Vectors, slotXMM+2*i)
 	}

@@ -281,8 +281,11 @@ func emitLdmxcsr(t *tx) {
 	}
 	v := t.Conv(ir.I64, t.read(0), false)
 	t.checkMXCSR(v)
+	t.guardMasks(v)
 	t.Set(slotMXCSR, v)
-	t.mxcsrChanged(v)
+	if t.is(modeXM) {
+		t.exit(t.next) // the mode may have changed
+	}
 }
 
 // checkMXCSR raises #GP(0) for reserved bits (SDM vol. 1, 10.2.3).

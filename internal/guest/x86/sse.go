@@ -295,27 +295,9 @@ func cmpsd(u *sseUnit, d, s *lanes, imm uint64) uint64 {
 	return 0
 }
 
-// mxcsrChanged ends the unit if LDMXCSR's operand v has changed whether some
-// exception is unmasked.
-func (t *tx) mxcsrChanged(v ir.Val) {
-	want := uint64(mxMasks)
-	if t.is(modeXM) {
-		t.exit(t.next)
-		return
+// guardMasks precedes LDMXCSR of v, which must not unmask anything here.
+func (t *tx) guardMasks(v ir.Val) {
+	if !t.is(modeXM) {
+		t.Guard(t.CmpImm(ir.Ne, t.BinImm(ir.And, v, mxMasks), mxMasks), faultCode(guardUnmasks, 0, false))
 	}
-	t.leaveUnless(t.CmpImm(ir.Eq, t.BinImm(ir.And, v, want), want))
-}
-
-// leaveUnless leaves for the vCPU loop, behind the current instruction, unless
-// same is true: the mode is another.
-func (t *tx) leaveUnless(same ir.Val) {
-	if t.alone {
-		return
-	}
-	first := len(t.Unit().Blocks)
-	t.Branch(same, first+1, first)
-	t.NewBlock()
-	t.exit(t.next)
-	t.NewBlock()
-	t.cc.known = false
 }

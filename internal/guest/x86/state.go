@@ -212,6 +212,7 @@ const (
 	modeSegPos = 20
 
 	modeXM = 1 << 32 // some SSE exception is unmasked: CPU.Key
+	modeFM = 1 << 33 // an x87 exception is unmasked, or one is pending
 )
 
 func modeZero(seg int) uint64 { return 1 << (modeSegPos + 2*seg) }

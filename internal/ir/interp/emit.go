@@ -399,6 +399,14 @@ func (l *Lowerer) load(in *ir.Inst, i int) {
 	if indexed {
 		o.code += opLdX8 - opLd8
 	}
+	if m := ir.MemOf(in.Imm); m.Probe {
+		if !indexed {
+			o.c = zeroWord
+		}
+		o.code, o.a = opProbe, uint16(m.Size)
+		l.add(o)
+		return
+	}
 	o.a = l.dest(i)
 	l.add(o)
 }

@@ -65,6 +65,7 @@ const (
 	opEval2
 	opVMake
 
+	opProbe
 	opLd8
 	opLd16
 	opLd32

@@ -99,6 +99,9 @@ func (c *Compiler) analyse(b ir.Block) {
 		case in.Op == ir.Vec:
 			c.analyseVec(in, i)
 			continue
+		case in.Op == ir.FPU:
+			c.analyseStackOp(in, i)
+			continue
 		}
 		if mayExit(in) {
 			exit = i

@@ -19,6 +19,7 @@ type Compiler struct {
 	Jumps  []Jump
 
 	vec vecCompiler
+	fpu stackCompiler
 
 	vals   []value
 	exitAt []int32 // index of the last instruction at or before that may exit
@@ -57,6 +58,10 @@ type Compiler struct {
 	cold      []stub
 
 	exitStub, entryStub int
+
+	// SyncStub is where to enter generated code to have the state of the x87
+	// put into the frame (OffResident).
+	SyncStub int
 }
 
 // fixup is a rel32 to be patched with a block's place.
@@ -96,13 +101,14 @@ type page struct {
 
 // stub is a cold piece of code to be written behind the unit.
 type stub struct {
-	site  uint32
-	jumps [2]int // rel32s that lead here, 0 = none
-	back  int    // where to go on
-	call  int    // of one that only calls another; 0 = it leaves
-	d     reg    // gets the result, noReg = none
-	lost  uint16 // registers with pages that are not known any more
-	once  bool   // does not come back
+	site    uint32
+	jumps   [2]int // rel32s that lead here, 0 = none
+	back    int    // where to go on
+	vectors uint16 // registers of vectors that it loses
+	call    int    // of one that only calls another; 0 = it leaves
+	d       reg    // gets the result, noReg = none
+	lost    uint16 // registers with pages that are not known any more
+	once    bool   // does not come back
 }
 
 // New returns a Compiler.
@@ -147,6 +153,7 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
 	c.vectorStubs()
+	c.SyncStub = c.stackStubs()
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
 		if i < MaxPinned {
@@ -167,6 +174,7 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 // or that the unit is too large.
 func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite uint32, counted bool) int {
 	u.CallVectors(c.doesVector)
+	u.CallStackOps(c.doesStackOp)
 	c.vec.atSite = c.vec.atSite[:0]
 	c.u, c.start, c.unitPC, c.firstSite = u, off, pc, firstSite
 	c.buf, c.n = buf, off
@@ -517,6 +525,7 @@ func (c *Compiler) done() { c.afterDef(ir.Val(c.i + 1)) }
 // dropPages forgets all places of pages, and vectors.
 func (c *Compiler) dropPages() {
 	c.dropVectors()
+	c.fpu.now = stackUnknown
 	for _, r := range temps {
 		c.pages[r].live = false
 	}

@@ -179,7 +179,7 @@ func log2(n int) int {
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
 	a := c.linear(in.Args[0])
-	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Args: [2]uint16{c.regWord[a], NoWord}}
+	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Probe: m.Probe, Args: [2]uint16{c.regWord[a], NoWord}}
 	st := stub{d: noReg}
 	if m.Size == 16 {
 		w := c.vdest()
@@ -201,7 +201,9 @@ func (c *Compiler) load(in *ir.Inst) {
 		lost := c.lostPages()
 		st.jumps = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
 		st.site, st.d, st.lost = c.site(s, true), d, lost
-		c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
+		if !m.Probe {
+			c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
+		}
 		st.back = c.n
 		if d != r && c.regVal[r] == 0 {
 			c.pages[r] = page{addr: in.Args[0], index: uint8(m.Index), size: uint8(m.Size), live: true}
@@ -311,7 +313,7 @@ func (c *Compiler) call(in *ir.Inst) {
 	if in.Type != ir.Void && c.vals[c.i].need >= 0 {
 		d = c.dest(noReg)
 	}
-	s := c.site(Site{Kind: Call, Imm: uint64(id), Pure: flags&(ir.Pure|ir.NoStop) != 0, NWrites: uint8(n)}, false)
+	s := c.site(Site{Kind: Call, Imm: uint64(id), Pure: flags&(ir.Pure|ir.NoStop) != 0, KeepsStack: flags&(ir.Pure|ir.KeepsStack) != 0, NWrites: uint8(n)}, false)
 	for j := range n {
 		if k, ok := c.constOf(in.Args[j]); ok {
 			c.Writes = append(c.Writes, Write{Src: NoWord, Val: k})

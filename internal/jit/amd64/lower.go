@@ -32,6 +32,8 @@ func (c *Compiler) emit(in *ir.Inst) {
 		c.call(in)
 	case ir.Vec:
 		c.vecOp(in)
+	case ir.FPU:
+		c.stackOp(in)
 	case ir.Jump:
 		c.jump(in)
 	case ir.Branch:
@@ -54,6 +56,9 @@ func (c *Compiler) get(in *ir.Inst) {
 	s := ir.Slot(in.Imm)
 	if s == c.vec.fpStatus {
 		c.getStatus()
+	}
+	if c.cfg.Slots.Stack.Has(s) {
+		c.toFrame()
 	}
 	if c.pend[s] != 0 { // only in units that no Builder made
 		c.flush()
@@ -89,6 +94,9 @@ func (c *Compiler) set(in *ir.Inst) {
 	p := c.val(v)
 	if s == c.vec.fpStatus {
 		c.setStatus()
+	}
+	if c.cfg.Slots.Stack.Has(s) {
+		c.toFrame()
 	}
 	if p.kind == inHome && p.slot == s {
 		if c.pend[s] != 0 {

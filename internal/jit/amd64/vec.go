@@ -306,6 +306,11 @@ func (c *Compiler) ensureLive() {
 func (c *Compiler) emitCallStub(s *stub) {
 	c.here(s.jumps[0])
 	c.patch(c.callRel(), s.call)
+	for i, slot := range c.cfg.Slots.Vectors {
+		if s.vectors>>i&1 != 0 {
+			c.rm(opMOVUPSl, reg(i), slotMem(uint16(slot)))
+		}
+	}
 	c.patch(c.jmp(), s.back)
 }
 
@@ -356,6 +361,9 @@ func (c *Compiler) vecOp(in *ir.Inst) {
 	flags := v.Kind.Flags()
 	if flags&ir.VecFP != 0 {
 		c.ensureLive()
+	}
+	if c.cfg.Slots.Stack.Has(v.Src) || c.cfg.Slots.Stack.Has(v.Dst) {
+		c.toFrame()
 	}
 	c.flushSlots(v.Src, v.Dst)
 	if e.how&(toInt|compares) != 0 {

@@ -2,7 +2,9 @@
 #
 #   make demo    boots the Debian installer on this terminal (Ctrl-A x ends it)
 #   make test    all tests; guests and vectors that are not there are skipped
-#   make bench   the benchmarks
+#   make bench   side by side with QEMU's TCG (docs/PERFORMANCE.md); BENCH="-rows boot -n 1" and the like
+#   make bench-go  the Go benchmarks
+#   make fuzz    random programs in all engines, FUZZ=10e6 guest instructions or more in each
 #   make build   ./rhea
 #   make deps    the firmware and guests of demo and test, from Debian packages
 
@@ -14,7 +16,7 @@ PACKAGES = seabios vgabios bochsbios debian-installer-12-netboot-i386 grub-pc-bi
 
 INSTALLER ?= /usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
 
-.PHONY: all build demo test bench deps clean
+.PHONY: all build demo test bench bench-go fuzz deps clean
 
 all: build
 
@@ -33,8 +35,19 @@ test: deps
 	$(GO) vet ./...
 	$(GO) test -timeout 120m ./...
 
-bench:
+# The tool names what is missing; it makes its own guests from Debian packages (~/.cache/rhea-bench).
+bench: build
+	$(GO) run ./tools/bench $(BENCH)
+
+bench-go:
 	$(GO) test -run '^$$' -bench . -benchtime 3s ./...
+
+# The same programs each time; SEED=N begins elsewhere. For go's own fuzzer:
+# go test -fuzz FuzzEngines ./internal/accel/tcg
+FUZZ ?= 10e6
+SEED ?= 0
+fuzz:
+	RHEA_FUZZ=$(FUZZ) RHEA_FUZZ_SEED=$(SEED) $(GO) test -count 1 -v -timeout 12h -run TestEnginesAgree ./internal/accel/tcg
 
 deps:
 	@PACKAGES="$(PACKAGES)" INSTALLER="$(INSTALLER)" sh tools/deps.sh -optional

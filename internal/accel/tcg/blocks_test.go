@@ -26,7 +26,9 @@ func (r *rig) outcome() string {
 // instruction at a time: registers, flags, memory and exceptions must agree.
 // What units do beyond single instructions (values kept between them, flags
 // left out, write-back at faults) has no other judge.
-func TestBlocksEqualSteps(t *testing.T) {
+func TestBlocksEqualSteps(t *testing.T) { eachEngine(t, testBlocksEqualSteps) }
+
+func testBlocksEqualSteps(t *testing.T) {
 	t.Run("integer", func(t *testing.T) { blocksEqualSteps(t, vectorPool(t, "int32"), nil) })
 	t.Run("fpu", func(t *testing.T) {
 		pool := vectorPool(t, "sse")

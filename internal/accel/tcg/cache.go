@@ -79,7 +79,8 @@ type cache struct {
 	watched map[*mem.RAM]bool
 
 	flushes int
-	dropped func(*unit) // is told of units that are dropped one by one
+	dropped func(*unit) // is told of units that are dropped one by one,
+	cleared func()      // and that all are
 }
 
 type written struct {
@@ -104,13 +105,13 @@ func (c *cache) clear() {
 	c.pages = make(map[place]*codePage)
 	c.size = 0
 	c.flushes++
+	if c.cleared != nil {
+		c.cleared()
+	}
 }
 
 // add enters u; it returns the pages that were not watched before.
 func (c *cache) add(u *unit) (fresh []place) {
-	if c.size > c.limit {
-		c.clear()
-	}
 	c.units[u.cacheKey()] = u
 	c.size += u.bytes()
 	u.valid = true

@@ -237,7 +237,9 @@ func hex32(v uint32) string { return strconv.FormatUint(uint64(v), 16) }
 
 // TestEE runs the arithmetic of test386.asm's stage EE, as far as the vectors
 // have its reference output.
-func TestEE(t *testing.T) {
+func TestEE(t *testing.T) { eachEngine(t, testEE) }
+
+func testEE(t *testing.T) {
 	s := vectorFile(t, "386/ee.txt.gz")
 	r := newProtectedRig(t, "max")
 	total, passed := 0, 0

@@ -11,7 +11,9 @@ import (
 
 // BenchmarkFPU gives the time of one instruction in a loop of 64, and of what
 // the interpreter does with one that needs no helper (PXOR, ADD).
-func BenchmarkFPU(b *testing.B) {
+func BenchmarkFPU(b *testing.B) { benchEngines(b, benchmarkFPU) }
+
+func benchmarkFPU(b *testing.B) {
 	for _, x := range []struct{ name, code string }{
 		{"ADD", "01c8"}, {"PXOR", "660fefc1"}, {"MOVAPS", "0f2803"}, {"PADDB", "660ffcc1"}, {"PMADDWD", "660ff5c1"},
 		{"MMX PADDB", "0ffcc1"}, {"MMX PADDUSB", "0fdcc1"}, {"PSHUFD", "660f70c11b"}, {"PUNPCKLBW", "660f60c1"},

@@ -81,7 +81,9 @@ func fpuOf(s *x86.State, pointers, sse bool) string {
 	return b.String()
 }
 
-func TestX87Images(t *testing.T) {
+func TestX87Images(t *testing.T) { eachEngine(t, testX87Images) }
+
+func testX87Images(t *testing.T) {
 	r := newProtectedRig(t, "max")
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, x := range []struct {
@@ -124,7 +126,9 @@ func TestX87Images(t *testing.T) {
 	}
 }
 
-func TestX87Formats(t *testing.T) {
+func TestX87Formats(t *testing.T) { eachEngine(t, testX87Formats) }
+
+func testX87Formats(t *testing.T) {
 	set := func(s *x86.State) {
 		s.FPR = [8][2]uint64{{1 << 63, 0x3fff}, {}, {1, 0}, {1 << 63, 0x7fff}, {1, 0x3fff}}
 		s.FTW, s.FTop = 0x1f, 6
@@ -186,7 +190,9 @@ func TestX87Formats(t *testing.T) {
 	}
 }
 
-func TestX87Exceptions(t *testing.T) {
+func TestX87Exceptions(t *testing.T) { eachEngine(t, testX87Exceptions) }
+
+func testX87Exceptions(t *testing.T) {
 	r := newProtectedRig(t, "max")
 	s := r.cpu.Registers()
 	unmask := func(bit uint64) func(*x86.State) { return func(s *x86.State) { s.FCW &^= bit } }
@@ -259,7 +265,9 @@ func TestX87Exceptions(t *testing.T) {
 }
 
 // TestFERR: with CR0.NE clear an x87 error is an interrupt of the board's.
-func TestFERR(t *testing.T) {
+func TestFERR(t *testing.T) { eachEngine(t, testFERR) }
+
+func testFERR(t *testing.T) {
 	r := newProtectedRig(t, "max")
 	s := r.cpu.Registers()
 	var levels []bool
@@ -286,7 +294,9 @@ func TestFERR(t *testing.T) {
 	}
 }
 
-func TestFPUAvailable(t *testing.T) {
+func TestFPUAvailable(t *testing.T) { eachEngine(t, testFPUAvailable) }
+
+func testFPUAvailable(t *testing.T) {
 	const ts, em, mp = 8, 4, 2
 	r := newProtectedRig(t, "max")
 	for _, x := range []struct {
@@ -339,7 +349,9 @@ func TestFPUAvailable(t *testing.T) {
 	}
 }
 
-func TestSSEExceptions(t *testing.T) {
+func TestSSEExceptions(t *testing.T) { eachEngine(t, testSSEExceptions) }
+
+func testSSEExceptions(t *testing.T) {
 	r := newProtectedRig(t, "max")
 	s := r.cpu.Registers()
 	f32 := func(a, b float32) uint64 { return uint64(math.Float32bits(a)) | uint64(math.Float32bits(b))<<32 }
@@ -410,7 +422,9 @@ func TestSSEExceptions(t *testing.T) {
 // register forms' operands MM0, MM1, XMM0, XMM1, EAX; memory at EBX or EDI), then
 // before it MM0 MM1 XMM0 XMM1 MXCSR memory EAX, and behind "=" MM0 XMM0 MXCSR
 // memory EAX.
-func TestMMX(t *testing.T) {
+func TestMMX(t *testing.T) { eachEngine(t, testMMX) }
+
+func testMMX(t *testing.T) {
 	f, err := os.Open("testdata/mmx.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -481,7 +495,9 @@ func TestMMX(t *testing.T) {
 }
 
 // TestRandomOpcodes: whatever follows these opcodes, nothing panics.
-func TestRandomOpcodes(t *testing.T) {
+func TestRandomOpcodes(t *testing.T) { eachEngine(t, testRandomOpcodes) }
+
+func testRandomOpcodes(t *testing.T) {
 	r := newProtectedRig(t, "max")
 	rnd := rand.New(rand.NewPCG(7, 8))
 	prefixes := []string{"", "66", "f3", "f2", "67", "66f2", "f0", "64"}

@@ -156,7 +156,9 @@ func gkbench() string {
 
 // BenchmarkGkbench runs the parts of the guests' benchmark program, which
 // checks its own results, and reports millions of guest instructions a second.
-func BenchmarkGkbench(b *testing.B) {
+func BenchmarkGkbench(b *testing.B) { benchEngines(b, benchmarkGkbench) }
+
+func benchmarkGkbench(b *testing.B) {
 	for _, part := range []string{"sieve", "mix", "mem", "sort", "call", "int64", "matmul", "fpgen", "conv"} {
 		b.Run(part, func(b *testing.B) {
 			var n uint64
@@ -164,6 +166,9 @@ func BenchmarkGkbench(b *testing.B) {
 				p := newBare(b, gkbench(), "1", part)
 				p.run(b)
 				n += p.vcpu.Count()
+				if testing.Verbose() {
+					b.Log(p.vcpu.Stats())
+				}
 			}
 			b.ReportMetric(float64(n)/1e6/b.Elapsed().Seconds(), "MIPS")
 		})
@@ -171,4 +176,6 @@ func BenchmarkGkbench(b *testing.B) {
 }
 
 // All its checksums, x87 ones among them, are right.
-func TestGkbench(t *testing.T) { newBare(t, gkbench(), "1").run(t) }
+func TestGkbench(t *testing.T) {
+	eachEngine(t, func(t *testing.T) { newBare(t, gkbench(), "1").run(t) })
+}

@@ -58,6 +58,11 @@ type coder struct {
 	mode     guest.Key // that the tag word is set for
 
 	buf [16]uint64
+
+	// Exits counts how often generated code was left, by kind of site, and
+	// calls by helper.
+	exits [amd64.NumKinds]uint64
+	calls []uint64
 }
 
 // Layout of a context's tables, in words.
@@ -93,7 +98,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	n := &coder{
 		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
-		helpers: cpu.Helpers(), contexts: map[guest.Key]uint32{},
+		helpers: cpu.Helpers(), contexts: map[guest.Key]uint32{}, calls: make([]uint64, len(cpu.Helpers())),
 	}
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
@@ -229,8 +234,7 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 		if try > 0 || n.next == n.first {
 			return false
 		}
-		v.cache.clear() // and with it all units
-		n.reset()
+		v.cache.clear()
 	}
 }
 
@@ -305,6 +309,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			continue
 		}
 		s := &n.sites[id]
+		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
 			if !n.load(v, s) {
@@ -315,6 +320,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 				return nil
 			}
 		case amd64.Call:
+			n.calls[s.Imm]++
 			n.frame[n.pc] = s.PC
 			if !s.KeepsStack {
 				n.syncStack()
@@ -484,6 +490,15 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		}
 	}
 	return next, nil
+}
+
+// Stats describes what the translator has done, for people.
+func (v *VCPU) Stats() string {
+	n := v.n
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprintf("units %d code %d sites %d exits %v calls %v", len(n.units), n.next, len(n.sites), n.exits, n.calls)
 }
 
 // logCode logs a unit's machine code.

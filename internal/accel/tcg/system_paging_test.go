@@ -232,7 +232,9 @@ func TestPaging(t *testing.T) {
 	})
 }
 
-func TestA20(t *testing.T) {
+func TestA20(t *testing.T) { eachEngine(t, testA20) }
+
+func testA20(t *testing.T) {
 	runSysTests(t, []sysTest{{name: "wrap", want: "int20@a int21@b", code: `mov dword [0x100200], 1
 		int 0x20
 		a: mov dword [0x100204], 2

@@ -340,20 +340,23 @@ func (s *sysRig) check(state string) (bad []string) {
 	return bad
 }
 
+// test runs the program freely and step by step.
+func (x *sysTest) test(t *testing.T) {
+	for _, single := range []bool{false, true} {
+		s := newSysRig(t, x)
+		if got := s.run(x, single); got != x.want {
+			t.Errorf("single %v: events\n\t%s\nwant\n\t%s", single, got, x.want)
+		}
+		for _, b := range s.check(x.state) {
+			t.Errorf("single %v: %s", single, b)
+		}
+	}
+}
+
 func runSysTests(t *testing.T, tests []sysTest) {
 	for i := range tests {
 		x := &tests[i]
-		t.Run(x.name, func(t *testing.T) {
-			for _, single := range []bool{false, true} {
-				s := newSysRig(t, x)
-				if got := s.run(x, single); got != x.want {
-					t.Errorf("single %v: events\n\t%s\nwant\n\t%s", single, got, x.want)
-				}
-				for _, b := range s.check(x.state) {
-					t.Errorf("single %v: %s", single, b)
-				}
-			}
-		})
+		t.Run(x.name, func(t *testing.T) { eachEngine(t, x.test) })
 	}
 }
 

@@ -84,7 +84,7 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v.m = interp.NewMachine(cpu.Frame(), cpu.Slots(), v)
 	v.cache = newCache(t.cfg.CacheSize, v.Wake)
 	if v.n != nil {
-		v.cache.dropped = v.n.drop
+		v.cache.dropped, v.cache.cleared = v.n.drop, v.n.reset
 	}
 	v.watchSpace(space)
 	cpu.Attach(v)
@@ -395,6 +395,9 @@ const maxInsns = 64
 
 // translate makes a unit; keep says that it was entered in the cache.
 func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *guest.Fault) {
+	if v.cache.size > v.cache.limit {
+		v.cache.clear()
+	}
 	v.builder.Start(&v.ir)
 	if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
 		return nil, false, fault

@@ -285,7 +285,9 @@ func opByte(op string) int {
 	return int(n)
 }
 
-func TestVectors286(t *testing.T) {
+func TestVectors286(t *testing.T) { eachEngine(t, testVectors286) }
+
+func testVectors286(t *testing.T) {
 	r := newRealRig(t)
 	x87 := r.hasX87()
 	runVectors16(t, r, "286/vectors.jsonl.gz", true, func(op string, v *vector16) string {
@@ -337,7 +339,9 @@ func (v *vector16) word32(at int) string {
 	return "00000000"
 }
 
-func TestVectors8086(t *testing.T) {
+func TestVectors8086(t *testing.T) { eachEngine(t, testVectors8086) }
+
+func testVectors8086(t *testing.T) {
 	r := newRealRig(t)
 	r.cpu.SetA20(false) // addresses wrap at 1 MiB
 	runVectors16(t, r, "8086/vectors.jsonl.gz", false, func(op string, v *vector16) string {

@@ -61,6 +61,11 @@ func newRig(t testing.TB, model string, ram uint64) *rig { return newRigAt(t, mo
 
 // newRigAt is newRig with other ports than those of the rig.
 func newRigAt(t testing.TB, model string, ram uint64, ports mem.MMIO) *rig {
+	return newRigEngine(t, engineOf(t), model, ram, ports)
+}
+
+// newRigEngine is newRigAt with an engine by name.
+func newRigEngine(t testing.TB, engine, model string, ram uint64, ports mem.MMIO) *rig {
 	m, err := x86.ParseModel(model)
 	if err != nil {
 		t.Fatal(err)
@@ -82,9 +87,7 @@ func newRigAt(t testing.TB, model string, ram uint64, ports mem.MMIO) *rig {
 		}
 	}})
 	cfg := tcg.Config{Lock: &r.lock, IO: mem.NewSpace("io", io, nil)}
-	if os.Getenv("ENGINE") == "interp" {
-		cfg.Engine = tcg.Interpreter
-	}
+	setEngine(&cfg, engine)
 	if r.vcpu, err = tcg.New(cfg).NewCPU(r.cpu, r.space); err != nil {
 		t.Fatal(err)
 	}
@@ -326,6 +329,10 @@ func (r *rig) check(t testing.TB, v *vector386) string {
 }
 
 func runVectors386(t *testing.T, file string) {
+	eachEngine(t, func(t *testing.T) { testVectors386(t, file) })
+}
+
+func testVectors386(t *testing.T, file string) {
 	s := vectorFile(t, "386/"+file)
 	r := newProtectedRig(t, "max")
 	var total, passed, totalQ, passedQ int

@@ -91,6 +91,9 @@ func newSlots() *ir.Slots {
 	name(slotCCDst, "cc_dst", ir.I64)
 	name(slotCCSrc, "cc_src", ir.I64)
 	name(slotCCAux, "cc_aux", ir.I64)
+	name(slotCCInc, "cc_inc", ir.I64)
+	name(slotCCRot, "cc_rot", ir.I64)
+	name(slotCCCarry, "cc_carry", ir.I64)
 	name(slotDF, "df", ir.I32)
 	name(slotFlags, "eflags", ir.I64)
 	name(slotShadow, "shadow", ir.I64)
@@ -181,7 +184,7 @@ func (c *CPU) helperTable() []guest.Helper {
 		c.Raise(faultOf(code))
 		return 0, true
 	}
-	h[hFlags] = func(op, dst, src uint64) (uint64, bool) { return arith(op, dst, src, 0), false }
+	h[hFlags] = func(op, dst, src uint64) (uint64, bool) { return arithBase(op, dst, src, 0), false }
 	h[hFlagsState] = func(_, _, _ uint64) (uint64, bool) {
 		f := c.arithFlags()
 		c.setArith(f)

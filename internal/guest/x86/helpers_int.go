@@ -66,7 +66,7 @@ func shiftDouble(xy, arg, f uint64) (uint64, bool) {
 		cf = wide >> (n - 1) & 1
 	}
 	of := (r ^ x) >> (bits - 1) & 1
-	lazy := arith(ccLogic+log2(int(bits/8)), r, 0, 0) // SF ZF PF
+	lazy := arithBase(ccLogic+log2(int(bits/8)), r, 0, 0) // SF ZF PF
 	return withFlags(r, lazy|cf|of<<11)
 }
 
@@ -92,7 +92,7 @@ func decimalAdjust(ax, f uint64, sign int) (uint64, bool) {
 		carryOut = true
 	}
 	r := uint64(uint8(al))
-	g := arith(ccLogic, r, 0, 0)
+	g := arithBase(ccLogic, r, 0, 0)
 	g |= carry(b2u(carryOut), flagCF) | carry(b2u(af), flagAF)
 	return withFlags(ax&0xff00|r, g)
 }
@@ -108,7 +108,7 @@ func asciiAdjust(ax, f, step uint64) (uint64, bool) {
 		g = flagAF | flagCF
 	}
 	ax &= 0xff0f
-	return withFlags(ax, g|arith(ccLogic, ax&0xff, 0, 0))
+	return withFlags(ax, g|arithBase(ccLogic, ax&0xff, 0, 0))
 }
 
 func aam(ax, _, base uint64) (uint64, bool) {
@@ -117,12 +117,12 @@ func aam(ax, _, base uint64) (uint64, bool) {
 		return 0, false // the instruction has raised #DE
 	}
 	r := al/base<<8 | al%base
-	return withFlags(r, arith(ccLogic, r&0xff, 0, 0))
+	return withFlags(r, arithBase(ccLogic, r&0xff, 0, 0))
 }
 
 func aad(ax, _, base uint64) (uint64, bool) {
 	r := (ax + ax>>8*base) & 0xff
-	return withFlags(r, arith(ccLogic, r, 0, 0))
+	return withFlags(r, arithBase(ccLogic, r, 0, 0))
 }
 
 // crc32c makes the helper of CRC32 (SDM vol. 2): the checksum goes on by size

@@ -56,6 +56,7 @@ func TestSMM(t *testing.T) {
 	m.ok(m.rsm())
 	old.GPR[rAX] = 0xabcd
 	old.CCOp, old.CCSrc, old.CCAux, old.CCDst = m.s.CCOp, m.s.CCSrc, m.s.CCAux, m.s.CCDst
+	old.CCInc, old.CCRot, old.CCCarry = m.s.CCInc, m.s.CCRot, m.s.CCCarry
 	if *m.s != old || m.EFLAGS() != 2|flagIF|flagAC|flagCF|flagOF || m.cpl != 3 || m.mode&modeSMM != 0 || m.nmiMask {
 		t.Errorf("after RSM:\n%+v\n%+v", *m.s, old)
 	}

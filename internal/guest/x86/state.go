@@ -43,12 +43,14 @@ type Table struct{ Base, Limit uint64 }
 // whole words, so that a field's offset divided by 8 is its ir.Slot.
 // 32-bit processors keep their registers zero-extended.
 type State struct {
-	GPR [16]uint64
-	IP  uint64
-
 	// The arithmetic flags CF PF AF ZF SF OF are lazy: CCOp says how they
-	// follow from the other three (see flags.go).
-	CCOp, CCDst, CCSrc, CCAux uint64
+	// follow from the others (see flags.go). What is written most comes first:
+	// machine code reaches it with the shortest displacements.
+	CCOp, CCDst, CCSrc, CCAux, CCInc, CCRot, CCCarry uint64
+
+	IP  uint64
+	GPR [16]uint64
+
 	// DF is the direction flag as a step: 1, or 0xffffffff for -1.
 	DF uint64
 	// Flags holds all other bits of EFLAGS, in place, with bit 1 set.

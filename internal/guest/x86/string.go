@@ -73,10 +73,10 @@ func (c *CPU) runString(in *stringInsn) (done bool, fault *guest.Fault) {
 			}
 			k = 1
 			in.advance(&s.GPR[rCX], ^uint32(0))
-			if in.kind == sCmps || in.kind == sScas {
-				if zf := c.arithFlags()&flagZF != 0; zf != (in.rep == 1) {
-					return true, nil
-				}
+		}
+		if in.kind == sCmps || in.kind == sScas {
+			if zf := c.arithFlags()&flagZF != 0; zf != (in.rep == 1) {
+				return true, nil
 			}
 		}
 		n += int(k)
@@ -152,7 +152,7 @@ func (c *CPU) iterate(in *stringInsn) *guest.Fault {
 		if f != nil {
 			return f
 		}
-		s.CCOp, s.CCDst, s.CCSrc = ccSub+log2(size), (v-y)&mask, y
+		s.CCOp, s.CCDst, s.CCSrc = ccCmp+log2(size), v, y
 	}
 	if in.kind != sStos && in.kind != sIns && in.kind != sScas {
 		in.advance(&s.GPR[rSI], step)
@@ -161,100 +161,4 @@ func (c *CPU) iterate(in *stringInsn) *guest.Fault {
 		in.advance(&s.GPR[rDI], step)
 	}
 	return nil
-}
-
-// stringFast does as many iterations of MOVS and STOS as lie within a page of
-// RAM, going up, and returns how many; 0 = take them one by one.
-func (c *CPU) stringFast(in *stringInsn) uint32 {
-	s := c.s
-	if in.kind > sStos || s.DF != 1 || in.once || c.mode&modeDbgData != 0 {
-		return 0
-	}
-	n := in.wrapped(s.GPR[rCX])
-	di := in.wrapped(s.GPR[rDI])
-	// One beyond what the address size, segment and page hold is left to iterate.
-	n = min(n, c.run(in, ES, di, true))
-	if n == 0 {
-		return 0
-	}
-	si := in.wrapped(s.GPR[rSI])
-	if in.kind == sMovs {
-		if n = min(n, c.run(in, in.seg, si, false)); n == 0 {
-			return 0
-		}
-	}
-	idx := c.mmuIndex()
-	bytes := int(n * in.size)
-	dst := c.mem.Bytes(uint64(uint32(s.Seg[ES].Base)+di), bytes, idx, guest.Write)
-	if len(dst) < bytes {
-		return 0
-	}
-	if in.kind == sStos {
-		fillPattern(dst, s.GPR[rAX], int(in.size))
-	} else {
-		src := c.mem.Bytes(uint64(uint32(s.Seg[in.seg].Base)+si), bytes, idx, guest.Read)
-		if len(src) < bytes {
-			return 0
-		}
-		if d := uint32(s.Seg[ES].Base) + di - uint32(s.Seg[in.seg].Base) - si; d < in.size && d != 0 {
-			return 0 // each element reads what the one before has written in part
-		} else if d < uint32(bytes) && d != 0 {
-			copyUp(dst, src, int(d)) // the pattern repeats itself
-		} else if d > 0x1000 && samePage(dst, src) {
-			return 0 // one page at two addresses
-		} else {
-			copy(dst, src)
-		}
-		in.advance(&s.GPR[rSI], uint32(bytes))
-	}
-	in.advance(&s.GPR[rDI], uint32(bytes))
-	in.advance(&s.GPR[rCX], -n)
-	return n
-}
-
-// run returns how many elements from off up lie in the segment, the address
-// size and the page.
-func (c *CPU) run(in *stringInsn, seg int, off uint32, write bool) uint32 {
-	g := &c.s.Seg[seg]
-	hi := g.RHi
-	if write {
-		hi = g.WHi
-	}
-	if uint64(off) < g.Lo || uint64(off) >= hi {
-		return 0
-	}
-	room := hi - uint64(off)
-	if in.adsize == 2 {
-		room = min(room, uint64(0x10000-off))
-	}
-	lin := uint32(g.Base) + off
-	room = min(room, uint64(0x1000-lin&0xfff))
-	return uint32(room) / in.size
-}
-
-func fillPattern(dst []byte, v uint64, size int) {
-	for i := range min(size, len(dst)) {
-		dst[i] = byte(v >> (8 * i))
-	}
-	for n := size; n < len(dst); n *= 2 {
-		copy(dst[n:], dst[:n])
-	}
-}
-
-// copyUp copies in order of rising addresses where dst lies d bytes above src.
-func copyUp(dst, src []byte, d int) {
-	for i := range dst {
-		if i < d {
-			dst[i] = src[i]
-		} else {
-			dst[i] = dst[i-d]
-		}
-	}
-}
-
-// samePage reports whether two slices of pages are of the same one: their
-// capacities end at the page's end.
-func samePage(a, b []byte) bool {
-	a, b = a[:cap(a)], b[:cap(b)]
-	return &a[len(a)-1] == &b[len(b)-1]
 }

@@ -27,9 +27,14 @@ type tx struct {
 
 // cc is what is known at translation time of the lazy flags.
 type cc struct {
-	known         bool
-	op            uint64
-	dst, src, aux ir.Val
+	// known: op is all of CCOp, and the values are the other slots', as far as
+	// op needs them. Else only the bytes that are not 0 are known of what lies
+	// over the flags.
+	known           bool
+	op              uint64
+	dst, src, aux   ir.Val
+	inc, rot, carry ir.Val
+	all             ir.Val // the flags, if they were computed
 }
 
 // translator is the part of a CPU that translation reuses.
@@ -526,7 +531,8 @@ func (t *tx) target() uint32 {
 	return pc
 }
 
-// branch goes to the jump's target if cond is true, else on.
+// branch goes to the jump's target if cond is true, else on, in the same unit:
+// what is known of the flags stays known.
 func (t *tx) branch(cond ir.Val) {
 	to := t.target()
 	if uint64(to) >= t.key.Limit { // only a taken jump faults
@@ -542,8 +548,7 @@ func (t *tx) branch(cond ir.Val) {
 	t.Branch(cond, n, n+1)
 	t.ContinueBlock()
 	t.Link(uint64(to))
-	t.ContinueBlock()
-	t.Link(uint64(t.next))
+	t.ContinueBlock() // the unit goes on
 }
 
 // --- the stack

@@ -20,7 +20,7 @@ func emitters() map[string]emitter {
 		"DAA": decimal(hDAA), "DAS": decimal(hDAS), "AAA": decimal(hAAA), "AAS": decimal(hAAS),
 		"AAM": emitAAM, "AAD": decimal(hAAD),
 		"XADD": emitXadd, "CMPXCHG": emitCmpxchg, "CMPXCHG8B": emitCmpxchg8b,
-		"CLC": carryFlag(ir.And, ^uint64(flagCF)), "STC": carryFlag(ir.Or, flagCF), "CMC": carryFlag(ir.Xor, flagCF),
+		"CLC": carryFlag(0), "STC": carryFlag(1), "CMC": emitCmc,
 		"SETcc": emitSetcc, "CMOVcc": emitCmov, "SALC": emitSalc,
 	}
 	addMoveEmitters(m)
@@ -54,7 +54,7 @@ func emitSub(t *tx) {
 func emitCmp(t *tx) {
 	x := t.read(0)
 	y := t.read(1)
-	t.setCC(ccSub, t.size(0), t.Bin(ir.Sub, x, y), y, x)
+	t.setCC(ccCmp, t.size(0), x, y, 0)
 }
 
 func emitAdc(t *tx) {
@@ -108,11 +108,9 @@ func emitTest(t *tx) {
 func incDec(op ir.Op, kind uint64) emitter {
 	return func(t *tx) {
 		l := t.place(0)
-		x := t.get(l)
-		c := t.Conv(ir.I64, t.carry(), false)
-		r := t.BinImm(op, x, 1)
+		r := t.BinImm(op, t.get(l), 1)
 		t.put(l, r)
-		t.setCC(kind, l.size, r, c, 0)
+		t.setInc(kind, l.size, r)
 	}
 }
 
@@ -241,6 +239,13 @@ func (t *tx) count(i int) ir.Val {
 }
 
 func shift(op ir.Op) emitter {
+	kind, constant := ccShr, ccShrN // after a shift by CL, and by a constant
+	switch op {
+	case ir.Shl:
+		kind, constant = ccShl, ccShlN
+	case ir.Sar:
+		constant = ccSarN
+	}
 	return func(t *tx) {
 		l := t.place(0)
 		n := t.count(1)
@@ -248,27 +253,36 @@ func shift(op ir.Op) emitter {
 		typ := ir.IntType(l.size)
 		wide := t.Conv(ir.I32, x, op == ir.Sar)
 		r := t.Conv(typ, t.Bin(op, wide, n), false)
-		kind := ccShr
-		if op == ir.Shl {
-			kind = ccShl
-		}
 		if k, ok := t.IsConst(n); ok {
-			if k == 0 {
-				t.put(l, x)
-				return
-			}
-			last := t.Conv(typ, t.BinImm(op, wide, k-1), false)
 			t.put(l, r)
-			t.setCC(kind, l.size, r, last, 0)
+			if k != 0 {
+				t.setShift(constant, l.size, r, x, k)
+			}
 			return
 		}
-		// A count of 0 leaves the flags alone.
 		last := t.Conv(typ, t.Bin(op, wide, t.BinImm(ir.Sub, n, 1)), false)
 		t.put(l, r)
-		nz := t.CmpImm(ir.Ne, n, 0)
-		old := t.flags()
-		t.selectFlags(nz, t.Call(ir.I64, hFlags, ir.Pure, t.imm32(kind+log2(l.size)), r, last), old)
+		t.setCountedShift(kind, l.size, n, r, last)
 	}
+}
+
+// setCountedShift sets the lazy flags after a shift by n: a count of 0 leaves
+// them alone, in whatever form they are.
+func (t *tx) setCountedShift(kind uint64, size int, n, r, last ir.Val) {
+	nz := t.CmpImm(ir.Ne, n, 0)
+	t.Set(slotCCOp, t.Select(nz, t.imm32(kind+log2(size)), t.Get(ir.I32, slotCCOp)))
+	t.selectSlot(slotCCDst, nz, r)
+	t.selectSlot(slotCCSrc, nz, last)
+	t.cc = cc{}
+}
+
+// selectSlot sets a slot of the flags to v if cond is true.
+func (t *tx) selectSlot(slot ir.Slot, cond, v ir.Val) {
+	old := t.Known(slot)
+	if old == 0 {
+		old = t.Get(ir.I64, slot)
+	}
+	t.Set(slot, t.Select(cond, t.Conv(ir.I64, v, false), t.Conv(ir.I64, old, false)))
 }
 
 func log2(size int) uint64 {
@@ -297,8 +311,17 @@ func rotate(op ir.Op) emitter {
 			t.put(l, x)
 			return
 		}
-		old := t.flags()
 		r := t.Bin(op, x, t.Conv(typ, n, false))
+		if isConst {
+			t.put(l, r)
+			kind := ccRol
+			if op == ir.Rotr {
+				kind = ccRor
+			}
+			t.setRot(kind, l.size, r)
+			return
+		}
+		old := t.flags()
 		t.put(l, r)
 		top := l.size*8 - 1
 		// CF is the bit that went round last; OF, defined for a count of 1, is
@@ -312,10 +335,6 @@ func rotate(op ir.Op) emitter {
 		f := t.BinImm(ir.And, old, ^uint64(flagCF|flagOF)&flagsArith)
 		f = t.Bin(ir.Or, f, cf)
 		f = t.Bin(ir.Or, f, t.BinImm(ir.Shl, t.Bin(ir.Xor, cf, other), 11))
-		if isConst {
-			t.setFlags(f)
-			return
-		}
 		t.selectFlags(t.CmpImm(ir.Ne, n, 0), f, old)
 	}
 }
@@ -341,6 +360,10 @@ func doubleShift(left bool) emitter {
 		n := t.count(2)
 		x := t.get(l)
 		y := t.read(1)
+		if l.size == 4 {
+			t.doubleShift32(l, x, y, n, left)
+			return
+		}
 		old := t.flags()
 		arg := t.Bin(ir.Or, n, t.imm32(uint64(l.size)<<8))
 		if !left {
@@ -351,6 +374,35 @@ func doubleShift(left bool) emitter {
 		t.put(l, t.Conv(ir.IntType(l.size), v, false))
 		t.setFlags(t.BinImm(ir.And, t.BinImm(ir.Shr, v, 32), flagsArith))
 	}
+}
+
+// doubleShift32 is SHLD and SHRD of 32 bits: a shift of both operands as one
+// of 64 bits. A count of 0 changes nothing.
+func (t *tx) doubleShift32(l loc, x, y, n ir.Val, left bool) {
+	hi, lo, op, kind := y, x, ir.Shr, ccShr
+	if left {
+		hi, lo, op, kind = x, y, ir.Shl, ccShl
+	}
+	both := t.Bin(ir.Or, t.Conv(ir.I64, lo, false), t.BinImm(ir.Shl, t.Conv(ir.I64, hi, false), 32))
+	shifted := func(n ir.Val) ir.Val {
+		v := t.Bin(op, both, t.Conv(ir.I64, n, false))
+		if left {
+			return t.Extract(ir.I32, v, 32, 32)
+		}
+		return t.Conv(ir.I32, v, false)
+	}
+	k, isConst := t.IsConst(n)
+	if isConst && k == 0 {
+		t.put(l, x)
+		return
+	}
+	r, last := shifted(n), shifted(t.BinImm(ir.Sub, n, 1))
+	t.put(l, r)
+	if isConst {
+		t.setCC(kind, 4, r, last, 0)
+		return
+	}
+	t.setCountedShift(kind, 4, n, r, last)
 }
 
 // bitTest does BT and its kin; how is what becomes of the bit.
@@ -383,9 +435,8 @@ func bitTest(how byte) emitter {
 			x = t.reg(l.reg, size)
 		}
 		n := t.BinImm(ir.And, bit, uint64(size*8-1))
-		old := t.flags()
 		mask := t.Bin(ir.Shl, t.Const(typ, 1), n)
-		cf := t.BinImm(ir.And, t.Conv(ir.I64, t.Bin(ir.Shr, x, n), false), 1)
+		cf := t.Bin(ir.Shr, x, n)
 		switch how {
 		case 's':
 			t.put(l, t.Bin(ir.Or, x, mask))
@@ -394,7 +445,7 @@ func bitTest(how byte) emitter {
 		case 'c':
 			t.put(l, t.Bin(ir.Xor, x, mask))
 		}
-		t.setFlags(t.Bin(ir.Or, t.BinImm(ir.And, old, flagsArith&^flagCF), cf))
+		t.setCarry(cf)
 	}
 }
 
@@ -520,9 +571,11 @@ func emitCmpxchg8b(t *tx) {
 	t.setFlags(t.Bin(ir.Or, t.BinImm(ir.And, old, flagsArith&^flagZF), zf))
 }
 
-func carryFlag(op ir.Op, v uint64) emitter {
-	return func(t *tx) { t.setFlags(t.BinImm(op, t.flags(), v)) }
+func carryFlag(v uint64) emitter {
+	return func(t *tx) { t.setCarry(t.Const(ir.I8, v)) }
 }
+
+func emitCmc(t *tx) { t.setFlags(t.BinImm(ir.Xor, t.flags(), flagCF)) }
 
 func emitSetcc(t *tx) { t.write(0, t.condition(int(t.in.opcode&15))) }
 

@@ -235,6 +235,7 @@ func x87Store(op, pops, done int, integer, truncate, native bool) emitter {
 			hi := t.Conv(ir.I16, t.Get(ir.I64, slotTmp64+1), false)
 			// The second store's fault must come before the first is done.
 			end := t.BinImm(ir.Add, lin, 8)
+			t.Load(lin, ir.Mem{Size: 8, Index: t.mmu(), RMW: true})
 			t.Load(end, ir.Mem{Size: 2, Index: t.mmu(), RMW: true})
 			t.Store(lin, v, ir.Mem{Size: 8, Index: t.mmu()})
 			t.Store(end, hi, ir.Mem{Size: 2, Index: t.mmu()})

@@ -70,15 +70,21 @@ func (t *tx) fpu(typ ir.Type, o ir.StackOp, a x87Arg, args ...ir.Val) ir.Val {
 
 // noteX87 is what x87Unit.note does.
 func (t *tx) noteX87(a x87Arg, off ir.Val) {
-	selector := func(seg int) ir.Val {
-		return t.Conv(ir.I64, t.Get(ir.I32, slotSeg+ir.Slot(seg)*segWords+segSel), false)
+	selector := func(slot ir.Slot, seg int) {
+		sel := t.Get(ir.I32, slotSeg+ir.Slot(seg)*segWords+segSel)
+		if old := t.Known(slot); old != 0 {
+			if in := t.Unit().Inst(old); in.Op == ir.Zext && in.Args[0] == sel {
+				return
+			}
+		}
+		t.Set(slot, t.Conv(ir.I64, sel, false))
 	}
 	t.setSlot(slotFIP, uint64(t.pc))
-	t.Set(slotFCS, selector(CS))
+	selector(slotFCS, CS)
 	t.setSlot(slotFOP, a.opcode())
 	if a.mem() {
 		t.Set(slotFDP, t.Conv(ir.I64, off, false))
-		t.Set(slotFDS, selector(a.seg()))
+		selector(slotFDS, a.seg())
 	}
 }
 

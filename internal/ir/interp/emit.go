@@ -395,17 +395,25 @@ const zeroWord = ir.FrameWords - 1
 
 func (l *Lowerer) load(in *ir.Inst, i int) {
 	o, indexed := l.memOp(in)
-	o.code = opLd8 + log2(ir.MemOf(in.Imm).Size)
-	if indexed {
-		o.code += opLdX8 - opLd8
-	}
 	if m := ir.MemOf(in.Imm); m.Probe {
 		if !indexed {
 			o.c = zeroWord
 		}
-		o.code, o.a = opProbe, uint16(m.Size)
+		o.code, o.a = opSure, uint16(m.Size)
 		l.add(o)
 		return
+	}
+	if m := ir.MemOf(in.Imm); m.RMW && l.vals[i].need < 0 {
+		o.code, o.a = opProbe, uint16(m.Size)
+		if indexed {
+			o.code = opProbeX
+		}
+		l.add(o)
+		return
+	}
+	o.code = opLd8 + log2(ir.MemOf(in.Imm).Size)
+	if indexed {
+		o.code += opLdX8 - opLd8
 	}
 	o.a = l.dest(i)
 	l.add(o)

@@ -65,7 +65,7 @@ const (
 	opEval2
 	opVMake
 
-	opProbe
+	opSure // ir.Mem.Probe; a is the size
 	opLd8
 	opLd16
 	opLd32
@@ -76,6 +76,8 @@ const (
 	opLdX32
 	opLdX64
 	opLdX128
+	opProbe // a load for writing whose value nobody wants; a is the size
+	opProbeX
 	opSt8
 	opSt16
 	opSt32

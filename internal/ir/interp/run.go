@@ -143,7 +143,7 @@ enter:
 		case opVMake:
 			f[o.a], f[o.a+1] = f[o.b], f[o.c]
 
-		case opProbe:
+		case opSure:
 			if fault := m.probe(indexed(f, o), int(o.a), int(o.imm>>immIndex&31)); fault != nil {
 				m.leave(c, uint32(o.imm>>immWB))
 				m.Fault = fault
@@ -219,6 +219,16 @@ enter:
 			}
 		case opLdX128:
 			if !m.loadWide(c, o, tlb, indexed(f, o), 16) {
+				return Faulted
+			}
+		case opProbe, opProbeX:
+			va := uint64(uint32(f[o.b]) + uint32(o.imm))
+			if o.code == opProbeX {
+				va = indexed(f, o)
+			}
+			probe := *o
+			probe.a = zeroWord - 1
+			if !m.loadSlow(c, &probe, va, int(o.a)) {
 				return Faulted
 			}
 		case opSt8, opStX8:

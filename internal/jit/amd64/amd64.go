@@ -97,6 +97,7 @@ const (
 	Exit
 	// Poll: the poll word is set; on to PC (Args[0] if that is not NoWord).
 	Poll
+	NumKinds
 )
 
 // NoWord is no word of the frame.

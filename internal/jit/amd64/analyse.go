@@ -21,12 +21,43 @@ func (c *Compiler) analyseAll() {
 			c.vals[in.Args[j]-1].uses++
 		}
 	}
-	for i := len(u.Blocks) - 1; i >= 0; i-- {
-		c.analyse(u.Blocks[i])
+	c.findRuns()
+	for i := len(c.runs) - 1; i >= 0; i-- {
+		c.analyse(c.runs[i])
 	}
-	if len(u.Blocks) > 1 {
+	if len(c.runs) > 1 {
 		c.keepAcrossLoops()
 	}
+}
+
+// run is a block, or several that are entered at the first only: between
+// them are branches whose one side leaves the unit at once (the block between
+// is nothing but a Link), and whose other goes on.
+type run struct{ first, last int }
+
+func (c *Compiler) findRuns() {
+	c.runs = c.runs[:0]
+	for n := 0; n < len(c.u.Blocks); n++ {
+		r := run{n, n}
+		for c.isSide(r.last) {
+			r.last += 2
+		}
+		c.runs = append(c.runs, r)
+		n = r.last
+	}
+}
+
+// isSide reports whether block n ends in a branch that leaves the unit if it
+// is taken, and else goes on behind.
+func (c *Compiler) isSide(n int) bool {
+	u := c.u
+	in := &u.Insts[u.Blocks[n].End-1]
+	if in.Op != ir.Branch || n+2 >= len(u.Blocks) {
+		return false
+	}
+	yes, no := in.Targets()
+	b := u.Blocks[n+1]
+	return yes == n+1 && no == n+2 && b.End-b.First == 1 && u.Insts[b.First].Op == ir.Link
 }
 
 // need notes that the instruction at i needs v.
@@ -45,14 +76,15 @@ func mayExit(in *ir.Inst) bool {
 	return in.Op.MayExit()
 }
 
-// analyse walks a block backwards.
-func (c *Compiler) analyse(b ir.Block) {
+// analyse walks a run backwards.
+func (c *Compiler) analyse(r run) {
 	u := c.u
+	b := ir.Block{First: u.Blocks[r.first].First, End: u.Blocks[r.last].End}
 	c.stamp++
 	c.cands = c.cands[:0]
 	last := int32(-1)
 	for i := b.First; i < b.End; i++ {
-		if mayExit(&u.Insts[i]) {
+		if in := &u.Insts[i]; mayExit(in) || in.Op == ir.Branch {
 			last = int32(i)
 		}
 		c.exitAt[i] = last
@@ -103,7 +135,7 @@ func (c *Compiler) analyse(b ir.Block) {
 			c.analyseStackOp(in, i)
 			continue
 		}
-		if mayExit(in) {
+		if mayExit(in) || in.Op == ir.Branch && i != int32(b.End)-1 {
 			exit = i
 			if in.Op == ir.Call {
 				flush = i

@@ -53,9 +53,13 @@ type Compiler struct {
 	start     int    // offset of the unit
 	unitPC    uint64 // where it begins
 	firstSite uint32
+	runs      []run
+	block     int // current block
 	blockAt   []int
 	jumpsTo   []fixup
 	cold      []stub
+	sides     []side
+	copies    []copyOp
 
 	exitStub, entryStub int
 
@@ -109,6 +113,22 @@ type stub struct {
 	d       reg    // gets the result, noReg = none
 	lost    uint16 // registers with pages that are not known any more
 	once    bool   // does not come back
+}
+
+// side is what the taken side of a branch does out of line: it writes the
+// pending Sets, copies first..end-1, and goes to another unit.
+type side struct {
+	jump       int
+	first, end int
+	pc, from   uint64
+}
+
+// copyOp is a Set to be written: a register (if r is not noReg), a word (if
+// that is not NoWord) or a constant.
+type copyOp struct {
+	slot, word uint16
+	r          reg
+	k          uint64
 }
 
 // New returns a Compiler.
@@ -180,6 +200,7 @@ func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite
 	c.buf, c.n = buf, off
 	c.Sites, c.Writes, c.Jumps = c.Sites[:0], c.Writes[:0], c.Jumps[:0]
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
+	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
 	c.pages = [16]page{}
 	c.regVal = [16]ir.Val{}
@@ -191,14 +212,22 @@ func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite
 	if counted {
 		c.countDown()
 	}
-	for n := range u.Blocks {
-		c.blockAt = append(c.blockAt, c.n)
-		if !c.block(n) {
+	for len(c.blockAt) < len(u.Blocks) {
+		c.blockAt = append(c.blockAt, 0)
+	}
+	for _, r := range c.runs {
+		if !c.run(r) {
 			return 0
 		}
 	}
 	for _, f := range c.jumpsTo {
 		c.patch(f.at, c.blockAt[f.block])
+	}
+	for i := range c.sides {
+		if c.full() {
+			return 0
+		}
+		c.emitSide(&c.sides[i])
 	}
 	for i := range c.cold {
 		if c.full() {
@@ -209,9 +238,10 @@ func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite
 	return c.n - off
 }
 
-// block lowers a block forwards.
-func (c *Compiler) block(n int) bool {
-	b := c.u.Blocks[n]
+// run lowers a run forwards.
+func (c *Compiler) run(r run) bool {
+	b := ir.Block{First: c.u.Blocks[r.first].First, End: c.u.Blocks[r.last].End}
+	c.block, c.blockAt[r.first] = r.first, c.n
 	c.end = int32(b.End)
 	for r := range c.regVal { // what other blocks need is in words
 		if v := c.regVal[r]; v != 0 {
@@ -221,6 +251,10 @@ func (c *Compiler) block(n int) bool {
 	c.dropPages()
 	for i := b.First; i < b.End; i++ {
 		in, v := &c.u.Insts[i], &c.vals[i]
+		if i == c.u.Blocks[c.block].End { // a branch's other side, which it has done
+			c.block += 2
+			continue
+		}
 		if v.need < 0 && (!in.Op.Keep() || in.Op == ir.Call && !mayExit(in)) || v.fused {
 			continue
 		}

@@ -353,7 +353,7 @@ func (c *Compiler) jump(in *ir.Inst) {
 
 // goTo jumps to another block, unless that follows.
 func (c *Compiler) goTo(block int) {
-	if block == len(c.blockAt) {
+	if block == c.block+1 {
 		return
 	}
 	c.jumpsTo = append(c.jumpsTo, fixup{c.jmp(), block})
@@ -372,15 +372,47 @@ func (c *Compiler) branch(in *ir.Inst) {
 	} else {
 		c.use(in.Args[0])
 	}
+	if c.isSide(c.block) && int32(c.u.Blocks[c.block].End) != c.end {
+		c.sideBranch(in)
+		return
+	}
 	c.flush()
 	cc := c.condition(in.Args[0])
-	next := len(c.blockAt)
+	next := c.block + 1
 	if yes == next {
 		c.jumpsTo = append(c.jumpsTo, fixup{c.jcc(cc ^ 1), no})
 		return
 	}
 	c.jumpsTo = append(c.jumpsTo, fixup{c.jcc(cc), yes})
 	c.goTo(no)
+}
+
+// sideBranch goes to another unit if the branch is taken. Pending Sets are
+// written on that side only.
+func (c *Compiler) sideBranch(in *ir.Inst) {
+	yes, _ := in.Targets()
+	pc := c.u.Insts[c.u.Blocks[yes].First].Imm
+	c.untangle()
+	cc := c.condition(in.Args[0])
+	s := side{first: len(c.copies), pc: pc, from: c.pc}
+	c.copyPending()
+	s.end = len(c.copies)
+	if pc > c.pc { // not often taken
+		s.jump = c.jcc(cc)
+		c.sides = append(c.sides, s)
+		return
+	}
+	over := c.jcc(cc ^ 1)
+	c.emitCopies(c.copies[s.first:])
+	c.linkTo(pc)
+	c.here(over)
+}
+
+func (c *Compiler) emitSide(s *side) {
+	c.here(s.jump)
+	c.emitCopies(c.copies[s.first:s.end])
+	c.pc = s.from
+	c.linkTo(s.pc)
 }
 
 // poll leaves if something is to be looked at; the program counter is then

@@ -138,7 +138,22 @@ func (c *Compiler) set(in *ir.Inst) {
 // flush writes all pending Sets. Values that are needed afterwards and lie in
 // a place that is written move elsewhere.
 func (c *Compiler) flush() {
-	for _, s := range c.slots { // sources that other Sets overwrite
+	c.untangle()
+	for _, s := range c.slots {
+		v := c.pend[s]
+		if v == 0 {
+			continue
+		}
+		c.pend[s] = 0
+		c.vacate(s)
+		c.write(uint16(s), v)
+	}
+	c.slots = c.slots[:0]
+}
+
+// untangle moves pending values away that lie where other Sets will write.
+func (c *Compiler) untangle() {
+	for _, s := range c.slots {
 		v := c.pend[s]
 		if v == 0 {
 			continue
@@ -160,16 +175,57 @@ func (c *Compiler) flush() {
 		p.kind = inWord
 		c.locked = locked
 	}
+}
+
+// copyPending lists the pending Sets, which stay pending, as copies that need
+// no register.
+func (c *Compiler) copyPending() {
 	for _, s := range c.slots {
 		v := c.pend[s]
 		if v == 0 {
 			continue
 		}
-		c.pend[s] = 0
-		c.vacate(s)
-		c.write(uint16(s), v)
+		o := copyOp{slot: uint16(s), word: NoWord, r: noReg}
+		in, p := c.u.Inst(v), c.val(v)
+		switch {
+		case in.Op == ir.Const:
+			o.k = in.Imm
+		case in.Op == ir.VConst:
+			o.k = in.Imm
+			c.copies = append(c.copies, o)
+			o.slot++
+		case in.Type == ir.V128:
+			o.word = c.vword(v)
+			c.copies = append(c.copies, o)
+			o.slot, o.word = o.slot+1, o.word+1
+		case p.kind == inReg:
+			o.r = p.r
+		case p.kind == inHome && c.pin[p.slot] != noReg:
+			o.r = c.pin[p.slot]
+		default:
+			o.word = c.wordOf(v)
+		}
+		c.copies = append(c.copies, o)
 	}
-	c.slots = c.slots[:0]
+}
+
+func (c *Compiler) emitCopies(list []copyOp) {
+	for _, o := range list {
+		m := slotMem(o.slot)
+		switch {
+		case o.r != noReg:
+			c.rm(opMOVst|wide, o.r, m)
+		case o.word != NoWord:
+			c.rm(opMOVQl, vcopy, slotMem(o.word))
+			c.rm(opMOVQs, vcopy, m)
+		case o.k == uint64(int64(int32(o.k))):
+			c.movmi(m, int32(o.k))
+		default:
+			c.movmi32(m, int32(uint32(o.k)))
+			m.disp += 4
+			c.movmi32(m, int32(uint32(o.k>>32)))
+		}
+	}
 }
 
 // overlaps reports whether a pending Set overwrites the second word of the

@@ -1,0 +1,255 @@
+package tcg_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fuzzWay is one way of running a program. The first is the reference: the
+// interpreter, instruction by instruction.
+type fuzzWay struct {
+	rig    *fuzzRig
+	name   string
+	every  int // of so many programs
+	steps  bool
+	kicks  bool // kicked from outside all the time
+	budget func(rnd *rand.Rand) int64
+}
+
+// fuzzer compares them.
+type fuzzer struct {
+	t      testing.TB
+	ways   []fuzzWay
+	count  int // instructions that the reference ran
+	hot    int // of them in programs with a long loop
+	ran    int // programs
+	ends   map[string]int
+	modes  [fuzzModes]int
+	events map[string]int
+}
+
+// Who goes on after so many has a loop without an end.
+const (
+	fuzzSteps = 4000
+	hotSteps  = 200000
+)
+
+func newFuzzer(t testing.TB) *fuzzer {
+	f := &fuzzer{t: t, ends: map[string]int{}, events: map[string]int{}}
+	f.ways = newWays(t)
+	return f
+}
+
+func newWays(t testing.TB) (ways []fuzzWay) {
+	single := func(*rand.Rand) int64 { return 1 }
+	freely := func(*rand.Rand) int64 { return 0 }
+	pieces := func(rnd *rand.Rand) int64 { return 1 + rnd.Int64N(40) }
+	for i, e := range engines() {
+		r := newFuzzRig(t, e, "max")
+		steps := fuzzWay{rig: r, name: e + " in steps", every: 1, steps: true, budget: single}
+		if i > 0 {
+			steps.every = 8
+		}
+		ways = append(ways, steps,
+			fuzzWay{rig: r, name: e, every: 1, budget: freely},
+			fuzzWay{rig: r, name: e + " in pieces", every: 6, budget: pieces},
+			fuzzWay{rig: r, name: e + " under kicks", every: 6, kicks: true, budget: freely})
+	}
+	return ways
+}
+
+// run runs a program one way.
+func (f *fuzzer) run(w *fuzzWay, p *fuzzProgram, image []byte, most int) (*fuzzOutcome, int) {
+	rnd := rand.New(rand.NewPCG(p.m.seed, 3))
+	w.rig.prepare(p, image)
+	if w.kicks {
+		defer w.rig.kickAlways()()
+	}
+	end, n := w.rig.run(f.t, most, func() int64 { return w.budget(rnd) })
+	return w.rig.outcome(end), n
+}
+
+// compare runs a program in all ways and returns what differs. Only counts of
+// the first run of a program are kept.
+func (f *fuzzer) compare(p *fuzzProgram, all bool) string {
+	image := p.image(f.t)
+	limit := fuzzSteps
+	if p.m.hot {
+		limit = hotSteps
+	}
+	want, n := f.run(&f.ways[0], p, image, limit)
+	if !all {
+		f.count += n
+		f.ran++
+		f.ends[want.end]++
+		if p.m.hot {
+			f.hot += n
+		}
+		f.modes[p.m.mode]++
+		for i := range want.events {
+			f.events[fmt.Sprintf("%s %x", want.events[i].what, want.events[i].port)]++
+		}
+	}
+	for i := range f.ways[1:] {
+		w := &f.ways[i+1]
+		if !all && f.ran%w.every != 0 {
+			continue
+		}
+		most := 1 << 30
+		if want.end == "goes on" { // by instructions only can that be compared
+			if !w.steps {
+				continue
+			}
+			most = limit
+		}
+		got, _ := f.run(w, p, image, most)
+		if d := want.differs(got); d != "" {
+			return fmt.Sprintf("%s, and %s: %s", f.ways[0].name, w.name, d)
+		}
+	}
+	return ""
+}
+
+// minimize drops what is not needed for a difference.
+func (f *fuzzer) minimize(p *fuzzProgram) *fuzzProgram {
+	limit := time.Now().Add(time.Minute)
+	for size := len(p.items) / 2; size > 0; {
+		smaller := false
+		for from := 0; from+size <= len(p.items) && time.Now().Before(limit); {
+			if q := p.without(from, size); f.compare(q, true) != "" {
+				p, smaller = q, true
+			} else {
+				from += size
+			}
+		}
+		if !smaller || size > len(p.items) {
+			size /= 2
+		}
+	}
+	return p
+}
+
+// try runs the program that rnd makes.
+func (f *fuzzer) try(name string, rnd *rand.Rand) bool {
+	p := newProgram(rnd)
+	d := f.compare(p, false)
+	if d == "" {
+		return true
+	}
+	// Machines are used for many programs. What is wrong with one is not to be
+	// blamed on the next.
+	f.ways = newWays(f.t)
+	again := ""
+	for range 5 {
+		if again = f.compare(p, true); again != "" {
+			break
+		}
+	}
+	if again == "" {
+		f.t.Errorf("%s: %s\nbut not on a new machine, or not always:\n%v\n%s", name, d, &p.m, p.listing())
+		return false
+	}
+	small := f.minimize(p)
+	f.ways = newWays(f.t)
+	f.t.Errorf("%s: %s\n%v\n%s\nsmallest program:\n%v\n%s%s", name, d, &p.m, p.listing(), &small.m, small.listing(), f.compare(small, true))
+	return false
+}
+
+func (f *fuzzer) seed(n uint64) bool {
+	return f.try(fmt.Sprintf("program %d", n), rand.New(rand.NewPCG(n, 4)))
+}
+
+func (f *fuzzer) report() string {
+	return fmt.Sprintf("%d programs, %d guest instructions in each engine, %d of them in long loops; ends %v; modes %v", f.ran, f.count, f.hot, f.ends, f.modes)
+}
+
+// FuzzEngines lets go's fuzzer steer the programs.
+func FuzzEngines(ff *testing.F) {
+	for i := range 50 {
+		ff.Add([]byte(strconv.Itoa(i)))
+	}
+	f := newFuzzer(ff)
+	ff.Fuzz(func(t *testing.T, data []byte) {
+		f.t = t
+		f.try("the program", newTape(data))
+	})
+}
+
+// TestEnginesAgree runs random programs in all ways there are: all engines, in
+// units and in single steps. RHEA_FUZZ=N runs until each engine has executed N
+// guest instructions, RHEA_FUZZ_SEED says where to begin.
+func TestEnginesAgree(t *testing.T) {
+	f := newFuzzer(t)
+	long, _ := strconv.ParseFloat(os.Getenv("RHEA_FUZZ"), 64)
+	from, _ := strconv.ParseUint(os.Getenv("RHEA_FUZZ_SEED"), 10, 64)
+	programs := uint64(3000)
+	if testing.Short() {
+		programs = 500
+	}
+	said := time.Now()
+	failed := 0
+	for n := from; f.count < int(long) || long == 0 && n < from+programs; n++ {
+		if !f.seed(n) {
+			if failed++; failed >= 5 {
+				break
+			}
+		}
+		if long > 0 && time.Since(said) > 10*time.Second {
+			said = time.Now()
+			fmt.Fprintf(os.Stderr, "fuzz: %d programs, %d instructions\n", f.ran, f.count)
+		}
+	}
+	t.Log(f.report())
+	if long > 0 {
+		fmt.Fprintln(os.Stderr, "fuzz:", f.report())
+	}
+	// A fuzzer that does not get anywhere finds nothing.
+	if failed == 0 && f.ran >= 500 {
+		for m, n := range f.modes {
+			if n < f.ran/20 {
+				t.Errorf("%d programs of %d in mode %v", n, f.ran, fuzzMode(m))
+			}
+		}
+		var missing []string
+		for _, e := range []string{"in 0", "in 1", "in 3", "in 4", "in 5", "in 6", "in b", "in c", "in d", "in e", "in 10", "in 11", "in 13", "in 21"} {
+			if f.events[e] < 3 {
+				missing = append(missing, e)
+			}
+		}
+		if len(missing) > 0 {
+			t.Errorf("too few events %v: %v", missing, f.events)
+		}
+		if ended := f.ends["end"]; ended < f.ran/2 || f.ends["goes on"] > f.ran/5 || f.ends["stuck"] > 0 || f.count < f.ran*20 {
+			t.Errorf("too few programs come to their end: %s", f.report())
+		}
+	}
+}
+
+// TestFuzzerFinds: a processor that lacks something is found out, by a program
+// that is small and uses it.
+func TestFuzzerFinds(t *testing.T) {
+	for feature, use := range map[string]string{"cmov": "cmov", "cx8": "cmpxchg8b", "sse2": "xmm", "mmx": "mm"} {
+		f := newFuzzer(t)
+		f.ways = append(f.ways[:1:1], fuzzWay{rig: newFuzzRig(t, engines()[0], "max,-"+feature), name: "without", every: 1, budget: func(*rand.Rand) int64 { return 0 }})
+		var small *fuzzProgram
+		for n := uint64(0); n < 5000 && small == nil; n++ {
+			p := newProgram(rand.New(rand.NewPCG(n, 5)))
+			if p.m.breaks || p.m.flags&0x100 != 0 {
+				continue
+			}
+			if f.compare(p, false) != "" {
+				small = f.minimize(p)
+			}
+		}
+		if small == nil {
+			t.Errorf("%s is not missed", feature)
+		} else if text := small.listing(); !strings.Contains(text, use) && !strings.Contains(text, "cpuid") || len(small.items) > 4 {
+			t.Errorf("%s: smallest program:\n%s%s", feature, text, f.compare(small, true))
+		}
+	}
+}

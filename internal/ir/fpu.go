@@ -25,11 +25,14 @@ type StackOp struct {
 
 // Stack says where the guest's x87 is, if it has one. Regs are eight slots of
 // two words, significand and exponent; the others follow it in this order, one
-// word each.
+// word each. Control, the control word, is an ordinary slot, which no FPU
+// changes.
 type Stack struct{ Regs, Top, Control, Status, Tags Slot }
 
-// Has reports whether s is one of the words.
-func (k *Stack) Has(s Slot) bool { return k.Regs != 0 && s >= k.Regs && s <= k.Tags }
+// Has reports whether s is one of the words that an FPU may change.
+func (k *Stack) Has(s Slot) bool {
+	return k.Regs != 0 && s >= k.Regs && s <= k.Tags && s != k.Control
+}
 
 // Packed packs o into an Inst's Imm.
 func (o StackOp) Packed() uint64 {

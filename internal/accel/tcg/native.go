@@ -293,7 +293,7 @@ func (n *coder) run(v *VCPU, u *unit) *unit {
 // syncStack puts the guest's x87 state into the frame, if it is in the host's
 // x87.
 func (n *coder) syncStack() {
-	for *n.ctx.Word(amd64.OffResident) != 0 {
+	for *n.ctx.Word(amd64.OffResident)&0xff != 0 {
 		n.ctx.Enter(n.sync)
 	}
 }

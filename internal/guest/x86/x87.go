@@ -281,11 +281,7 @@ func emitFnstcw(t *tx) {
 	if !t.x87Begin(false) {
 		return
 	}
-	if t.is(modeFM) {
-		t.write(0, t.Conv(ir.I16, t.Get(ir.I64, slotFCW), false))
-	} else {
-		t.write(0, t.storedWord(codeFNSTCW, ctlFNSTCW))
-	}
+	t.write(0, t.Conv(ir.I16, t.Get(ir.I64, slotFCW), false))
 }
 
 func emitFnstsw(t *tx) {
@@ -296,7 +292,7 @@ func emitFnstsw(t *tx) {
 	if t.is(modeFM) {
 		sw = t.Conv(ir.I16, t.Bin(ir.Or, t.Get(ir.I64, slotFSW), t.BinImm(ir.Shl, t.Get(ir.I64, slotFTop), 11)), false)
 	} else {
-		sw = t.storedWord(codeFNSTSW, ctlFNSTSW)
+		sw = t.statusWord()
 	}
 	if t.in.mem {
 		t.write(0, sw)

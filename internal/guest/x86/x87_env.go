@@ -9,8 +9,7 @@ const (
 	ctlFNCLEX
 	ctlFNINIT
 	ctlMask   // what FNSTENV does after storing
-	ctlFNSTSW // to scratch, as FNSTCW
-	ctlFNSTCW
+	ctlFNSTSW // to scratch
 )
 
 // x87Control does what concerns the control and status words.
@@ -28,9 +27,6 @@ func (c *CPU) x87Control(op int, v uint64) {
 		s.FCW |= fswExceptions
 	case ctlFNSTSW:
 		s.Tmp[2] = s.statusWord()
-		return
-	case ctlFNSTCW:
-		s.Tmp[2] = s.FCW
 		return
 	default:
 		return

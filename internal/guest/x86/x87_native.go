@@ -59,7 +59,9 @@ func (t *tx) stackOp(native bool) (o ir.StackOp, ok bool) {
 func (t *tx) fpu(typ ir.Type, o ir.StackOp, a x87Arg, args ...ir.Val) ir.Val {
 	r := t.FPU(typ, o, args...)
 	for s := slotFPR; s <= slotFTW; s++ {
-		t.Forget(s)
+		if s != slotFCW {
+			t.Forget(s)
+		}
 	}
 	if o.Store {
 		t.Forget(slotTmp64)
@@ -145,23 +147,19 @@ func (t *tx) fpuStore(o ir.StackOp, a x87Arg) {
 
 // Codes of control instructions, as ir.StackOp has them.
 const (
-	codeFLDCW  = 1<<8 | 5<<3
-	codeFNSTCW = 1<<8 | 7<<3
 	codeFNSTSW = 5<<8 | 7<<3
 	codeFNCLEX = 3<<8 | 0xe2
 )
 
-// storedWord is the word that FNSTSW or FNSTCW stores.
-func (t *tx) storedWord(code uint16, control uint64) ir.Val {
-	o := ir.StackOp{Code: code, Mem: 2, Slot: slotTmp64, Store: true, Helper: hX87Control}
-	t.fpu(ir.Void, o, 0, t.Const(ir.I64, control))
+// statusWord is what FNSTSW stores.
+func (t *tx) statusWord() ir.Val {
+	o := ir.StackOp{Code: codeFNSTSW, Mem: 2, Slot: slotTmp64, Store: true, Helper: hX87Control}
+	t.fpu(ir.Void, o, 0, t.Const(ir.I64, ctlFNSTSW))
 	return t.Conv(ir.I16, t.Get(ir.I64, slotTmp64), false)
 }
 
 // fldcw loads a control word that masks all exceptions.
 func (t *tx) fldcw(v ir.Val) {
-	cw := t.BinImm(ir.Or, t.BinImm(ir.And, v, fcwBits), fcwFixed)
-	t.Guard(t.CmpImm(ir.Ne, t.BinImm(ir.And, cw, fswExceptions), fswExceptions), faultCode(guardUnmasks, 0, false))
-	t.Set(slotTmp64, cw)
-	t.fpu(ir.Void, ir.StackOp{Code: codeFLDCW, Mem: 2, Slot: slotTmp64, Helper: hX87Control}, 0, t.Const(ir.I64, ctlFLDCW), cw)
+	t.Guard(t.CmpImm(ir.Ne, t.BinImm(ir.And, v, fswExceptions), fswExceptions), faultCode(guardUnmasks, 0, false))
+	t.Set(slotFCW, t.BinImm(ir.Or, t.BinImm(ir.And, v, fcwBits), fcwFixed))
 }

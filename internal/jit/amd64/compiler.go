@@ -249,6 +249,7 @@ func (c *Compiler) run(r run) bool {
 		}
 	}
 	c.dropPages()
+	c.fpu.staleCW = false
 	for i := b.First; i < b.End; i++ {
 		in, v := &c.u.Insts[i], &c.vals[i]
 		if i == c.u.Blocks[c.block].End { // a branch's other side, which it has done

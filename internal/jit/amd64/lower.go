@@ -8,6 +8,9 @@ import (
 
 // emit lowers the current instruction.
 func (c *Compiler) emit(in *ir.Inst) {
+	if in.Op.Ends() && in.Op != ir.Exit {
+		c.settleCW()
+	}
 	switch in.Op {
 	case ir.Nop, ir.Const, ir.Zext, ir.VConst: // made, or looked through, where they are used
 	case ir.Param:
@@ -94,6 +97,9 @@ func (c *Compiler) set(in *ir.Inst) {
 	p := c.val(v)
 	if s == c.vec.fpStatus {
 		c.setStatus()
+	}
+	if s == c.cfg.Slots.Stack.Control && s != 0 {
+		c.fpu.staleCW = true
 	}
 	if c.cfg.Slots.Stack.Has(s) {
 		c.toFrame()

@@ -17,12 +17,17 @@ import "rhea/internal/ir"
 // offResident is the byte that says that the host's x87 is the guest's.
 const offResident = -24
 
-// OffResident is the word that is not 0 while the guest's x87 state is in the
+// OffResident is the word whose low byte is not 0 while the guest's x87 state is in the
 // host's x87, and not in the frame.
 const OffResident = offResident
 
 // fxWord is where FXSAVE's image lies.
 const fxWord = saveWord + 16
+
+// offHostCW is the control word that the host's x87 has while it is the
+// guest's. The guest's is its slot, in any case: what sets that need not change
+// the host's, which takes long, before something depends on it (staleCW).
+const offHostCW = offResident + 2
 
 // Places in the image (SDM vol. 1, table 10-2).
 const (
@@ -46,8 +51,10 @@ const (
 // stackCompiler is the Compiler's part for the x87.
 type stackCompiler struct {
 	now        stackState
-	goResident int // stubs
+	staleCW    bool // the control word may not be the host's
+	goResident int  // stubs
 	sync       int
+	loadCW     int
 	list       []ir.Slot
 }
 
@@ -68,6 +75,7 @@ func (c *Compiler) stackStubs() (syncEntry int) {
 	c.rm(opMXCSR, 3, mem16(fxMXCSR)) // FXRSTOR loads it
 	c.rm(opMOVload, rax, slotMem(uint16(k.Control)))
 	c.rm(opMOVst|pfx66, rax, mem16(0))
+	c.rm(opMOVst|pfx66, rax, at(r15, offHostCW))
 	c.rm(opMOVload, rcx, slotMem(uint16(k.Top)))
 	c.mov(32, rax, rcx)
 	c.shifti(shSHL, 32, rax, 11)
@@ -95,8 +103,6 @@ func (c *Compiler) stackStubs() (syncEntry int) {
 		push(r)
 	}
 	c.rm(opFX, 0, mem16(0))
-	c.rm(opMOVZX16, rax, mem16(0))
-	c.rm(opMOVst|wide, rax, slotMem(uint16(k.Control)))
 	c.rm(opMOVZX16, rax, mem16(fxStatus))
 	c.mov(32, rcx, rax)
 	c.alui(aluAND, 32, rax, ^(7 << 11))
@@ -122,6 +128,14 @@ func (c *Compiler) stackStubs() (syncEntry int) {
 	}
 	c.byte(0xc3)
 
+	c.fpu.loadCW = c.n
+	push(rax)
+	c.rm(opMOVload, rax, slotMem(uint16(k.Control)))
+	c.rm(opMOVst|pfx66, rax, at(r15, offHostCW))
+	c.rm(0xd9, 5, at(r15, offHostCW)) // FLDCW
+	pop(rax)
+	c.byte(0xc3)
+
 	syncEntry = c.n
 	c.patch(c.callRel(), c.fpu.sync)
 	c.rm(0xff, 4, at(r15, offLeave))
@@ -142,6 +156,7 @@ func (c *Compiler) analyseStackOp(in *ir.Inst, i int32) {
 	for s := k.Regs; s <= k.Tags; s++ {
 		c.setStamp[s], c.nextSet[s] = c.stamp, isRead(i)
 	}
+	c.readSlot(k.Control, i)
 	for _, d := range c.cands {
 		if s := c.vals[d].cand; d < i && s >= 0 && k.Has(ir.Slot(s)) {
 			c.vals[d].cand = -1
@@ -170,6 +185,7 @@ func (c *Compiler) toResident() {
 			list = append(list, s)
 		}
 	}
+	list = append(list, k.Control)
 	c.fpu.list = list
 	c.flushSlots(list...)
 	for i := 0; i < len(c.homed); i++ {
@@ -197,10 +213,85 @@ func (c *Compiler) checkStack(cc cond, stubAt int, vectors uint16) {
 	c.cold = append(c.cold, stub{jumps: [2]int{j}, back: c.n, call: stubAt, vectors: vectors, d: noReg})
 }
 
+// settleCW makes the host's control word the guest's, if it may not be.
+func (c *Compiler) settleCW() {
+	if !c.fpu.staleCW {
+		return
+	}
+	c.fpu.staleCW = false
+	k := c.cfg.Slots.Stack.Control
+	c.flushSlots(k)
+	locked := c.locked
+	r := c.temp()
+	c.rm(opMOVZX16, r, slotMem(uint16(k)))
+	c.locked = locked
+	c.checkCW(r)
+}
+
+// checkCW changes the host's control word if that is not the one in r.
+func (c *Compiler) checkCW(r reg) {
+	c.rm(opALU|aluCMP<<3|pfx66, r, at(r15, offHostCW))
+	j := c.jcc(ccNE)
+	c.cold = append(c.cold, stub{jumps: [2]int{j}, back: c.n, call: c.fpu.loadCW, d: noReg})
+}
+
+// truncating lowers a FISTP that comes behind a change of the control word:
+// most often that is to truncate, and undone behind it. FISTTP does that.
+func (c *Compiler) truncating(o ir.StackOp) bool {
+	esc, row := o.Code>>8, o.Code>>3&7
+	var op opcode
+	switch {
+	case !c.fpu.staleCW || !c.cfg.Features.SSE3 || o.Mem == 0:
+		return false
+	case esc == 3 && row == 3, esc == 7 && row == 3: // FISTP of 32 and 16 bits
+		op = 0xd8 | opcode(esc)
+	case esc == 7 && row == 7: // of 64: DD /1
+		op = 0xdd
+	default:
+		return false
+	}
+	k := c.cfg.Slots.Stack.Control
+	c.flushSlots(k)
+	locked := c.locked
+	r, t := c.temp(), c.temp()
+	c.locked = locked
+	m := slotMem(uint16(o.Slot))
+	c.rm(opMOVZX16, r, slotMem(uint16(k)))
+	c.rm(opMOVZX16, t, at(r15, offHostCW))
+	c.alui(aluOR, 32, t, 3<<10)
+	c.alu(aluCMP, 32, r, t)
+	plain := c.jcc8(ccNE)
+	c.rm(op, 1, m) // right, too, if the host truncates already
+	end := c.jmp8()
+	c.here8(plain)
+	c.checkCW(r) // takes no register, on this side only
+	c.rm(opcode(0xd8|esc), reg(row), m)
+	c.here8(end)
+	return true
+}
+
+// usesCW reports whether an instruction depends on the control word. Constants
+// are rounded; what moves numbers or compares them is not.
+func usesCW(o ir.StackOp) bool {
+	esc, modrm := o.Code>>8, o.Code&0xff
+	switch {
+	case o.Cond:
+		return false
+	case o.Mem != 0 && (esc == 5 || esc == 1) && modrm>>3 == 0: // FLD
+		return false
+	case o.Mem == 0 && esc == 1 && (modrm < 0xd0 || modrm == 0xe0 || modrm == 0xe1): // FLD, FXCH, FCHS, FABS
+		return false
+	case o.Mem == 2 && o.Store && o.Code == 5<<8|7<<3: // FNSTSW
+		return false
+	}
+	return true
+}
+
 // stackOp lowers an FPU.
 func (c *Compiler) stackOp(in *ir.Inst) {
 	o := ir.StackOpOf(in.Imm)
 	c.toResident()
+	c.flushSlots(c.cfg.Slots.Stack.Control)
 	esc, modrm := byte(0xd8|o.Code>>8), byte(o.Code)
 	if o.Mem != 0 {
 		c.flushSlots(o.Slot, o.Slot+1)
@@ -208,8 +299,17 @@ func (c *Compiler) stackOp(in *ir.Inst) {
 			c.vacate(o.Slot)
 			c.vacate(o.Slot + 1)
 		}
+		if c.truncating(o) {
+			return
+		}
+		if usesCW(o) {
+			c.settleCW()
+		}
 		c.rm(opcode(esc), reg(modrm>>3&7), slotMem(uint16(o.Slot)))
 		return
+	}
+	if usesCW(o) {
+		c.settleCW()
 	}
 	if o.Cond {
 		r := c.use(in.Args[1])

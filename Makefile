@@ -5,6 +5,7 @@
 #   make bench   side by side with QEMU's TCG (docs/PERFORMANCE.md); BENCH="-rows boot -n 1" and the like
 #   make bench-go  the Go benchmarks
 #   make fuzz    random programs in all engines, FUZZ=10e6 guest instructions or more in each
+#   make storm   half an hour (STORM=1m: less) of guests under signals, GC and profiling
 #   make build   ./rhea
 #   make deps    the firmware and guests of demo and test, from Debian packages
 
@@ -16,7 +17,7 @@ PACKAGES = seabios vgabios bochsbios debian-installer-12-netboot-i386 grub-pc-bi
 
 INSTALLER ?= /usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
 
-.PHONY: all build demo test bench bench-go fuzz deps clean
+.PHONY: all build demo test bench bench-go fuzz storm deps clean
 
 all: build
 
@@ -48,6 +49,10 @@ FUZZ ?= 10e6
 SEED ?= 0
 fuzz:
 	RHEA_FUZZ=$(FUZZ) RHEA_FUZZ_SEED=$(SEED) $(GO) test -count 1 -v -timeout 12h -run TestEnginesAgree ./internal/accel/tcg
+
+STORM ?= 30m
+storm:
+	RHEA_STORM=$(STORM) $(GO) test -count 1 -v -timeout 12h -run TestStorm ./internal/app/system
 
 deps:
 	@PACKAGES="$(PACKAGES)" INSTALLER="$(INSTALLER)" sh tools/deps.sh -optional

@@ -114,7 +114,7 @@ func newFuzzMachine(rnd *rand.Rand) (m fuzzMachine) {
 	}
 	m.odd = rnd.IntN(3) == 0
 	m.breaks = rnd.IntN(16) == 0
-	if m.hot = rnd.IntN(100) == 0; m.hot {
+	if m.hot = rnd.IntN(128) == 0; m.hot {
 		m.limit, m.flags, m.breaks = 300, m.flags&^0x100, false
 	}
 	if m.paging() {

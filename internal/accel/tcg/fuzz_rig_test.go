@@ -4,6 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"os"
+	"reflect"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +15,7 @@ import (
 	"time"
 
 	"rhea/internal/accel"
+	"rhea/internal/accel/tcg"
 	"rhea/internal/guest/x86"
 )
 
@@ -131,9 +136,21 @@ type fuzzEvent struct {
 	ram   uint32
 }
 
+// fuzzCache is the size of the code memory: small, so that it is full now and
+// then. RHEA_FUZZ_CACHE=MiB says otherwise.
+func fuzzCache() int {
+	mib, err := strconv.Atoi(os.Getenv("RHEA_FUZZ_CACHE"))
+	if err != nil {
+		mib = 1
+	}
+	return mib << 20
+}
+
 func newFuzzRig(t testing.TB, engine, model string) *fuzzRig {
 	r := &fuzzRig{engine: engine}
-	r.rig = newRigEngine(t, engine, model, fuzzRAM, r)
+	r.rig = newRigEngine(t, engine, model, fuzzRAM, r, func(cfg *tcg.Config) {
+		cfg.CacheSize = fuzzCache()
+	})
 	r.cpu.SetIntAck(func() int {
 		r.cpu.SetINTR(false)
 		return 0x21
@@ -170,17 +187,31 @@ func (r *fuzzRig) kickAlways() (stop func()) {
 				return
 			default:
 				r.vcpu.Kick()
-				time.Sleep(20 * time.Microsecond)
+				runtime.Gosched()
 			}
 		}
 	}()
 	return func() { close(done); <-gone }
 }
 
+// lazyFields are the words of the state that arithmetic flags follow from.
+var lazyFields = func() (list []int) {
+	t := reflect.TypeFor[x86.State]()
+	for i := range t.NumField() {
+		if strings.HasPrefix(t.Field(i).Name, "CC") {
+			list = append(list, i)
+		}
+	}
+	return list
+}()
+
 // architectural is the state without what an engine may keep as it likes.
 func (r *fuzzRig) architectural() (s x86.State, flags uint64) {
 	s = *r.cpu.Registers()
-	s.CCOp, s.CCDst, s.CCSrc, s.CCAux, s.CCInc, s.CCRot, s.CCCarry = 0, 0, 0, 0, 0, 0, 0
+	v := reflect.ValueOf(&s).Elem()
+	for _, i := range lazyFields {
+		v.Field(i).SetUint(0)
+	}
 	s.Tmp = [4]uint64{}
 	s.DF, s.Flags = 0, 0
 	return s, r.cpu.EFLAGS()
@@ -223,33 +254,39 @@ func (r *fuzzRig) Write(off uint64, size int, v uint64) {
 
 // run lets the program run, budget instructions at a time (0: freely), and
 // says how it ended: by its handlers, a HLT, a shutdown, or not within most
-// instructions (where budget is 1). It counts the instructions of single steps.
-func (r *fuzzRig) run(t testing.TB, most int, budget func() int64) (end string, n int) {
+// instructions. Only single steps are counted.
+func (r *fuzzRig) run(t testing.TB, most uint64, budget func() int64) (end string, n uint64) {
 	begin := time.Now()
-	for ; n < most; n++ {
-		if r.cpu.Halted() && !r.cpu.Pending() {
-			if r.ended {
-				return "end", n
-			}
-			return "halted", n
-		}
+	start := r.vcpu.Count()
+	for round := 0; ; round++ {
 		b := int64(1)
 		if !r.ended { // what is behind the last OUT is done in steps
 			b = budget()
 		}
+		if b == 1 { // a kick may come before or behind an instruction
+			n = r.vcpu.Count() - start
+		}
+		switch {
+		case r.cpu.Halted() && !r.cpu.Pending():
+			if r.ended {
+				return "end", n
+			}
+			return "halted", n
+		case n >= most:
+			return "goes on", n
+		case round&0xff == 0xff && time.Since(begin) > 20*time.Second:
+			return "stuck", n
+		}
 		r.turn.Add(1)
 		exit, err := r.vcpu.Run(b)
 		r.turn.Add(1)
-		switch {
-		case err != nil:
+		if err != nil {
 			t.Fatal(err)
-		case exit == accel.Shutdown:
+		}
+		if exit == accel.Shutdown {
 			return "shutdown", n
-		case n&0xff == 0 && time.Since(begin) > 20*time.Second:
-			return "stuck", n
 		}
 	}
-	return "goes on", n
 }
 
 // fuzzOutcome is what a run came to.

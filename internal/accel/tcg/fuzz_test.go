@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,9 +26,11 @@ type fuzzWay struct {
 type fuzzer struct {
 	t      testing.TB
 	ways   []fuzzWay
-	count  int // instructions that the reference ran
-	hot    int // of them in programs with a long loop
-	ran    int // programs
+	fresh  func(testing.TB) []fuzzWay
+	before []*fuzzProgram // that the machines have run
+	count  int            // instructions that the reference ran
+	hot    int            // of them in programs with a long loop
+	ran    int            // programs
 	ends   map[string]int
 	modes  [fuzzModes]int
 	events map[string]int
@@ -36,13 +39,21 @@ type fuzzer struct {
 // Who goes on after so many has a loop without an end.
 const (
 	fuzzSteps = 4000
-	hotSteps  = 200000
+	hotSteps  = 50000
 )
 
 func newFuzzer(t testing.TB) *fuzzer {
-	f := &fuzzer{t: t, ends: map[string]int{}, events: map[string]int{}}
-	f.ways = newWays(t)
+	f := &fuzzer{t: t, fresh: newWays, ends: map[string]int{}, events: map[string]int{}}
+	f.ways = f.fresh(t)
 	return f
+}
+
+// renew replaces the machines.
+func (f *fuzzer) renew() {
+	for i := range f.ways {
+		f.ways[i].rig.vcpu.Close()
+	}
+	f.ways = f.fresh(f.t)
 }
 
 func newWays(t testing.TB) (ways []fuzzWay) {
@@ -64,21 +75,21 @@ func newWays(t testing.TB) (ways []fuzzWay) {
 }
 
 // run runs a program one way.
-func (f *fuzzer) run(w *fuzzWay, p *fuzzProgram, image []byte, most int) (*fuzzOutcome, int) {
+func (f *fuzzer) run(w *fuzzWay, p *fuzzProgram, image []byte, most uint64) (*fuzzOutcome, int) {
 	rnd := rand.New(rand.NewPCG(p.m.seed, 3))
 	w.rig.prepare(p, image)
 	if w.kicks {
 		defer w.rig.kickAlways()()
 	}
 	end, n := w.rig.run(f.t, most, func() int64 { return w.budget(rnd) })
-	return w.rig.outcome(end), n
+	return w.rig.outcome(end), int(n)
 }
 
 // compare runs a program in all ways and returns what differs. Only counts of
 // the first run of a program are kept.
 func (f *fuzzer) compare(p *fuzzProgram, all bool) string {
 	image := p.image(f.t)
-	limit := fuzzSteps
+	limit := uint64(fuzzSteps)
 	if p.m.hot {
 		limit = hotSteps
 	}
@@ -100,7 +111,7 @@ func (f *fuzzer) compare(p *fuzzProgram, all bool) string {
 		if !all && f.ran%w.every != 0 {
 			continue
 		}
-		most := 1 << 30
+		most := uint64(1 << 40)
 		if want.end == "goes on" { // by instructions only can that be compared
 			if !w.steps {
 				continue
@@ -115,14 +126,26 @@ func (f *fuzzer) compare(p *fuzzProgram, all bool) string {
 	return ""
 }
 
+// fails says whether a program fails on new machines: those that have failed
+// may do so for ever.
+func (f *fuzzer) fails(p *fuzzProgram) bool {
+	if f.compare(p, true) == "" {
+		return false
+	}
+	f.renew()
+	return f.compare(p, true) != ""
+}
+
 // minimize drops what is not needed for a difference.
 func (f *fuzzer) minimize(p *fuzzProgram) *fuzzProgram {
 	limit := time.Now().Add(time.Minute)
-	for size := len(p.items) / 2; size > 0; {
+	f.renew()
+	for size := max(len(p.items)/2, 1); size > 0; {
 		smaller := false
 		for from := 0; from+size <= len(p.items) && time.Now().Before(limit); {
-			if q := p.without(from, size); f.compare(q, true) != "" {
+			if q := p.without(from, size); f.fails(q) {
 				p, smaller = q, true
+				f.renew()
 			} else {
 				from += size
 			}
@@ -134,28 +157,57 @@ func (f *fuzzer) minimize(p *fuzzProgram) *fuzzProgram {
 	return p
 }
 
+// needed finds out after which programs before it p goes wrong.
+func (f *fuzzer) needed(before []*fuzzProgram, p *fuzzProgram) string {
+	fails := func(before []*fuzzProgram) bool {
+		f.renew()
+		for _, q := range before {
+			f.compare(q, true)
+		}
+		return f.compare(p, true) != ""
+	}
+	limit := time.Now().Add(time.Minute)
+	n := 1
+	for ; !fails(before[max(0, len(before)-n):]); n *= 2 {
+		if n > len(before) {
+			return "nor after the programs before it, always\n"
+		}
+	}
+	before = before[max(0, len(before)-n):]
+	for i := 0; i < len(before) && time.Now().Before(limit); {
+		if less := slices.Delete(slices.Clone(before), i, i+1); fails(less) {
+			before = less
+		} else {
+			i++
+		}
+	}
+	text := ""
+	for _, q := range before {
+		text += fmt.Sprintf("but after\n%v\n%s", &q.m, q.listing())
+	}
+	f.renew()
+	return text
+}
+
 // try runs the program that rnd makes.
 func (f *fuzzer) try(name string, rnd *rand.Rand) bool {
 	p := newProgram(rnd)
 	d := f.compare(p, false)
 	if d == "" {
+		f.before = append(f.before[max(0, len(f.before)-255):], p)
 		return true
 	}
 	// Machines are used for many programs. What is wrong with one is not to be
 	// blamed on the next.
-	f.ways = newWays(f.t)
-	again := ""
-	for range 5 {
-		if again = f.compare(p, true); again != "" {
-			break
-		}
-	}
-	if again == "" {
-		f.t.Errorf("%s: %s\nbut not on a new machine, or not always:\n%v\n%s", name, d, &p.m, p.listing())
+	f.renew()
+	before := f.before
+	f.before = nil
+	if f.compare(p, true) == "" {
+		f.t.Errorf("%s: %s\nbut not on a new machine:\n%v\n%s%s", name, d, &p.m, p.listing(), f.needed(before, p))
 		return false
 	}
 	small := f.minimize(p)
-	f.ways = newWays(f.t)
+	f.renew()
 	f.t.Errorf("%s: %s\n%v\n%s\nsmallest program:\n%v\n%s%s", name, d, &p.m, p.listing(), &small.m, small.listing(), f.compare(small, true))
 	return false
 }
@@ -235,7 +287,11 @@ func TestEnginesAgree(t *testing.T) {
 func TestFuzzerFinds(t *testing.T) {
 	for feature, use := range map[string]string{"cmov": "cmov", "cx8": "cmpxchg8b", "sse2": "xmm", "mmx": "mm"} {
 		f := newFuzzer(t)
-		f.ways = append(f.ways[:1:1], fuzzWay{rig: newFuzzRig(t, engines()[0], "max,-"+feature), name: "without", every: 1, budget: func(*rand.Rand) int64 { return 0 }})
+		f.fresh = func(t testing.TB) []fuzzWay {
+			without := newFuzzRig(t, engines()[0], "max,-"+feature)
+			return append(newWays(t)[:1:1], fuzzWay{rig: without, name: "without", every: 1, budget: func(*rand.Rand) int64 { return 0 }})
+		}
+		f.renew()
 		var small *fuzzProgram
 		for n := uint64(0); n < 5000 && small == nil; n++ {
 			p := newProgram(rand.New(rand.NewPCG(n, 5)))

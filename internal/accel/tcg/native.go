@@ -27,6 +27,7 @@ type native struct {
 type jumpRecord struct {
 	at, stub int32 // offsets of the rel32, and of where it leads unpatched
 	next     int32 // of those that lead to the same unit
+	linked   bool
 }
 
 // coder makes machine code and runs it.
@@ -126,6 +127,9 @@ func (n *coder) attention(on bool) {
 		n.ctx.ClearAttention()
 	}
 }
+
+// pending reports whether attention is set.
+func (n *coder) pending() bool { return n != nil && n.ctx.Pending() }
 
 // reset empties the code memory. No unit may be used any more.
 func (n *coder) reset() {
@@ -268,6 +272,7 @@ func (n *coder) drop(u *unit) {
 		j := &n.jumps[i]
 		n.point(j, int(j.stub))
 		i = j.next
+		j.next, j.linked = 0, false
 	}
 	u.native.incoming = 0
 	if e := jumpsAt + 2*int(amd64.JumpIndex(u.key.PC)); n.tables[e+1] == n.address(u) {
@@ -483,8 +488,8 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		n.tables[e], n.tables[e+1] = *n.ctx.Word(amd64.OffTag)|k.PC, n.address(next)
 	case from.valid && next.valid && samePage(from.key.PC+k.Base, k.PC+k.Base):
 		j := &n.jumps[at]
-		if j.next == 0 && next.native.incoming != int32(at) {
-			j.next = next.native.incoming
+		if !j.linked {
+			j.next, j.linked = next.native.incoming, true
 			next.native.incoming = int32(at)
 			n.point(j, next.native.at)
 		}

@@ -209,8 +209,8 @@ func (v *VCPU) Count() uint64 { return v.m.Count }
 
 // attend does what others have asked for.
 func (v *VCPU) attend() {
-	v.m.Attention.Store(0)
 	v.n.attention(false)
+	v.m.Attention.Store(0)
 	if v.remap.Swap(false) {
 		v.FlushTLB(false)
 	}
@@ -226,7 +226,7 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 	end := v.m.Count + uint64(budget)
 	v.count(budget > 0)
 	for {
-		if v.m.Attention.Load() != 0 {
+		if v.m.Attention.Load() != 0 || v.n.pending() {
 			v.attend()
 		}
 		if v.kicked.Swap(false) {

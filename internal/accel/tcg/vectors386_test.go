@@ -65,7 +65,7 @@ func newRigAt(t testing.TB, model string, ram uint64, ports mem.MMIO) *rig {
 }
 
 // newRigEngine is newRigAt with an engine by name.
-func newRigEngine(t testing.TB, engine, model string, ram uint64, ports mem.MMIO) *rig {
+func newRigEngine(t testing.TB, engine, model string, ram uint64, ports mem.MMIO, more ...func(*tcg.Config)) *rig {
 	m, err := x86.ParseModel(model)
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +88,9 @@ func newRigEngine(t testing.TB, engine, model string, ram uint64, ports mem.MMIO
 	}})
 	cfg := tcg.Config{Lock: &r.lock, IO: mem.NewSpace("io", io, nil)}
 	setEngine(&cfg, engine)
+	for _, f := range more {
+		f(&cfg)
+	}
 	if r.vcpu, err = tcg.New(cfg).NewCPU(r.cpu, r.space); err != nil {
 		t.Fatal(err)
 	}

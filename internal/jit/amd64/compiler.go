@@ -207,6 +207,9 @@ func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite
 	for _, s := range c.homed {
 		c.home[s] = c.home[s][:0]
 	}
+	for _, s := range c.slots { // of a unit that was given up
+		c.pend[s] = 0
+	}
 	c.homed, c.slots = c.homed[:0], c.slots[:0]
 	c.analyseAll()
 	if counted {

@@ -110,6 +110,9 @@ const (
 	Guard
 	Call
 
+	Vec
+	FPU
+
 	VConst
 	VMake
 	VLow
@@ -216,6 +219,9 @@ var ops = [numOps]Info{
 	Guard: {"guard", 1, shGuard, effExit | effKeep, "code"}, // leaves if A is true
 	Call:  {"call", -1, shCall, effExit | effKeep, "helper"},
 
+	Vec: {"vec", -1, shCall, effKeep, "vec"}, // see Vector
+	FPU: {"fpu", -1, shCall, effKeep, "fpu"}, // see StackOp
+
 	VConst: {"vconst", 0, shConst, effNone, "value"}, // both halves alike
 	VMake:  {"vmake", 2, shVec2, effNone, ""},        // A low, B high
 	VLow:   {"vlow", 1, shFromVec, effNone, ""},
@@ -269,6 +275,9 @@ type Mem struct {
 	// RMW says that a Load will be followed by a Store to the same place:
 	// faults are those of a write.
 	RMW bool
+	// Probe, with RMW, says that nothing is to be loaded: a Store to the same
+	// place, which follows, must not fault, nor change the code of the unit.
+	Probe bool
 }
 
 // Imm packs m.
@@ -277,11 +286,16 @@ func (m Mem) Imm() uint64 {
 	if m.RMW {
 		v |= 1 << 16
 	}
+	if m.Probe {
+		v |= 1 << 17
+	}
 	return v
 }
 
 // MemOf unpacks a Load's or Store's Imm.
-func MemOf(imm uint64) Mem { return Mem{int(imm & 0xff), int(imm >> 8 & 0xff), imm>>16&1 != 0} }
+func MemOf(imm uint64) Mem {
+	return Mem{int(imm & 0xff), int(imm >> 8 & 0xff), imm>>16&1 != 0, imm>>17&1 != 0}
+}
 
 // Field packs a bit position and a width for Extract and Deposit.
 func Field(pos, width int) uint64 { return uint64(pos) | uint64(width)<<8 }
@@ -299,6 +313,8 @@ const (
 	// NoStop: the call never leaves the unit, and changes no slot that the
 	// front end has not itself forgotten (Builder.Forget).
 	NoStop
+	// KeepsStack: the call neither reads nor changes the words of Slots.Stack.
+	KeepsStack
 )
 
 // CallImm packs a helper's number and flags.

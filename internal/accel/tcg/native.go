@@ -2,6 +2,9 @@ package tcg
 
 import (
 	"fmt"
+	"runtime"
+
+	hostcpu "golang.org/x/sys/cpu"
 
 	"rhea/internal/guest"
 	"rhea/internal/ir"
@@ -39,6 +42,7 @@ type coder struct {
 
 	helpers []guest.Helper
 	entry   uintptr // where generated code is entered
+	sync    uintptr // where to enter it for syncStack
 	first   int     // offset behind the stubs
 	next    int     // offset of free code memory
 
@@ -85,7 +89,10 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	cpu.Move(ctx.Frame)
 	slots := cpu.Slots()
-	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: false}
+	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: false, Features: amd64.Features{
+		SSE3: hostcpu.X86.HasSSE3, SSSE3: hostcpu.X86.HasSSSE3, SSE41: hostcpu.X86.HasSSE41, SSE42: hostcpu.X86.HasSSE42,
+		AES: hostcpu.X86.HasAES, PCLMULQDQ: hostcpu.X86.HasPCLMULQDQ,
+	}}
 	for i := range interp.Indexes {
 		cfg.Read = append(cfg.Read, int32(host.OffTables+readTable(i)*8))
 		cfg.Write = append(cfg.Write, int32(host.OffTables+writeTable(i)*8))
@@ -96,6 +103,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
+	n.sync = code.RX + uintptr(n.c.SyncStub)
 	n.first = (size + 63) &^ 63
 	n.reset()
 	return n, nil
@@ -280,6 +288,22 @@ func (n *coder) address(u *unit) uint64 { return uint64(n.code.RX) + uint64(u.na
 // run executes generated code from u on. It returns a unit that has no machine
 // code, to go on with, or nil if something has to be looked at.
 func (n *coder) run(v *VCPU, u *unit) *unit {
+	runtime.LockOSThread() // the thread's x87 may be the guest's
+	u = n.execute(v, u)
+	n.syncStack()
+	runtime.UnlockOSThread()
+	return u
+}
+
+// syncStack puts the guest's x87 state into the frame, if it is in the host's
+// x87.
+func (n *coder) syncStack() {
+	for *n.ctx.Word(amd64.OffResident)&0xff != 0 {
+		n.ctx.Enter(n.sync)
+	}
+}
+
+func (n *coder) execute(v *VCPU, u *unit) *unit {
 	n.setMode(u.key)
 	resume := n.ctx.Word(amd64.OffResume)
 	*resume = n.address(u)
@@ -303,6 +327,9 @@ func (n *coder) run(v *VCPU, u *unit) *unit {
 		case amd64.Call:
 			n.calls[s.Imm]++
 			n.frame[n.pc] = s.PC
+			if !s.KeepsStack {
+				n.syncStack()
+			}
 			var a [3]uint64
 			for i, w := range n.writes[s.First : s.First+uint32(s.NWrites)] {
 				a[i&3] = n.source(&w)
@@ -383,7 +410,17 @@ func (n *coder) load(v *VCPU, s *amd64.Site) bool {
 		n.frame[s.Args[1]], n.frame[s.Args[1]+1] = lo, hi
 		return true
 	}
-	x, fault := v.MissLoad(va, size, index, s.RMW)
+	var x uint64
+	var fault *guest.Fault
+	if s.Probe {
+		if fault = v.MissProbe(va, size, index); fault == errSelf {
+			n.leave(s)
+			v.oneShot = true
+			return false
+		}
+	} else {
+		x, fault = v.MissLoad(va, size, index, s.RMW)
+	}
 	if fault != nil {
 		n.leave(s)
 		v.cpu.Raise(fault)

@@ -137,6 +137,7 @@ type VCPU struct {
 
 	counted bool // a budget is kept
 	oneShot bool // the next unit is a single instruction, not kept
+	alone   bool // such a unit runs
 	spaces  []*mem.Space
 }
 
@@ -309,7 +310,10 @@ func (v *VCPU) interpret(u *unit, link bool) *unit {
 	}
 	k := u.key // of the units it is linked to as well: links keep the mode
 	from := u.code
-	switch v.m.Run(u.code) {
+	v.alone = from.OneShot
+	exit := v.m.Run(from)
+	v.alone = false
+	switch exit {
 	case interp.Linked:
 		from = v.m.Out
 		k.PC = from.Link(int(v.m.Arg)).PC
@@ -317,6 +321,10 @@ func (v *VCPU) interpret(u *unit, link bool) *unit {
 		from = nil
 		k.PC = v.cpu.Frame()[v.ir.Slots.PC]
 	case interp.Faulted:
+		if v.m.Fault == errSelf {
+			v.oneShot = true
+			return nil
+		}
 		v.cpu.Raise(v.m.Fault)
 		return nil
 	case interp.Guarded:

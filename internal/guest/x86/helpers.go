@@ -65,13 +65,13 @@ const (
 	hInvlpg
 	hX87
 	hX87Store
+	hX87StoreAll
 	hX87Control
 	hX87Image
 	hX87Put
 	hSSE
 	hMMX
 	hSSEFloat
-	hSignMask
 	hByteMask
 	hStrings
 	hCRC32
@@ -119,6 +119,12 @@ func newSlots() *ir.Slots {
 	name(slotTmp128, "tmp", ir.V128)
 	name(slotTmp64, "tmp2", ir.I64)
 	name(slotTmp64+1, "tmp3", ir.I64)
+	s.FPStatus = slotMXCSR
+	s.Stack = ir.Stack{Regs: slotFPR, Top: slotFTop, Control: slotFCW, Status: slotFSW, Tags: slotFTW}
+	for i := range ir.Slot(8) {
+		s.Vectors = append(s.Vectors, slotXMM+2*i)
+	}
+	s.Vectors = append(s.Vectors, slotTmp128)
 	for i := range ir.Slot(16) {
 		name(slotXMM+2*i, "xmm"+string("0123456789abcdef"[i]), ir.V128)
 	}

@@ -59,6 +59,9 @@ func (c *CPU) Guarded(code uint64) {
 		if c.s.CR4&cr4OSXMMEXCPT == 0 { // SDM vol. 1, 11.5.1
 			f.Vector = vecUD
 		}
+	case guardUnmasks:
+		c.unmasks = true
+		return
 	case guardNoStore:
 		c.finish(f.Code)
 		return
@@ -69,6 +72,10 @@ func (c *CPU) Guarded(code uint64) {
 // guardNoStore is the vector of guards that leave an instruction completed,
 // without its store; the code is the next instruction's IP.
 const guardNoStore = 0x80
+
+// guardUnmasks is the vector of guards before an instruction that unmasks an
+// exception: it is translated again, for the mode in which that is possible.
+const guardUnmasks = 0x81
 
 // finish ends the current instruction outside of translated code.
 func (c *CPU) finish(next uint32) {

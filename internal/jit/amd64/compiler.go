@@ -18,6 +18,9 @@ type Compiler struct {
 	Writes []Write
 	Jumps  []Jump
 
+	vec vecCompiler
+	fpu stackCompiler
+
 	vals   []value
 	exitAt []int32 // index of the last instruction at or before that may exit
 
@@ -59,6 +62,10 @@ type Compiler struct {
 	copies    []copyOp
 
 	exitStub, entryStub int
+
+	// SyncStub is where to enter generated code to have the state of the x87
+	// put into the frame (OffResident).
+	SyncStub int
 }
 
 // fixup is a rel32 to be patched with a block's place.
@@ -98,12 +105,14 @@ type page struct {
 
 // stub is a cold piece of code to be written behind the unit.
 type stub struct {
-	site  uint32
-	jumps [2]int // rel32s that lead here, 0 = none
-	back  int    // where to go on
-	d     reg    // gets the result, noReg = none
-	lost  uint16 // registers with pages that are not known any more
-	once  bool   // does not come back
+	site    uint32
+	jumps   [2]int // rel32s that lead here, 0 = none
+	back    int    // where to go on
+	vectors uint16 // registers of vectors that it loses
+	call    int    // of one that only calls another; 0 = it leaves
+	d       reg    // gets the result, noReg = none
+	lost    uint16 // registers with pages that are not known any more
+	once    bool   // does not come back
 }
 
 // side is what the taken side of a branch does out of line: it writes the
@@ -138,6 +147,7 @@ func New(cfg Config) *Compiler {
 		c.pin[s] = pinRegs[i]
 		c.regWord[pinRegs[i]] = uint16(s)
 	}
+	c.initVectors()
 	return c
 }
 
@@ -158,9 +168,12 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 			c.rm(opMOVst|wide, pinRegs[i], slotMem(c.regWord[pinRegs[i]]))
 		}
 	}
+	c.exitLive()
 	c.head(0x58+opcode(rax), 0, 0, 0, false) // POP RAX
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
+	c.vectorStubs()
+	c.SyncStub = c.stackStubs()
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
 		if i < MaxPinned {
@@ -180,6 +193,9 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 // Compile returns how many bytes were written; 0 means that there was no room,
 // or that the unit is too large.
 func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite uint32, counted bool) int {
+	u.CallVectors(c.doesVector)
+	u.CallStackOps(c.doesStackOp)
+	c.vec.atSite = c.vec.atSite[:0]
 	c.u, c.start, c.unitPC, c.firstSite = u, off, pc, firstSite
 	c.buf, c.n = buf, off
 	c.Sites, c.Writes, c.Jumps = c.Sites[:0], c.Writes[:0], c.Jumps[:0]
@@ -236,6 +252,7 @@ func (c *Compiler) run(r run) bool {
 		}
 	}
 	c.dropPages()
+	c.fpu.staleCW = false
 	for i := b.First; i < b.End; i++ {
 		in, v := &c.u.Insts[i], &c.vals[i]
 		if i == c.u.Blocks[c.block].End { // a branch's other side, which it has done
@@ -502,8 +519,7 @@ func (c *Compiler) vacate(s ir.Slot) {
 
 // copy128 copies two words of the frame.
 func (c *Compiler) copy128(d, s uint16) {
-	c.rm(opMOVUPSl, 0, slotMem(s))
-	c.rm(opMOVUPSs, 0, slotMem(d))
+	c.vstore(d, c.vload(s))
 }
 
 // dest returns the register in which to compute the value of the current
@@ -544,8 +560,10 @@ func (c *Compiler) own(r reg) {
 // done is called when the current instruction's value is in its register.
 func (c *Compiler) done() { c.afterDef(ir.Val(c.i + 1)) }
 
-// dropPages forgets all places of pages.
+// dropPages forgets all places of pages, and vectors.
 func (c *Compiler) dropPages() {
+	c.dropVectors()
+	c.fpu.now = stackUnknown
 	for _, r := range temps {
 		c.pages[r].live = false
 	}

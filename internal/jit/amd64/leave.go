@@ -23,6 +23,7 @@ func (c *Compiler) site(s Site, wb bool) uint32 {
 		c.slots = live
 	}
 	s.NWrites = uint8(len(c.Writes) - int(s.First))
+	c.vec.atSite = append(c.vec.atSite, c.vec.now)
 	c.Sites = append(c.Sites, s)
 	return uint32(len(c.Sites) - 1)
 }
@@ -63,6 +64,10 @@ func (c *Compiler) leaveTo(site uint32) {
 }
 
 func (c *Compiler) emitStub(s *stub) {
+	if s.call != 0 {
+		c.emitCallStub(s)
+		return
+	}
 	for _, j := range s.jumps {
 		if j != 0 {
 			c.here(j)
@@ -75,6 +80,7 @@ func (c *Compiler) emitStub(s *stub) {
 	if s.once {
 		return
 	}
+	c.restoreVectors(s.site)
 	for r := reg(0); r < r15; r++ {
 		if s.lost>>r&1 != 0 {
 			c.alu(aluXOR, 32, r, r)
@@ -173,7 +179,7 @@ func log2(n int) int {
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
 	a := c.linear(in.Args[0])
-	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Args: [2]uint16{c.regWord[a], NoWord}}
+	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Probe: m.Probe, Args: [2]uint16{c.regWord[a], NoWord}}
 	st := stub{d: noReg}
 	if m.Size == 16 {
 		w := c.vdest()
@@ -181,9 +187,10 @@ func (c *Compiler) load(in *ir.Inst) {
 		st.jumps = c.lookup(r, a, 16, c.cfg.Read[m.Index])
 		s.Args[1] = w
 		st.site, st.lost = c.site(s, true), c.lostPages()
-		c.rm(opMOVUPSl, 0, mem{base: r, index: a})
-		st.back = c.n
-		c.rm(opMOVUPSs, 0, slotMem(w))
+		k := c.vreg(w)
+		c.rm(opMOVUPSl, k, mem{base: r, index: a})
+		c.vstore(w, k)
+		c.vec.atSite[st.site].cached |= c.vec.now.cached // Go has written the words
 		c.after128(&st, w)
 		return
 	}
@@ -194,7 +201,9 @@ func (c *Compiler) load(in *ir.Inst) {
 		lost := c.lostPages()
 		st.jumps = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
 		st.site, st.d, st.lost = c.site(s, true), d, lost
-		c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
+		if !m.Probe {
+			c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
+		}
 		st.back = c.n
 		if d != r && c.regVal[r] == 0 {
 			c.pages[r] = page{addr: in.Args[0], index: uint8(m.Index), size: uint8(m.Size), live: true}
@@ -227,13 +236,13 @@ func (c *Compiler) store(in *ir.Inst) {
 	if m.Size == 16 {
 		v := c.origin(in.Args[1])
 		w := c.vword(v)
+		x := c.vload(w)
 		a := c.linear(in.Args[0])
 		r := c.temp()
 		st.jumps = c.lookup(r, a, 16, c.cfg.Write[m.Index])
 		s.Args = [2]uint16{c.regWord[a], w}
 		st.site, st.lost = c.site(s, true), c.lostPages()
-		c.rm(opMOVUPSl, 0, slotMem(w))
-		c.rm(opMOVUPSs, 0, mem{base: r, index: a})
+		c.rm(opMOVUPSs, x, mem{base: r, index: a})
 		c.after128(&st, w)
 		return
 	}
@@ -304,7 +313,7 @@ func (c *Compiler) call(in *ir.Inst) {
 	if in.Type != ir.Void && c.vals[c.i].need >= 0 {
 		d = c.dest(noReg)
 	}
-	s := c.site(Site{Kind: Call, Imm: uint64(id), Pure: flags&(ir.Pure|ir.NoStop) != 0, NWrites: uint8(n)}, false)
+	s := c.site(Site{Kind: Call, Imm: uint64(id), Pure: flags&(ir.Pure|ir.NoStop) != 0, KeepsStack: flags&(ir.Pure|ir.KeepsStack) != 0, NWrites: uint8(n)}, false)
 	for j := range n {
 		if k, ok := c.constOf(in.Args[j]); ok {
 			c.Writes = append(c.Writes, Write{Src: NoWord, Val: k})
@@ -314,6 +323,7 @@ func (c *Compiler) call(in *ir.Inst) {
 	}
 	c.Sites[s].NWrites = uint8(n)
 	c.leaveTo(s)
+	c.dropVectors()
 	if d != noReg {
 		c.rm(opMOVload|wide, d, at(r15, offResult))
 		c.done()

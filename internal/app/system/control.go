@@ -70,7 +70,7 @@ func (m *machine) monitor() hmp.Config {
 				}
 			},
 			"jit": func(w io.Writer) {
-				fmt.Fprintf(w, "Accelerator: %s (interpreter)\nGuest instructions: %d\n", m.cfg.Accel.Name, m.vcpu.Count())
+				m.vcpu.Report(w)
 			},
 		},
 	}

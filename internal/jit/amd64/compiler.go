@@ -171,6 +171,9 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	}
 	c.exitLive()
 	c.head(0x58+opcode(rax), 0, 0, 0, false) // POP RAX
+	c.rm(opMOVload, rdx, at(rax, 0))         // the site
+	c.rm(opMOVst, rdx, at(r15, offExit))
+	c.alui(aluADD, 64, rax, 4)
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
 	c.vectorStubs()

@@ -57,10 +57,11 @@ func (c *Compiler) wordOf(v ir.Val) uint16 {
 	panic("BUG: amd64: pending value is nowhere")
 }
 
-// leaveTo is the jump of a stub: with the number of the site.
+// leaveTo is the call of the exit stub: the number of the site follows, and
+// then where to resume.
 func (c *Compiler) leaveTo(site uint32) {
-	c.movmi32(at(r15, offExit), int32(c.firstSite+site))
 	c.patch(c.callRel(), c.exitStub)
+	c.int32(int32(c.firstSite + site))
 }
 
 func (c *Compiler) emitStub(s *stub) {

@@ -235,7 +235,8 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	b := pc.Config{
 		CPU: m.cpu, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics,
 		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"),
-		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0)},
+		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0),
+			NoFloppyCheck: !c.Machine.FDBootChk},
 		Now:  m.now(), Slew: c.RTC.DriftFix == "slew",
 		Files: map[string][]byte{},
 	}
@@ -348,12 +349,13 @@ func (m *machine) drives(b *pc.Config) error {
 		if err := checkImage(d); err != nil {
 			return err
 		}
-		if d.Interface != "ide" {
-			continue
-		}
 		back, err := m.image(d)
 		if err != nil {
 			return &optError{d.Option, err}
+		}
+		if d.Interface == "floppy" {
+			b.Floppies[d.Unit] = &pc.Floppy{Type: floppyTypes[d.Model], Backend: back, ReadOnly: d.ReadOnly}
+			continue
 		}
 		b.Drives[d.Bus*2+d.Unit] = &pc.Drive{
 			Backend: back, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial,
@@ -362,6 +364,9 @@ func (m *machine) drives(b *pc.Config) error {
 	}
 	return nil
 }
+
+// floppyTypes are the values of drive-type, as CMOS has them.
+var floppyTypes = map[string]uint8{"": 0, "auto": 0, "120": 2, "144": 4, "288": 5}
 
 // image opens a drive's image; nil if it has none.
 func (m *machine) image(d *Drive) (block.Backend, error) {

@@ -74,7 +74,10 @@ func (m *machine) chardevRows() []hmp.Chardev {
 func (m *machine) blockRows() []hmp.Block {
 	var rows []hmp.Block
 	for _, d := range m.cfg.Drives {
-		if d.Interface != "ide" {
+		if d.Interface == "floppy" {
+			rows = append(rows, hmp.Block{
+				Name: fmt.Sprintf("floppy%d", d.Unit), File: d.File, Format: "raw", Cache: "writeback", ReadOnly: d.ReadOnly, Removable: true,
+			})
 			continue
 		}
 		kind := "hd"

@@ -337,5 +337,11 @@ func (p *parser) finishDrives() error {
 		d.Bus, d.CDROM, d.ReadOnly = 1, true, true
 		c.Drives = append(c.Drives, d)
 	}
+	fd := place{"floppy", 0, 0}
+	if !p.noDefaults && !taken[fd] && !slices.ContainsFunc(p.devices, func(d Device) bool { return d.Driver == "floppy" }) {
+		d := newDriveSpec("the default floppy drive").Drive
+		d.Interface = "floppy"
+		c.Drives = append(c.Drives, d)
+	}
 	return nil
 }

@@ -201,9 +201,19 @@ func (m *Machine) cmos() {
 	set16(0x5b, high&0xffff)
 	m.RTC.Set(0x5d, uint8(high>>16))
 	m.RTC.Set(0x5f, 0)       // processors less one
-	m.RTC.Set(0x10, 0)       // no floppy drives
 	equipment := uint8(0x06) // coprocessor, PS/2 mouse
+	a, b := m.FDC.Type(0), m.FDC.Type(1)
+	m.RTC.Set(0x10, a<<4|b)
+	switch {
+	case a != 0 && b != 0:
+		equipment |= 0x41 // two floppy drives
+	case a != 0 || b != 0:
+		equipment |= 0x01
+	}
 	m.RTC.Set(0x14, equipment)
+	if m.c.Boot.NoFloppyCheck {
+		m.RTC.Set(0x38, 1)
+	}
 	m.disks()
 }
 
@@ -264,6 +274,13 @@ func (m *Machine) tables() error {
 		}
 		for i, c := range m.c.Parallel {
 			p.Parallel[i] = c != nil
+		}
+		for i := range p.Floppy {
+			if t := m.FDC.Type(i); t != 0 {
+				d := &acpi.Floppy{Type: t}
+				d.Tracks, d.Heads, d.Sectors = m.FDC.Geometry(i)
+				p.Floppy[i] = d
+			}
 		}
 		for _, f := range p.Files() {
 			if err := m.FwCfg.AddFile(f.Name, f.Data); err != nil {

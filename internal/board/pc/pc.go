@@ -13,6 +13,7 @@ import (
 	"rhea/internal/chardev"
 	"rhea/internal/dev"
 	"rhea/internal/dev/char/uart16550"
+	"rhea/internal/dev/disk/fdc"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/dev/display/vga"
 	"rhea/internal/dev/dma/i8237"
@@ -72,6 +73,13 @@ type Drive struct {
 	Cylinders, Heads, Sectors int
 }
 
+// Floppy is a floppy drive.
+type Floppy struct {
+	Type     uint8         // as CMOS has it: 1 360K, 2 1.2M, 3 720K, 4 1.44M, 5 2.88M; 0 = what the medium wants
+	Backend  block.Backend // nil for a drive without a medium
+	ReadOnly bool
+}
+
 // Boot is what -boot says.
 type Boot struct {
 	Order  string // of a, b (floppy), c (disk), d (CD-ROM), n (network)
@@ -83,6 +91,8 @@ type Boot struct {
 	Wait int
 	// Paths is the firmware's "bootorder" file: device paths, first first.
 	Paths []string
+	// NoFloppyCheck has floppy disks booted that have no boot signature.
+	NoFloppyCheck bool
 }
 
 // Kernel is what is started directly.
@@ -104,6 +114,7 @@ type Config struct {
 	VGA      VGAKind
 	VRAM     uint64 // bytes, 0 = 16 MiB
 	Drives   [4]*Drive
+	Floppies [2]*Floppy // A: and B:
 	Serial   [4]chardev.Port // nil = no such port
 	Parallel [3]chardev.Port
 
@@ -180,6 +191,7 @@ type Machine struct {
 	PM       *piix4pm.PM // nil in an isapc
 	APIC     *lapic.APIC // nil if the CPU has none
 	IDE      [2]*ide.Channel
+	FDC      *fdc.Controller
 	Serial   [4]*uart16550.UART
 	VGA      *vga.VGA       // nil without one
 	Display  display.Source // of VGA
@@ -316,7 +328,7 @@ func (m *Machine) Busy() bool {
 			return true
 		}
 	}
-	return false
+	return m.FDC.Busy()
 }
 
 // PowerButton presses the power button. It reports false if nobody listens:

@@ -237,7 +237,7 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"),
 		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0),
 			NoFloppyCheck: !c.Machine.FDBootChk},
-		Now:  m.now(), Slew: c.RTC.DriftFix == "slew",
+		Now: m.now(), Slew: c.RTC.DriftFix == "slew",
 		Files: map[string][]byte{},
 	}
 	if c.Machine.Type == "isapc" {
@@ -354,7 +354,7 @@ func (m *machine) drives(b *pc.Config) error {
 			return &optError{d.Option, err}
 		}
 		if d.Interface == "floppy" {
-			b.Floppies[d.Unit] = &pc.Floppy{Type: floppyTypes[d.Model], Backend: back, ReadOnly: d.ReadOnly}
+			b.Floppies[d.Unit] = &pc.Floppy{Type: floppyTypes[d.FloppyType], Backend: back, ReadOnly: d.ReadOnly}
 			continue
 		}
 		b.Drives[d.Bus*2+d.Unit] = &pc.Drive{

@@ -125,6 +125,8 @@ type Drive struct {
 	Serial   string
 	Model    string
 	Version  string
+	// FloppyType is "120", "144", "288", or "auto" or "" for what suits the medium.
+	FloppyType string
 	// Geometry as of -drive cyls=,heads=,secs=,trans=; 0 = guess.
 	Cyls, Heads, Secs int
 	Trans             string

@@ -40,6 +40,7 @@ func (m *machine) monitor() hmp.Config {
 		},
 		Chardevs: m.chardevRows, Blocks: m.blockRows, Devices: m.deviceTree,
 		Log: m.log, LogFile: m.reopenLog, NMI: b.NMI,
+		Commands: map[string]func(io.Writer, hmp.Args) error{"eject": m.eject, "change": m.change},
 		Info: map[string]func(io.Writer){
 			"pic": func(w io.Writer) {
 				for chip, name := range []string{"pic0", "pic1"} {
@@ -67,27 +68,6 @@ func (m *machine) chardevRows() []hmp.Chardev {
 	var rows []hmp.Chardev
 	for _, r := range m.charInfo() {
 		rows = append(rows, hmp.Chardev(r))
-	}
-	return rows
-}
-
-func (m *machine) blockRows() []hmp.Block {
-	var rows []hmp.Block
-	for _, d := range m.cfg.Drives {
-		if d.Interface == "floppy" {
-			rows = append(rows, hmp.Block{
-				Name: fmt.Sprintf("floppy%d", d.Unit), File: d.File, Format: "raw", Cache: "writeback", ReadOnly: d.ReadOnly, Removable: true,
-			})
-			continue
-		}
-		kind := "hd"
-		if d.CDROM {
-			kind = "cd"
-		}
-		rows = append(rows, hmp.Block{
-			Name: fmt.Sprintf("ide%d-%s%d", d.Bus, kind, d.Unit), File: d.File, Format: "raw", Cache: "writeback",
-			ReadOnly: d.ReadOnly || d.CDROM, Removable: d.CDROM,
-		})
 	}
 	return rows
 }

@@ -110,6 +110,16 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		s.Enum("rerror", &d.RError, "auto", "report", "ignore", "stop")
 		s.Ignore("write-cache", "share-rw", "lcyls", "lheads", "lsecs", "discard_granularity", "rotation_rate", "wwn", "logical_block_size",
 			"physical_block_size", "min_io_size", "opt_io_size", "backend_defaults")
+	case "floppy":
+		d := &t.drive
+		s.String("drive", &t.driveID)
+		s.String("bus", &t.busName)
+		s.Int("unit", &t.unit, 0, 1)
+		s.Enum("drive-type", &d.FloppyType, "120", "144", "288", "auto")
+		s.Enum("werror", &d.WError, "auto", "enospc", "report", "ignore", "stop")
+		s.Enum("rerror", &d.RError, "auto", "report", "ignore", "stop")
+		s.Ignore("write-cache", "share-rw", "discard_granularity", "logical_block_size", "physical_block_size", "min_io_size", "opt_io_size",
+			"backend_defaults")
 	case "isa-debug-exit":
 		u16("iobase", &t.exit.IOBase)
 		s.Int("iosize", &t.exit.IOSize, 1, 4)
@@ -138,7 +148,7 @@ func (p *parser) finishDevices() error {
 	c := p.cfg
 	for i := range p.devices {
 		d := &p.devices[i]
-		if d.Driver == "ide-hd" || d.Driver == "ide-cd" {
+		if isDrive(d.Driver) {
 			continue // finishDeviceDrives
 		}
 		fail := func(err error) error { return &optError{d.Option, err} }
@@ -216,12 +226,17 @@ func noChardev(id string) error {
 	return fmt.Errorf("no -chardev has the id '%s'", id)
 }
 
-// finishDeviceDrives attaches the if=none drives that ide-hd and ide-cd name.
+func isDrive(driver string) bool {
+	return driver == "ide-hd" || driver == "ide-cd" || driver == "floppy"
+}
+
+// finishDeviceDrives attaches the if=none drives that ide-hd, ide-cd and
+// floppy name.
 func (p *parser) finishDeviceDrives(take func(kind string, bus, unit int) bool) error {
 	c := p.cfg
 	for i := range p.devices {
 		d := &p.devices[i]
-		if d.Driver != "ide-hd" && d.Driver != "ide-cd" {
+		if !isDrive(d.Driver) {
 			continue
 		}
 		fail := func(format string, args ...any) error { return &optError{d.Option, fmt.Errorf(format, args...)} }
@@ -248,28 +263,35 @@ func (p *parser) finishDeviceDrives(take func(kind string, bus, unit int) bool) 
 			c.Drives = append(c.Drives, newDriveSpec(d.Option).Drive)
 			dst = &c.Drives[len(c.Drives)-1]
 		}
+		kind, buses := "ide", 2
+		if d.Driver == "floppy" {
+			kind, buses = "floppy", 1
+		}
 		bus, unit := 0, t.unit
 		switch t.busName {
-		case "ide.0":
+		case "ide.0", "floppy-bus.0":
 		case "ide.1":
 			bus = 1
 		case "":
 			bus = -1
 		default:
-			return fail("there is no bus '%s'; the IDE buses are ide.0 and ide.1", t.busName)
+			return fail("there is no bus '%s'; the buses are ide.0, ide.1 and floppy-bus.0", t.busName)
+		}
+		if t.busName != "" && strings.HasPrefix(t.busName, "floppy") != (kind == "floppy") {
+			return fail("%s does not fit the bus '%s'", d.Driver, t.busName)
 		}
 		found := false
-		for b := max(bus, 0); b <= max(bus, 1) && !found && (bus < 0 || b == bus); b++ {
+		for b := max(bus, 0); b < buses && !found && (bus < 0 || b == bus); b++ {
 			for u := max(unit, 0); u <= 1 && !found && (unit < 0 || u == unit); u++ {
-				if take("ide", b, u) {
+				if take(kind, b, u) {
 					dst.Bus, dst.Unit, found = b, u, true
 				}
 			}
 		}
 		if !found {
-			return fail("that place of the IDE bus is taken")
+			return fail("that place of the bus is taken")
 		}
-		dst.Interface = "ide"
+		dst.Interface, dst.FloppyType = kind, t.drive.FloppyType
 		dst.CDROM = d.Driver == "ide-cd"
 		dst.ReadOnly = dst.ReadOnly || dst.CDROM
 		for _, f := range []struct{ to, from *string }{

@@ -114,7 +114,7 @@ type Config struct {
 	VGA      VGAKind
 	VRAM     uint64 // bytes, 0 = 16 MiB
 	Drives   [4]*Drive
-	Floppies [2]*Floppy // A: and B:
+	Floppies [2]*Floppy      // A: and B:
 	Serial   [4]chardev.Port // nil = no such port
 	Parallel [3]chardev.Port
 

@@ -9,8 +9,8 @@ type PC struct {
 	Serial   [4]bool
 	Parallel [3]bool
 	Floppy   [2]*Floppy // nil = no such drive
-	PMBase   uint16 // where the firmware puts the PM registers; 0 = 600h
-	SMBBase  uint16 // and the SMBus's; 0 = 700h
+	PMBase   uint16     // where the firmware puts the PM registers; 0 = 600h
+	SMBBase  uint16     // and the SMBus's; 0 = 700h
 }
 
 // Floppy is a floppy drive.

@@ -75,3 +75,40 @@ func FuzzRegisters(f *testing.F) {
 		return d
 	})
 }
+
+// FuzzMedia is the same with somebody who changes disks; there is no state to
+// compare, for media are none.
+func FuzzMedia(f *testing.F) {
+	f.Add([]byte{0, 0x46, 0, 4, 1, 0, 5, 0, 6, 1})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		h := newHost(t, size144)
+		for len(data) >= 2 {
+			v := data[1]
+			switch data[0] % 12 {
+			case 0, 1, 2, 3:
+				h.out(rgFIFO, v)
+			case 4:
+				h.out(int(v&7), data[0])
+			case 5:
+				h.clock.Advance(int64(v) * 10 * us)
+			case 6:
+				h.f.Eject(int(v & 1))
+			case 7:
+				m := formats[int(v)%len(formats)]
+				h.f.Insert(int(data[0]>>7), block.NewMemory(make([]byte, m.size()), v&0x80 != 0), false)
+			case 8:
+				h.program(int(v)*300, v&1 != 0)
+				h.dma.wantTC = data[0]&0x80 != 0
+			case 9:
+				h.dma.request(h.dma.level)
+			case 10:
+				for range v {
+					h.in(rgFIFO)
+				}
+			case 11:
+				h.cmd(commands[int(v)%len(commands)].code|0x40, data[0]>>4, 1, 0, 1, 2, v, 0x1b, v)
+			}
+			data = data[2:]
+		}
+	})
+}

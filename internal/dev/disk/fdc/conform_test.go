@@ -76,13 +76,24 @@ func FuzzRegisters(f *testing.F) {
 	})
 }
 
+// hole is an image of zeroes, which stay.
+type hole int64
+
+func (h hole) Size() int64                              { return int64(h) }
+func (hole) Sync() error                                { return nil }
+func (hole) ReadAt(p []byte, _ int64) (int, error)      { clear(p); return len(p), nil }
+func (hole) WriteAt(p []byte, _ int64) (n int, _ error) { return len(p), nil }
+
 // FuzzMedia is the same with somebody who changes disks; there is no state to
 // compare, for media are none.
 func FuzzMedia(f *testing.F) {
 	f.Add([]byte{0, 0x46, 0, 4, 1, 0, 5, 0, 6, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h := newHost(t, size144)
-		for len(data) >= 2 {
+		h := newHost(t, 180<<10)
+		for range 1000 {
+			if len(data) < 2 {
+				break
+			}
 			v := data[1]
 			switch data[0] % 12 {
 			case 0, 1, 2, 3:
@@ -95,7 +106,7 @@ func FuzzMedia(f *testing.F) {
 				h.f.Eject(int(v & 1))
 			case 7:
 				m := formats[int(v)%len(formats)]
-				h.f.Insert(int(data[0]>>7), block.NewMemory(make([]byte, m.size()), v&0x80 != 0), false)
+				h.f.Insert(int(data[0]>>7), hole(m.size()), v&0x80 != 0)
 			case 8:
 				h.program(int(v)*300, v&1 != 0)
 				h.dma.wantTC = data[0]&0x80 != 0
@@ -106,7 +117,10 @@ func FuzzMedia(f *testing.F) {
 					h.in(rgFIFO)
 				}
 			case 11:
-				h.cmd(commands[int(v)%len(commands)].code|0x40, data[0]>>4, 1, 0, 1, 2, v, 0x1b, v)
+				for _, b := range []uint8{commands[int(v)%len(commands)].code | 0x40, data[0] >> 4, 1, 0, 1, 2, v, 0x1b, v} {
+					h.out(rgFIFO, b)
+				}
+				h.wait()
 			}
 			data = data[2:]
 		}

@@ -87,6 +87,7 @@ type cache struct {
 	watched map[*mem.RAM]bool
 
 	flushes int
+	drops   int // units that were dropped one by one
 	dropped func(*unit) // is told of units that are dropped one by one,
 	cleared func()      // and that all are
 }
@@ -218,6 +219,7 @@ func (c *cache) invalidate(p place, n uint64) {
 
 func (c *cache) drop(u *unit) {
 	u.invalidate()
+	c.drops++
 	c.size -= u.bytes()
 	if c.dropped != nil {
 		c.dropped(u)

@@ -64,6 +64,7 @@ type coder struct {
 	// calls by helper.
 	exits [amd64.NumKinds]uint64
 	calls []uint64
+	made  uint64 // units compiled
 }
 
 // Layout of a context's tables, in words.
@@ -244,6 +245,7 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 
 // enter takes over what the compiler has made for u.
 func (n *coder) enter(u *unit, size int) {
+	n.made++
 	owner := uint32(len(n.units))
 	n.units = append(n.units, u)
 	writes, jumps := uint32(len(n.writes)), uint64(len(n.jumps))

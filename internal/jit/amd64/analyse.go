@@ -3,42 +3,72 @@ package amd64
 import "rhea/internal/ir"
 
 // analyseAll finds out which values are needed until where, which Sets are
-// overtaken by others, and which operations their users can do along.
+// overtaken by others, and which operations their users can do along. What is
+// left to be lowered is in todo.
 func (c *Compiler) analyseAll() {
-	u := c.u
-	if cap(c.vals) < len(u.Insts) {
-		c.vals = make([]value, len(u.Insts)*2)
-		c.exitAt = make([]int32, len(u.Insts)*2)
-	}
-	c.vals = c.vals[:len(u.Insts)]
-	c.exitAt = c.exitAt[:len(u.Insts)]
-	for i := range c.vals {
-		c.vals[i] = value{need: -1, word: NoWord, cand: -1, r: noReg}
-	}
-	for i := range u.Insts {
-		in := &u.Insts[i]
-		for j := range in.NArgs() {
-			c.vals[in.Args[j]-1].uses++
-		}
-	}
+	c.scan()
 	c.findRuns()
+	c.todo = c.todo[:0]
 	for i := len(c.runs) - 1; i >= 0; i-- {
-		c.analyse(c.runs[i])
+		c.analyse(&c.runs[i])
 	}
 	if len(c.runs) > 1 {
 		c.keepAcrossLoops()
 	}
 }
 
+// scan is the pass forwards: it counts uses, finds what may leave the unit,
+// and makes calls of what there is no machine code for.
+func (c *Compiler) scan() {
+	list := c.u.Insts
+	if cap(c.vals) < len(list) {
+		c.vals = make([]value, len(list)*2)
+		c.exitAt = make([]int32, len(list)*2)
+	}
+	vals, exitAt := c.vals[:len(list)], c.exitAt[:len(list)]
+	c.vals, c.exitAt = vals, exitAt
+	last := int32(-1)
+	for i := range list {
+		in := &list[i]
+		vals[i] = value{need: -1, word: NoWord, cand: -1, r: noReg}
+		for j := 0; j < len(in.Args) && in.Args[j] != 0; j++ {
+			vals[in.Args[j]-1].uses++
+		}
+		if in.Op >= ir.Load && c.stays(in) { // none of those before leaves the unit
+			last = int32(i)
+		}
+		exitAt[i] = last
+	}
+}
+
+// stays reports whether in may leave the unit, so that what comes behind stays
+// there.
+func (c *Compiler) stays(in *ir.Inst) bool {
+	switch in.Op {
+	case ir.Vec:
+		if !c.doesVector(ir.VectorOf(in.Imm)) {
+			in.CallHelper()
+		}
+	case ir.FPU:
+		if !c.doesStackOp(ir.StackOpOf(in.Imm)) {
+			in.CallHelper()
+		}
+	}
+	return mayExit(in) || in.Op == ir.Branch
+}
+
 // run is a block, or several that are entered at the first only: between
 // them are branches whose one side leaves the unit at once (the block between
 // is nothing but a Link), and whose other goes on.
-type run struct{ first, last int }
+type run struct {
+	first, last int
+	from, to    int // in todo
+}
 
 func (c *Compiler) findRuns() {
 	c.runs = c.runs[:0]
 	for n := 0; n < len(c.u.Blocks); n++ {
-		r := run{n, n}
+		r := run{first: n, last: n}
 		for c.isSide(r.last) {
 			r.last += 2
 		}
@@ -77,76 +107,87 @@ func mayExit(in *ir.Inst) bool {
 }
 
 // analyse walks a run backwards.
-func (c *Compiler) analyse(r run) {
+func (c *Compiler) analyse(r *run) {
 	u := c.u
-	b := ir.Block{First: u.Blocks[r.first].First, End: u.Blocks[r.last].End}
+	first, end := int32(u.Blocks[r.first].First), int32(u.Blocks[r.last].End)
 	c.stamp++
 	c.cands = c.cands[:0]
-	last := int32(-1)
-	for i := b.First; i < b.End; i++ {
-		if in := &u.Insts[i]; mayExit(in) || in.Op == ir.Branch {
-			last = int32(i)
-		}
-		c.exitAt[i] = last
-	}
-	flush := int32(b.End) // where pending Sets are written
-	exit := int32(b.End)  // the next instruction that may exit
-	for i := int32(b.End) - 1; i >= int32(b.First); i-- {
-		in := &u.Insts[i]
-		v := &c.vals[i]
-		switch {
-		case in.Op == ir.Set:
-			s := in.Imm
-			next := flush
-			if c.setStamp[s] == c.stamp {
-				next = c.nextSet[s]
-				if next < 0 { // see isRead
-					next = ^next
-				} else if next <= exit && next < flush {
-					v.dead = true
-				}
-			}
-			if !v.dead {
-				until := next
-				if c.pin[s] != noReg { // it is written at once
-					until = i
-				}
-				c.need(in.Args[0], min(until, int32(b.End)-1))
-				// The first of several Sets of a value is the last to come by.
-				if d := int32(in.Args[0]) - 1; d >= int32(b.First) && c.exitAt[i] <= d {
-					c.vals[d].cand = int16(s)
-					c.cands = append(c.cands, d)
-				}
-			}
-			c.setStamp[s], c.nextSet[s] = c.stamp, i
+	r.from = len(c.todo)
+	flush := end // where pending Sets are written
+	exit := end  // the next instruction that may exit
+	for i := end - 1; i >= first; i-- {
+		in, v := &u.Insts[i], &c.vals[i]
+		switch in.Op {
+		case ir.Nop, ir.Const, ir.VConst, ir.Zext: // made, or looked through, where they are used
 			continue
-		case v.need < 0 && !in.Op.Keep():
-			continue // not needed
-		case in.Op == ir.Get:
+		case ir.Insn, ir.Param:
+		case ir.Set:
+			if !c.analyseSet(in, i, first, end, exit, flush) {
+				continue
+			}
+		case ir.Get:
+			if v.need < 0 {
+				continue
+			}
 			c.setStamp[in.Imm] = 0 // an earlier Set is not overtaken
 			c.keepHome(in.Imm, i)
-			continue
-		case in.Op == ir.Call && in.Imm>>32&uint64(ir.Pure) != 0 && v.need < 0:
-			continue
-		case in.Op == ir.Vec:
+		case ir.Vec:
 			c.analyseVec(in, i)
-			continue
-		case in.Op == ir.FPU:
+		case ir.FPU:
 			c.analyseStackOp(in, i)
-			continue
-		}
-		if mayExit(in) || in.Op == ir.Branch && i != int32(b.End)-1 {
-			exit = i
-			if in.Op == ir.Call {
-				flush = i
+		case ir.Call:
+			if mayExit(in) {
+				exit, flush = i, i
 				c.stamp++
+			} else if v.need < 0 {
+				continue
 			}
+			c.noteArgs(in, i)
+		case ir.Load, ir.Store, ir.Guard:
+			exit = i
+			c.noteArgs(in, i)
+		case ir.Branch:
+			if i != end-1 {
+				exit = i
+			}
+			c.noteArgs(in, i)
+		default:
+			if v.need < 0 && !in.Op.Keep() || v.fused { // the operands were noted by its user
+				continue
+			}
+			c.noteArgs(in, i)
 		}
-		if v.fused {
-			continue // its operands were noted by its user
-		}
-		c.noteArgs(in, i)
+		c.todo = append(c.todo, i)
 	}
+	r.to = len(c.todo)
+}
+
+// analyseSet reports whether the Set at i is to be lowered. Exit is the next
+// instruction that may leave the unit, flush where pending Sets are written.
+func (c *Compiler) analyseSet(in *ir.Inst, i, first, end, exit, flush int32) bool {
+	s := in.Imm
+	next := flush
+	if c.setStamp[s] == c.stamp {
+		next = c.nextSet[s]
+		if next < 0 { // see isRead
+			next = ^next
+		} else if next <= exit && next < flush {
+			c.nextSet[s] = i
+			return false
+		}
+	}
+	c.setStamp[s], c.nextSet[s] = c.stamp, i
+	until := next
+	if c.pin[s] != noReg { // it is written at once
+		until = i
+	}
+	c.need(in.Args[0], min(until, end-1))
+	// The first of several Sets of a value is the last to come by.
+	if d := int32(in.Args[0]) - 1; d >= first && c.exitAt[i] <= d {
+		c.vals[d].cand = int16(s)
+		c.cands = append(c.cands, d)
+	}
+	return true
 }
 
 // keepHome is told of a Get at i: no value that is made before may be computed

@@ -2,6 +2,7 @@ package amd64
 
 import (
 	"fmt"
+	"math/bits"
 
 	"rhea/internal/ir"
 )
@@ -30,6 +31,7 @@ type Compiler struct {
 	setStamp [ir.TempBase]int32
 	stamp    int32
 	cands    []int32 // instructions that have a cand
+	todo     []int32 // instructions of the run to be lowered, backwards
 
 	// Sets of the current block to slots in memory that are not yet written,
 	// and the order they came in.
@@ -42,6 +44,7 @@ type Compiler struct {
 	pin   [ir.TempBase]reg // register of a pinned slot, or noReg
 
 	regVal  [16]ir.Val // what a temporary register holds, 0 = free
+	held    uint16     // registers that have a regVal, and perhaps more
 	pages   [16]page   // registers that hold a page's place
 	locked  uint16     // registers in use by the current instruction
 	word    int        // next free word of the frame
@@ -93,7 +96,6 @@ type value struct {
 	r     reg
 	cand  int16 // slot in whose place it may be computed, -1 = none
 	fused bool  // computed by its user
-	dead  bool  // a Set that another overtakes
 }
 
 // page is a register that holds what to add to addr's page to get the host's,
@@ -217,8 +219,6 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, own
 
 // start forgets the unit before.
 func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
-	u.CallVectors(c.doesVector)
-	u.CallStackOps(c.doesStackOp)
 	c.vec.atSite = c.vec.atSite[:0]
 	c.u, c.unitPC, c.base, c.owner = u, pc, base, owner
 	c.firstSite = uint32(len(c.Sites))
@@ -226,7 +226,7 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
 	c.pages = [16]page{}
-	c.regVal = [16]ir.Val{}
+	c.regVal, c.held = [16]ir.Val{}, 0
 	for _, s := range c.homed {
 		c.home[s] = c.home[s][:0]
 	}
@@ -245,8 +245,8 @@ func (c *Compiler) compile(counted bool) bool {
 	for len(c.blockAt) < len(c.u.Blocks) {
 		c.blockAt = append(c.blockAt, 0)
 	}
-	for _, r := range c.runs {
-		if !c.run(r) {
+	for i := range c.runs {
+		if !c.run(&c.runs[i]) {
 			return false
 		}
 	}
@@ -269,10 +269,9 @@ func (c *Compiler) compile(counted bool) bool {
 }
 
 // run lowers a run forwards.
-func (c *Compiler) run(r run) bool {
-	b := ir.Block{First: c.u.Blocks[r.first].First, End: c.u.Blocks[r.last].End}
+func (c *Compiler) run(r *run) bool {
 	c.block, c.blockAt[r.first] = r.first, c.n
-	c.end = int32(b.End)
+	c.end = int32(c.u.Blocks[r.last].End)
 	for r := range c.regVal { // what other blocks need is in words
 		if v := c.regVal[r]; v != 0 {
 			c.release(reg(r))
@@ -280,33 +279,44 @@ func (c *Compiler) run(r run) bool {
 	}
 	c.dropPages()
 	c.fpu.staleCW = false
-	for i := b.First; i < b.End; i++ {
-		in, v := &c.u.Insts[i], &c.vals[i]
+	list := c.todo[r.from:r.to]
+	for n := len(list) - 1; n >= 0; n-- {
+		i := int(list[n])
 		if i == c.u.Blocks[c.block].End { // a branch's other side, which it has done
 			c.block += 2
-			continue
-		}
-		if v.need < 0 && (!in.Op.Keep() || in.Op == ir.Call && !mayExit(in)) || v.fused {
 			continue
 		}
 		if c.full() || c.word > ir.FrameWords-64 {
 			return false
 		}
 		c.i, c.locked = int32(i), 0
-		c.emit(in)
-		c.expire(in)
+		c.emit(&c.u.Insts[i])
+		c.expire()
 	}
 	return true
 }
 
 // expire frees the registers of operands that nobody needs any more.
-func (c *Compiler) expire(in *ir.Inst) {
-	for _, r := range temps {
-		if v := c.regVal[r]; v != 0 && c.val(v).need <= c.i {
-			c.regVal[r] = 0
-			c.val(v).kind = nowhere
+func (c *Compiler) expire() {
+	for m := c.held; m != 0; m &= m - 1 {
+		r := bits.TrailingZeros16(m)
+		v := c.regVal[r&15]
+		if v != 0 {
+			p := c.val(v)
+			if p.need > c.i {
+				continue
+			}
+			c.regVal[r&15] = 0
+			p.kind = nowhere
 		}
+		c.held &^= 1 << r
 	}
+}
+
+// hold says that v is in temporary register r.
+func (c *Compiler) hold(r reg, v ir.Val) {
+	c.regVal[r] = v
+	c.held |= 1 << r
 }
 
 func (c *Compiler) val(v ir.Val) *value { return &c.vals[v-1] }
@@ -398,7 +408,8 @@ func (c *Compiler) evict(r reg) {
 	for _, o := range temps { // another register is cheaper than memory
 		if c.locked>>o&1 == 0 && o != r && c.regVal[o] == 0 && !c.pages[o].live {
 			c.mov(64, o, r)
-			c.regVal[o], c.regVal[r] = v, 0
+			c.hold(o, v)
+			c.regVal[r] = 0
 			p.r = o
 			return
 		}
@@ -450,7 +461,7 @@ func (c *Compiler) use(v ir.Val) reg {
 		r := c.temp()
 		c.rm(opMOVload|wide, r, slotMem(p.word))
 		p.kind, p.r = inReg, r
-		c.regVal[r] = v
+		c.hold(r, v)
 		return r
 	}
 	panic(fmt.Sprintf("BUG: amd64: v%d (%s) is nowhere", v, in.Op))
@@ -483,7 +494,7 @@ func (c *Compiler) loadWord(r reg, w uint16, t ir.Type) {
 func (c *Compiler) settle(v ir.Val, r reg) {
 	p := c.val(v)
 	p.kind, p.r = inReg, r
-	c.regVal[r] = v
+	c.hold(r, v)
 	c.afterDef(v)
 }
 
@@ -581,7 +592,7 @@ func (c *Compiler) isTemp(r reg) bool { return c.regWord[r] >= ir.TempBase && r 
 func (c *Compiler) own(r reg) {
 	v := &c.vals[c.i]
 	v.kind, v.r, v.word = inReg, r, NoWord
-	c.regVal[r] = ir.Val(c.i + 1)
+	c.hold(r, ir.Val(c.i+1))
 }
 
 // done is called when the current instruction's value is in its register.

@@ -1,6 +1,10 @@
 package amd64
 
-import "rhea/internal/ir"
+import (
+	"math/bits"
+
+	"rhea/internal/ir"
+)
 
 // This file has what leaves a unit, or may: accesses to memory, guards, calls
 // and ends.
@@ -82,10 +86,9 @@ func (c *Compiler) emitStub(s *stub) {
 		return
 	}
 	c.restoreVectors(s.site)
-	for r := reg(0); r < r15; r++ {
-		if s.lost>>r&1 != 0 {
-			c.alu(aluXOR, 32, r, r)
-		}
+	for m := s.lost; m != 0; m &= m - 1 {
+		r := reg(bits.TrailingZeros16(m))
+		c.alu(aluXOR, 32, r, r)
 	}
 	if s.d != noReg {
 		c.rm(opMOVload|wide, s.d, at(r15, offResult))

@@ -12,7 +12,6 @@ func (c *Compiler) emit(in *ir.Inst) {
 		c.settleCW()
 	}
 	switch in.Op {
-	case ir.Nop, ir.Const, ir.Zext, ir.VConst: // made, or looked through, where they are used
 	case ir.Param:
 		p := &c.vals[c.i]
 		if p.word == NoWord { // else a jump to here has given it one
@@ -90,9 +89,6 @@ func (c *Compiler) get(in *ir.Inst) {
 }
 
 func (c *Compiler) set(in *ir.Inst) {
-	if c.vals[c.i].dead {
-		return
-	}
 	s, v := ir.Slot(in.Imm), c.origin(in.Args[0])
 	p := c.val(v)
 	if s == c.vec.fpStatus {

@@ -36,6 +36,8 @@ type Slots struct {
 	// Hot are the slots that engines should keep in registers, the hottest
 	// first: integers of at most 64 bits.
 	Hot []Slot
+	// Lazy describes lazy flags; nil = the guest has none, or they differ.
+	Lazy *Lazy
 	// Vectors are the V128 slots that engines should keep in registers.
 	Vectors []Slot
 	// FPStatus is the control and status word of vector arithmetic, in the

@@ -128,6 +128,7 @@ func newSlots() *ir.Slots {
 	for i := range ir.Slot(16) {
 		name(slotXMM+2*i, "xmm"+string("0123456789abcdef"[i]), ir.V128)
 	}
+	s.Lazy = &ir.Lazy{Helper: hFlagsState, Op: slotCCOp, Dst: slotCCDst, Src: slotCCSrc, Aux: slotCCAux}
 	return s
 }
 
@@ -185,11 +186,7 @@ func (c *CPU) helperTable() []guest.Helper {
 		return 0, true
 	}
 	h[hFlags] = func(op, dst, src uint64) (uint64, bool) { return arithBase(op, dst, src, 0), false }
-	h[hFlagsState] = func(_, _, _ uint64) (uint64, bool) {
-		f := c.arithFlags()
-		c.setArith(f)
-		return f, false
-	}
+	h[hFlagsState] = func(_, _, _ uint64) (uint64, bool) { return c.arithFlags(), false }
 	h[hRCL], h[hRCR], h[hDoubleShift] = rcl, rcr, shiftDouble
 	h[hDAA], h[hDAS], h[hAAA], h[hAAS], h[hAAM], h[hAAD] = daa, das, aaa, aas, aam, aad
 	h[hCRC32] = crc32c()

@@ -63,6 +63,7 @@ type Compiler struct {
 	copies    []copyOp
 
 	exitStub, entryStub int
+	lazyAt              int // the subroutine for lazy flags
 
 	// SyncStub is where to enter generated code to have the state of the x87
 	// put into the frame (OffResident).
@@ -177,6 +178,7 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
 	c.vectorStubs()
+	c.lazyStub()
 	c.SyncStub = c.stackStubs()
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {

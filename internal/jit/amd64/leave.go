@@ -293,6 +293,10 @@ func (c *Compiler) guard(in *ir.Inst) {
 
 func (c *Compiler) call(in *ir.Inst) {
 	id, flags := ir.CallOf(in.Imm)
+	if z := c.cfg.Slots.Lazy; z != nil && id == z.Helper {
+		c.lazyFlags(in)
+		return
+	}
 	pure := flags&ir.Pure != 0
 	var regs [3]reg
 	n := in.NArgs()

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"io"
 	"net"
 	"os"
@@ -143,4 +144,67 @@ func TestSerialPorts(t *testing.T) {
 func port(l net.Listener) string {
 	_, p, _ := net.SplitHostPort(l.Addr().String())
 	return p
+}
+
+// A peer that does not read for a while holds the guest's transmitter up:
+// what is beyond the buffers comes when it reads, and nothing is lost.
+func TestSlowPeer(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	const total = 1600 << 10 // more than chardev.Limit and a socket's buffers
+	pattern := func(i int) byte { return byte(i ^ i>>8 ^ i>>16) }
+	b := binary.LittleEndian.AppendUint32([]byte{
+		0x66, 0x31, 0xc9, // xor ecx,ecx
+		0xba, 0xfd, 0x03, // next: mov dx,3fdh (LSR)
+		0xec,       // full: in al,dx
+		0xa8, 0x20, // test al,20h
+		0x74, 0xfb, // jz full
+		0x66, 0x89, 0xcb, // mov ebx,ecx
+		0x66, 0xc1, 0xeb, 0x10, // shr ebx,16
+		0x88, 0xc8, // mov al,cl
+		0x30, 0xe8, // xor al,ch
+		0x30, 0xd8, // xor al,bl
+		0xba, 0xf8, 0x03, // mov dx,3f8h
+		0xee,       // out dx,al
+		0x66, 0x41, // inc ecx
+		0x66, 0x81, 0xf9, // cmp ecx,total
+	}, total)
+	b = append(b, 0x72, 0xd8, // jb next
+		0xf4, 0xeb, 0xfd) // hlt; jmp $-1
+	b = append(b, make([]byte, 510-len(b))...)
+	b = append(b, 0x55, 0xaa)
+	dir := t.TempDir()
+	image, sock := filepath.Join(dir, "disk.img"), filepath.Join(dir, "s")
+	write(t, image, append(b, make([]byte, 63<<10)...))
+	start(t, "-hda", image, "-snapshot", "-display", "none", "-serial", "unix:"+sock+",server=on,wait=off")
+	var c net.Conn
+	for end := time.Now().Add(slow); ; time.Sleep(10 * time.Millisecond) {
+		var err error
+		if c, err = net.Dial("unix", sock); err == nil {
+			break
+		} else if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	defer c.Close()
+	time.Sleep(4 * time.Second) // it is full now
+	c.SetReadDeadline(time.Now().Add(slow))
+	// What SeaBIOS says on the line comes first: the guest's part is the end.
+	got := make([]byte, 0, total)
+	buf := make([]byte, 64<<10)
+	skipped := false
+	for len(got) < total {
+		n, err := c.Read(buf)
+		if err != nil {
+			t.Fatalf("%v after %d of %d bytes", err, len(got), total)
+		}
+		got = append(got, buf[:n]...)
+		if i := bytes.Index(got, []byte{0, 1, 2, 3, 4, 5, 6, 7}); !skipped && i >= 0 {
+			got, skipped = got[i:], true
+		}
+	}
+	for i, v := range got[:total] {
+		if v != pattern(i) {
+			t.Fatalf("byte %d of %d is %#x, not %#x", i, total, v, pattern(i))
+		}
+	}
 }

@@ -6,7 +6,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
+	"time"
 )
 
 // firmwares are what disks and CDs are booted through.
@@ -211,17 +213,46 @@ func TestInt13(t *testing.T) {
 	})
 }
 
-// memtest86+ runs its first tests without an error.
+// memtest86+ starts directly and runs its first tests without an error.
 func TestMemtest(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a minute of memory tests")
+		t.Skip("half a minute of memory tests")
 	}
-	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
 	kernel := need(t, "memtest86+", "/boot/memtest86+ia32.bin")
-	g := start(t, "-cpu", "pentium3", "-m", "8", "-nographic", "-kernel", kernel, "-append", "console=ttyS0,115200 nosm nopause")
-	g.expect(`Memtest86\+`, slow)
-	g.expect(`#3`, 2*slow) // the third test is running
-	if m := regexp.MustCompile(`Errors: *([1-9][0-9]*)`).FindString(g.out.String()); m != "" {
-		t.Errorf("memtest86+ found errors: %s", m)
+	through(t, func(t *testing.T, args []string) {
+		g := start(t, append(args, "-cpu", "pentium3", "-m", "8", "-nographic", "-kernel", kernel, "-append", "console=ttyS0,115200 nosm nopause")...)
+		g.expect(`Memtest86\+`, slow)
+		// The screen is sent once a second: any test behind the first three.
+		g.expect(`#([3-9]|10) +\[`, 2*slow)
+		if m := regexp.MustCompile(`Errors: *([1-9][0-9]*)`).FindString(g.out.String()); m != "" {
+			t.Errorf("memtest86+ found errors: %s", m)
+		}
+	})
+}
+
+// The package's CD, which boots from the image of a floppy (El Torito with
+// emulation), does the same. It writes to the screen only, which the monitor
+// reads.
+func TestMemtestCD(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute of memory tests")
 	}
+	iso := need(t, "memtest86+", "/usr/lib/memtest86+/memtest86+ia32.iso")
+	third := regexp.MustCompile(`Test #(?:[3-9]|10) +\[`)
+	through(t, func(t *testing.T, args []string) {
+		g := start(t, append(args, "-cpu", "pentium3", "-m", "8", "-display", "none", "-monitor", "stdio", "-cdrom", iso, "-boot", "d")...)
+		g.expect(`\(qemu\) `, slow)
+		for end := time.Now().Add(2 * slow); ; time.Sleep(time.Second) {
+			text := g.textScreen()
+			if third.MatchString(text) && strings.Contains(text, "Memtest86+") {
+				if !regexp.MustCompile(`Errors: *0 `).MatchString(text) {
+					t.Errorf("memtest86+ found errors, or says nothing of them:\n%s", text)
+				}
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("memtest86+ has not come to its third test:\n%s", text)
+			}
+		}
+	})
 }

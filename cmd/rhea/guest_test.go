@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -55,11 +56,21 @@ func guestFile(t *testing.T, name string) string {
 	return f
 }
 
+// missing skips a test for want of a package; where continuous integration
+// runs, which installs them all (tools/deps.sh), it fails it.
+func missing(t *testing.T, file, pkg string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing although the package %s should be installed (CI=true)", file, pkg)
+	}
+	t.Skipf("%s is missing: install the package %s", file, pkg)
+}
+
 // need returns a file of a Debian package, or skips with its name.
 func need(t *testing.T, pkg, file string) string {
 	t.Helper()
 	if _, err := os.Stat(file); err != nil {
-		t.Skipf("%s is missing: install the package %s", file, pkg)
+		missing(t, file, pkg)
 	}
 	return file
 }
@@ -72,7 +83,7 @@ func tool(t *testing.T, pkg, name string) string {
 			return p
 		}
 	}
-	t.Skipf("%s is missing: install the package %s", name, pkg)
+	missing(t, name, pkg)
 	return ""
 }
 
@@ -174,6 +185,23 @@ func (g *guest) send(s string) {
 	if _, err := io.WriteString(g.in, s); err != nil {
 		g.t.Fatal(err)
 	}
+}
+
+// textScreen reads the VGA's text (80 columns, 25 rows) by a monitor on the
+// console.
+func (g *guest) textScreen() string {
+	g.t.Helper()
+	g.send("xp /2000hx 0xb8000\n")
+	dump := g.expect(`(?s)xp /2000hx 0xb8000.*?\(qemu\) `, slow)
+	var text []byte
+	for _, m := range regexp.MustCompile(`0x([0-9a-f]{4})\b`).FindAllStringSubmatch(dump, -1) {
+		cell, _ := strconv.ParseUint(m[1], 16, 16)
+		if len(text)%81 == 80 {
+			text = append(text, '\n')
+		}
+		text = append(text, byte(cell)) // the other byte is the attribute
+	}
+	return string(text)
 }
 
 // ends waits for the emulator to end well.

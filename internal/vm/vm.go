@@ -29,6 +29,8 @@ type Config struct {
 	NoReboot bool
 	// NoShutdown makes a power-off only stop the machine (-no-shutdown).
 	NoShutdown bool
+	// Panic is what follows when the guest has failed.
+	Panic PanicAction
 	// Crash is called when a goroutine of the machine's panics, before the
 	// process dies (the terminal is put in order).
 	Crash func()
@@ -36,6 +38,17 @@ type Config struct {
 
 // Resetter is a part that is reset with the machine: a board, a processor.
 type Resetter interface{ Reset() }
+
+// PanicAction is what follows when the guest says that it has failed.
+type PanicAction uint8
+
+// The actions.
+const (
+	PanicShutdown PanicAction = iota // as if it had switched off
+	PanicExit                        // the run ends with exit status 1
+	PanicPause                       // it is stopped until it is reset
+	PanicIgnore
+)
 
 // Machine is a machine that runs.
 type Machine struct {
@@ -68,13 +81,15 @@ type Machine struct {
 
 // request is what devices and vCPUs have asked for.
 type request struct {
-	reset, powerOff, powerDown, debug, exit bool
-	code                                    int
-	cause                                   string
-	err                                     error
+	reset, powerOff, powerDown, debug, exit, panicked bool
+	code                                              int
+	cause                                             string
+	err                                               error
 }
 
-func (r *request) any() bool { return r.reset || r.powerOff || r.debug || r.exit || r.err != nil }
+func (r *request) any() bool {
+	return r.reset || r.powerOff || r.debug || r.exit || r.panicked || r.err != nil
+}
 
 // New returns a machine without parts, in the state Prelaunch.
 func New(cfg Config) *Machine {
@@ -184,6 +199,21 @@ func (m *Machine) Stop() {
 	}
 }
 
+// StopForIO stops the machine because of an error of the host's and returns
+// when it goes on (true) or ends. It must be called neither under the lock nor
+// on a processor's goroutine.
+func (m *Machine) StopForIO() (again bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state == Running {
+		m.stopIn(IOError)
+	}
+	for m.state != Running && !m.done {
+		m.cond.Wait()
+	}
+	return !m.done
+}
+
 // stopIn stops the processors; mu is held.
 func (m *Machine) stopIn(s State) {
 	m.hold()
@@ -287,6 +317,13 @@ func (p power) RequestExit(code int) {
 	p.ask("exit")
 }
 
+// GuestPanic says that the guest has failed. It is called under the lock, as
+// dev.Power's methods are.
+func (m *Machine) GuestPanic() {
+	m.req.panicked = true
+	power{m}.ask("guest-panic")
+}
+
 // Run is the event loop. It returns when the machine has ended, with the
 // process's exit status. An error is a failure of ours or of the host.
 func (m *Machine) Run() (code int, err error) {
@@ -386,6 +423,15 @@ func (m *Machine) serve() {
 		end(1)
 	case r.exit:
 		end(r.code)
+	case r.panicked && m.cfg.Panic != PanicIgnore:
+		switch {
+		case m.cfg.Panic == PanicExit:
+			end(1)
+		case m.cfg.Panic == PanicPause || m.cfg.NoShutdown:
+			m.setState(GuestPanicked)
+		default:
+			end(0)
+		}
 	case r.powerOff || r.reset && m.cfg.NoReboot:
 		if m.cfg.NoShutdown {
 			m.setState(Shutdown)

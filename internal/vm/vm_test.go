@@ -307,3 +307,69 @@ func TestCrashHook(t *testing.T) {
 		t.Error("Crash was not called")
 	}
 }
+
+// An image's error stops the machine until it is told to go on, or ends.
+func TestStopForIO(t *testing.T) {
+	m := New(Config{})
+	v := &fakeVCPU{}
+	m.AddVCPU(v)
+	end := start(m)
+	m.Cont()
+	again := make(chan bool)
+	go func() { again <- m.StopForIO() }()
+	eventually(t, "stopped", func() bool { return m.State() == IOError })
+	if s := m.State().Status(); s != "paused (io-error)" || v.running.Load() {
+		t.Error(s, v.running.Load())
+	}
+	select {
+	case <-again:
+		t.Fatal("it did not wait")
+	case <-time.After(20 * time.Millisecond):
+	}
+	if err := m.Cont(); err != nil {
+		t.Fatal(err)
+	}
+	if !<-again {
+		t.Error("not to be tried again")
+	}
+	go func() { again <- m.StopForIO() }()
+	eventually(t, "stopped", func() bool { return m.State() == IOError })
+	m.Quit(0)
+	if <-again {
+		t.Error("to be tried again although the machine ends")
+	}
+	wait(t, end)
+}
+
+func TestGuestPanic(t *testing.T) {
+	for _, c := range []struct {
+		cfg  Config
+		code int // -1: it does not end
+		then State
+	}{
+		{Config{}, 0, 0},
+		{Config{Panic: PanicExit}, 1, 0},
+		{Config{Panic: PanicExit, NoShutdown: true}, 1, 0},
+		{Config{NoShutdown: true}, -1, GuestPanicked},
+		{Config{Panic: PanicPause}, -1, GuestPanicked},
+		{Config{Panic: PanicIgnore}, -1, Running},
+	} {
+		m := New(c.cfg)
+		m.AddVCPU(&fakeVCPU{})
+		end := start(m)
+		m.Cont()
+		m.Do(m.GuestPanic)
+		if c.code < 0 {
+			eventually(t, "served", func() bool {
+				served := false
+				m.Do(func() { served = !m.req.panicked })
+				return served && m.State() == c.then
+			})
+			m.Quit(7)
+			c.code = 7
+		}
+		if r := wait(t, end); r.code != c.code || r.err != nil {
+			t.Errorf("%+v: %v", c.cfg, r)
+		}
+	}
+}

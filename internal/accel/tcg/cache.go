@@ -23,6 +23,7 @@ type unit struct {
 	// missing.
 	code   *interp.Code
 	native native
+	next   *unit // in its page's bucket
 }
 
 // bytes is roughly the memory that a unit takes.
@@ -52,22 +53,29 @@ func (p place) page() place { return place{p.ram, p.off &^ (mem.PageSize - 1)} }
 // codePage is a page from which code was translated. Grains has a bit for
 // each 64 bytes in which a unit has code: stores to the others cost little.
 type codePage struct {
-	units  []*unit
+	units  []*unit // that have code here
 	grains uint64
+	// buckets has those that begin here, by place.
+	buckets [256]*unit
+	gone    bool // not in the cache any more
 }
 
-type unitKey struct {
-	place
-	guest.Key
-	counted bool
-}
+// bucket is the list on which the unit at off is.
+func (p *codePage) bucket(off uint64) **unit { return &p.buckets[off%256] }
 
-func (u *unit) cacheKey() unitKey { return unitKey{u.place, u.key, u.counted} }
+// find returns the unit at off for a key; nil = none.
+func (p *codePage) find(off uint64, k *guest.Key, counted bool) *unit {
+	for u := *p.bucket(off); u != nil; u = u.next {
+		if u.place.off == off && u.key == *k && u.counted == counted {
+			return u
+		}
+	}
+	return nil
+}
 
 // cache holds the units of a vCPU by physical place, so that changes of the
 // page tables lose nothing.
 type cache struct {
-	units map[unitKey]*unit
 	pages map[place]*codePage
 	size  int // bytes, roughly
 	limit int
@@ -79,6 +87,7 @@ type cache struct {
 	watched map[*mem.RAM]bool
 
 	flushes int
+	drops   int // units that were dropped one by one
 	dropped func(*unit) // is told of units that are dropped one by one,
 	cleared func()      // and that all are
 }
@@ -95,13 +104,13 @@ func newCache(limit int, notify func()) *cache {
 }
 
 func (c *cache) clear() {
-	for p := range c.pages {
+	for p, cp := range c.pages {
 		p.ram.Unwatch(p.off)
+		cp.gone = true
+		for _, u := range cp.units {
+			u.invalidate()
+		}
 	}
-	for _, u := range c.units {
-		u.invalidate()
-	}
-	c.units = make(map[unitKey]*unit)
 	c.pages = make(map[place]*codePage)
 	c.size = 0
 	c.flushes++
@@ -112,11 +121,12 @@ func (c *cache) clear() {
 
 // add enters u; it returns the pages that were not watched before.
 func (c *cache) add(u *unit) (fresh []place) {
-	c.units[u.cacheKey()] = u
 	c.size += u.bytes()
 	u.valid = true
 	n := min(u.len, mem.PageSize-u.place.off%mem.PageSize)
 	fresh = c.enter(fresh, u, u.place, n)
+	b := c.pages[u.place.page()].bucket(u.place.off)
+	u.next, *b = *b, u
 	if u.cross {
 		fresh = c.enter(fresh, u, u.second, u.len-n)
 	}
@@ -209,12 +219,16 @@ func (c *cache) invalidate(p place, n uint64) {
 
 func (c *cache) drop(u *unit) {
 	u.invalidate()
+	c.drops++
 	c.size -= u.bytes()
 	if c.dropped != nil {
 		c.dropped(u)
 	}
-	if k := u.cacheKey(); c.units[k] == u {
-		delete(c.units, k)
+	for b := c.pages[u.place.page()].bucket(u.place.off); *b != nil; b = &(*b).next {
+		if *b == u {
+			*b = u.next
+			break
+		}
 	}
 	c.remove(u, u.place.page())
 	if u.cross {
@@ -243,6 +257,7 @@ func (c *cache) remove(u *unit, page place) {
 	cp.units = keep
 	if len(keep) == 0 {
 		delete(c.pages, page)
+		cp.gone = true
 		page.ram.Unwatch(page.off)
 	}
 }

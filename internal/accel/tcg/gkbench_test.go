@@ -172,7 +172,7 @@ func benchmarkGkbench(b *testing.B) {
 				p.run(b)
 				n += p.vcpu.Count()
 				if testing.Verbose() {
-					b.Log(p.vcpu.Stats())
+					p.vcpu.Report(os.Stdout)
 				}
 			}
 			b.ReportMetric(float64(n)/1e6/b.Elapsed().Seconds(), "MIPS")

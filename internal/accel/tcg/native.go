@@ -64,6 +64,7 @@ type coder struct {
 	// calls by helper.
 	exits [amd64.NumKinds]uint64
 	calls []uint64
+	made  uint64 // units compiled
 }
 
 // Layout of a context's tables, in words.
@@ -229,7 +230,7 @@ func (n *coder) setMode(k guest.Key) {
 // compile makes machine code of a unit. It returns false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 	for try := 0; ; try++ {
-		size := n.c.Compile(code, u.key.PC, n.code.RW, n.next, uint32(len(n.sites)), u.counted)
+		size := n.c.Compile(code, u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.sites)), u.counted)
 		if size != 0 {
 			n.enter(u, size)
 			n.logCode(v.log, u)
@@ -244,13 +245,14 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 
 // enter takes over what the compiler has made for u.
 func (n *coder) enter(u *unit, size int) {
+	n.made++
 	owner := uint32(len(n.units))
 	n.units = append(n.units, u)
 	writes, jumps := uint32(len(n.writes)), uint64(len(n.jumps))
 	for _, s := range n.c.Sites {
 		s.Owner = owner
 		s.First += writes
-		if s.Kind == amd64.Link {
+		if s.Kind == amd64.Link && s.Imm != amd64.NoJump {
 			s.Imm += jumps
 		}
 		n.sites = append(n.sites, s)
@@ -474,19 +476,17 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	}
 	n.frame[n.pc] = k.PC
 	from := n.units[s.Owner]
-	at, link := s.Imm, s.Kind == amd64.Link
+	at, link := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump
 	flushes := v.cache.flushes
 	next, fault := v.find(k)
 	if fault != nil || next.native.size == 0 || v.cache.flushes != flushes {
 		return next, fault
 	}
-	switch {
-	case next.cross:
-	case !link:
+	if !link {
 		n.setMode(k)
 		e := jumpsAt + 2*int(amd64.JumpIndex(k.PC))
 		n.tables[e], n.tables[e+1] = *n.ctx.Word(amd64.OffTag)|k.PC, n.address(next)
-	case from.valid && next.valid && samePage(from.key.PC+k.Base, k.PC+k.Base):
+	} else if from.valid && next.valid && !next.cross {
 		j := &n.jumps[at]
 		if !j.linked {
 			j.next, j.linked = next.native.incoming, true
@@ -495,15 +495,6 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		}
 	}
 	return next, nil
-}
-
-// Stats describes what the translator has done, for people.
-func (v *VCPU) Stats() string {
-	n := v.n
-	if n == nil {
-		return ""
-	}
-	return fmt.Sprintf("units %d code %d sites %d exits %v calls %v", len(n.units), n.next, len(n.sites), n.exits, n.calls)
 }
 
 // logCode logs a unit's machine code.

@@ -57,6 +57,7 @@ func (v *VCPU) FlushTLB(keepGlobal bool) {
 // newGeneration says that any virtual address may lead elsewhere now.
 func (v *VCPU) newGeneration() {
 	v.generation++
+	v.fetched.clear()
 	v.n.newGeneration()
 }
 
@@ -75,8 +76,10 @@ func (v *VCPU) FlushPage(va uint64) {
 		v.m.TLB[i].At(va).Clear()
 		v.n.clear(va, i)
 	}
-	clear(v.fetch[:])
-	v.newGeneration()
+	if v.fetched.has(va) {
+		clear(v.fetch[:])
+		v.newGeneration()
+	}
 }
 
 // protectAll makes the next store to each page take the slow way.
@@ -94,4 +97,37 @@ func (v *VCPU) protectPage(p place) {
 		v.m.TLB[i].ProtectData(&data[0])
 	}
 	v.n.protectData(v.filled, data)
+}
+
+// pageSet is a set of pages, which may hold more than were added: of those
+// that differ in high bits only. It is emptied in as many steps as it has
+// pages.
+type pageSet struct {
+	bits [1 << 14]uint64 // for 32-bit addresses exact
+	list []uint32
+}
+
+func (s *pageSet) at(va uint64) (word uint32, bit uint64) {
+	page := uint32(va>>12) & (1<<20 - 1)
+	return page / 64, 1 << (page % 64)
+}
+
+func (s *pageSet) add(va uint64) {
+	w, bit := s.at(va)
+	if s.bits[w] == 0 {
+		s.list = append(s.list, w)
+	}
+	s.bits[w] |= bit
+}
+
+func (s *pageSet) has(va uint64) bool {
+	w, bit := s.at(va)
+	return s.bits[w]&bit != 0
+}
+
+func (s *pageSet) clear() {
+	for _, w := range s.list {
+		s.bits[w] = 0
+	}
+	s.list = s.list[:0]
 }

@@ -132,6 +132,7 @@ type VCPU struct {
 	jumps      [jumpSize]jump
 	generation uint64
 	fetch      [fetchSize]fetchEntry
+	fetched    pageSet
 	// Between these addresses the TLB has pieces of large pages.
 	largeFirst, largeLast uint64
 
@@ -157,6 +158,7 @@ type fetchEntry struct {
 	place place
 	ok    bool // RAM or ROM
 	pa    uint64
+	code  *codePage // what was translated of it, if that is known
 }
 
 func (v *VCPU) watchSpace(s *mem.Space) {
@@ -369,7 +371,7 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		u, _, fault := v.translate(k, 1)
 		return u, fault
 	}
-	u := v.cache.units[unitKey{at, k, v.countedCode()}]
+	u := v.cached((k.PC+k.Base)&v.vaMask, at, &k)
 	if u != nil && u.cross {
 		second, _, fault := v.fetchPlace((k.PC + k.Base + u.len - 1) & v.vaMask)
 		if fault != nil || second.page() != u.second.page() {
@@ -384,10 +386,20 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 			return u, fault
 		}
 	}
-	if !u.cross {
-		*j = jump{k, v.generation, u}
-	}
+	*j = jump{k, v.generation, u}
 	return u, nil
+}
+
+// cached returns the unit for a key, whose code is at va, and there at a
+// place; nil = none.
+func (v *VCPU) cached(va uint64, at place, k *guest.Key) *unit {
+	e := &v.fetch[va>>12%fetchSize] // fetchPlace has filled it
+	if e.code == nil || e.code.gone {
+		if e.code = v.cache.pages[at.page()]; e.code == nil {
+			return nil
+		}
+	}
+	return e.code.find(at.off, k, v.countedCode())
 }
 
 // maxInsns bounds a unit, so that interrupts are not kept waiting.
@@ -454,6 +466,7 @@ func (v *VCPU) fetchPlace(va uint64) (at place, ok bool, fault *guest.Fault) {
 			return place{}, false, fault
 		}
 		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask}
+		v.fetched.add(va)
 		if page, ok := v.space.ReadPage(p.PA); ok {
 			e.place, e.ok = place{page.RAM, page.Off}, true
 		}

@@ -1,12 +1,16 @@
 package system
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -34,15 +38,15 @@ type machine struct {
 	pc    *pc.Machine
 	chars map[string]*char
 	files []io.Closer
-	// overlays are the layers of -snapshot.
-	overlays []*overlay.Overlay
+	// media are what is in the drives. The machine's lock keeps them.
+	media map[*Drive]*medium
 	// interrupted is closed by the first signal that ends the process.
 	interrupted chan struct{}
 }
 
 // run builds the machine and runs it to its end.
 func run(env Env, cfg *Config) (int, error) {
-	m := &machine{env: env, cfg: cfg, chars: map[string]*char{}, interrupted: make(chan struct{})}
+	m := &machine{env: env, cfg: cfg, chars: map[string]*char{}, media: map[*Drive]*medium{}, interrupted: make(chan struct{})}
 	defer m.close()
 	// Most of the heap is translated code, which lives long: to let garbage
 	// grow to its size would double the process for nothing.
@@ -98,6 +102,9 @@ func (m *machine) catchSignals() (stop func()) {
 
 // close closes what build has opened, last first.
 func (m *machine) close() {
+	for _, md := range m.inserted() {
+		md.close()
+	}
 	for i := len(m.files) - 1; i >= 0; i-- {
 		m.files[i].Close()
 	}
@@ -130,9 +137,12 @@ func (m *machine) openLog() error {
 		w = f
 	}
 	m.log = trace.New(w, l.Items)
-	m.vm = vm.New(vm.Config{Log: m.log, NoReboot: m.cfg.Run.NoReboot, NoShutdown: m.cfg.Run.NoShutdown, Crash: m.crash})
+	m.vm = vm.New(vm.Config{Log: m.log, NoReboot: m.cfg.Run.NoReboot, NoShutdown: m.cfg.Run.NoShutdown, Panic: panicActions[m.cfg.Run.Panic], Crash: m.crash})
 	return nil
 }
+
+// panicActions are the values of -action panic=.
+var panicActions = map[string]vm.PanicAction{"shutdown": vm.PanicShutdown, "exit-failure": vm.PanicExit, "pause": vm.PanicPause, "none": vm.PanicIgnore}
 
 func (m *machine) writePID() error {
 	name := m.cfg.Run.PIDFile
@@ -177,6 +187,10 @@ func (m *machine) buildPC() error {
 		return err
 	}
 	if m.pc, err = pc.New(env, b); err != nil {
+		var k *pc.KernelError
+		if errors.As(err, &k) {
+			return &optError{"-kernel " + c.Kernel.File, k.Err}
+		}
 		return err
 	}
 	if m.pc.APIC != nil {
@@ -235,13 +249,15 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	b := pc.Config{
 		CPU: m.cpu, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics,
 		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"),
-		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0)},
-		Now:  m.now(), Slew: c.RTC.DriftFix == "slew",
+		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0),
+			RebootAfter: c.Boot.RebootTimeout + 1, NoSignature: !c.Machine.FDBootChk},
+		Now: m.now(), Drift: m.drift(), Slew: c.RTC.DriftFix == "slew",
 		Files: map[string][]byte{},
 	}
 	if c.Machine.Type == "isapc" {
 		b.Kind = pc.ISA
 	}
+	b.VRAM = c.VGAMemory
 	if c.VGA == "none" {
 		b.VGA = pc.VGANone
 	}
@@ -270,6 +286,21 @@ func (m *machine) now() func() time.Time {
 	}
 }
 
+// drift is how far the time that -rtc clock= names is ahead of the machine's
+// clock, which stands while the machine does; nil if it is that clock.
+func (m *machine) drift() func() int64 {
+	clock, start := m.vm.Env().Clock, time.Now()
+	since := func() int64 { return int64(time.Since(start)) } // monotonic
+	switch m.cfg.RTC.Clock {
+	case "vm":
+		return nil
+	case "host":
+		wall := start.Round(0) // follows whoever sets the host's clock
+		since = func() int64 { return int64(time.Now().Round(0).Sub(wall)) }
+	}
+	return func() int64 { return since() - clock.Now() }
+}
+
 const maxFirmware = 16 << 20
 
 // firmware finds and reads the BIOS, the VGA BIOS and further ROMs.
@@ -284,16 +315,26 @@ func (m *machine) firmware(b *pc.Config) error {
 		}
 	}
 	var err error
+	// As QEMU does it, -bios first means a file, wherever it is.
+	if st, serr := os.Stat(f.BIOS); serr == nil && !st.IsDir() {
+		name = "./" + f.BIOS
+		if filepath.IsAbs(f.BIOS) {
+			name = f.BIOS
+		}
+	}
+	b.BIOSName = filepath.Base(name)
 	if b.BIOS, err = search.Read(name, maxFirmware); err != nil {
 		return &optError{"-bios", err}
 	}
-	if len(b.BIOS) < 64<<10 || len(b.BIOS)%1024 != 0 {
-		return &optError{"-bios", fmt.Errorf("'%s' has %d bytes: a PC's firmware has at least 64 KiB, in whole KiB (is the file truncated?)", name, len(b.BIOS))}
+	if len(b.BIOS) < 64<<10 || len(b.BIOS)%(64<<10) != 0 {
+		return &optError{"-bios", fmt.Errorf("'%s' has %d bytes, but a PC's firmware a multiple of 64 KiB: is it truncated? (Debian's packages seabios and bochsbios have some)",
+			strings.TrimPrefix(name, "./"), len(b.BIOS))}
 	}
 	if b.VGA != pc.VGANone {
 		if b.Kind == pc.ISA {
 			vga = "vgabios-isavga.bin"
 		}
+		b.VGABIOSName = vga
 		if b.VGABIOS, err = search.Read(vga, maxFirmware); err != nil {
 			return &optError{"-vga", err}
 		}
@@ -322,7 +363,7 @@ func (m *machine) kernel(b *pc.Config) error {
 	if k.File == "" {
 		return nil
 	}
-	image, err := readFile("-kernel", k.File, 1<<30)
+	image, err := m.openFile("-kernel", k.File, 1<<30)
 	if err != nil {
 		return err
 	}
@@ -331,7 +372,7 @@ func (m *machine) kernel(b *pc.Config) error {
 	}
 	b.Kernel = &pc.Kernel{Image: image, Cmdline: k.Append}
 	if k.Initrd != "" {
-		if b.Kernel.Initrd, err = readFile("-initrd", k.Initrd, 4<<30); err != nil {
+		if b.Kernel.Initrd, err = m.openFile("-initrd", k.Initrd, 4<<30); err != nil {
 			return err
 		}
 	}
@@ -348,41 +389,74 @@ func (m *machine) drives(b *pc.Config) error {
 		if err := checkImage(d); err != nil {
 			return err
 		}
-		if d.Interface != "ide" {
-			continue
-		}
-		back, err := m.image(d)
+		md, err := m.image(d)
 		if err != nil {
 			return &optError{d.Option, err}
 		}
+		m.media[d] = md
+		back := md.backend
+		if d.Interface == "floppy" {
+			b.Floppies[d.Unit] = &pc.Floppy{Type: floppyTypes[d.FloppyType], Backend: back, ReadOnly: d.ReadOnly, BootIndex: d.BootIndex + 1}
+			continue
+		}
 		b.Drives[d.Bus*2+d.Unit] = &pc.Drive{
-			Backend: back, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial,
-			Cylinders: d.Cyls, Heads: d.Heads, Sectors: d.Secs,
+			Backend: back, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial, Firmware: d.Version, WWN: d.WWN,
+			Cylinders: d.Cyls, Heads: d.Heads, Sectors: d.Secs, Translation: d.Trans,
+			NoWriteCache: d.Cache.Through, BootIndex: d.BootIndex + 1,
 		}
 	}
 	return nil
 }
 
-// image opens a drive's image; nil if it has none.
-func (m *machine) image(d *Drive) (block.Backend, error) {
+// floppyTypes are the values of drive-type, as CMOS has them.
+var floppyTypes = map[string]uint8{"": 0, "auto": 0, "120": 2, "144": 4, "288": 5}
+
+// image opens a drive's image.
+func (m *machine) image(d *Drive) (*medium, error) {
 	if d.File == "" {
-		return nil, nil
+		return &medium{}, nil
 	}
-	img, err := raw.Open(d.File, d.ReadOnly || d.CDROM || d.Snapshot)
+	open := raw.Open
+	if d.Cache.Direct {
+		open = raw.OpenDirect
+	}
+	img, err := open(d.File, d.ReadOnly || d.CDROM || d.Snapshot)
 	if err != nil {
 		return nil, fmt.Errorf("could not open '%s': %w", d.File, reason(err))
 	}
-	m.closeLater(img)
 	if !d.Snapshot {
-		return img, nil
+		return &medium{m.policy(d, img), img, nil}, nil
 	}
 	o, err := overlay.New(img, "")
 	if err != nil {
+		img.Close()
 		return nil, fmt.Errorf("could not make a temporary file for the snapshot of '%s': %w", d.File, reason(err))
 	}
-	m.closeLater(o)
-	m.overlays = append(m.overlays, o)
-	return o, nil
+	return &medium{m.policy(d, o), img, o}, nil
+}
+
+// policy has a drive's errors handled as its options say.
+func (m *machine) policy(d *Drive, b block.Backend) block.Backend {
+	action := func(name string) block.Action {
+		a, ok := block.ParseAction(name)
+		if !ok {
+			panic("BUG: no action " + name)
+		}
+		return a
+	}
+	say := func(op block.Op, err error, what string) {
+		fmt.Fprintf(m.env.Stderr, "%s: %s: %v of '%s' failed: %v: %s\n", m.env.Program, d.Option, op, d.File, reason(err), what)
+	}
+	var once sync.Once
+	return block.NewPolicy(block.PolicyConfig{
+		Backend: b, OnRead: action(d.RError), OnWrite: action(d.WError), NoFlush: d.Cache.NoFlush,
+		Through: d.Cache.Through && d.Interface == "floppy", // others have a write cache to turn off
+		Failed: func(op block.Op, err error) bool {
+			say(op, err, "the machine is stopped, the monitor's 'cont' tries again")
+			return m.vm.StopForIO()
+		},
+		Say: func(op block.Op, err error) { once.Do(func() { say(op, err, "ignored, as all that follow are") }) },
+	})
 }
 
 // ports connects serial and parallel ports to their character devices.
@@ -405,10 +479,13 @@ func (m *machine) ports(b *pc.Config) error {
 		}
 	}
 	if d := c.Debugcon; d != nil {
-		b.Debugcon, b.DebugconPort = m.port(d.Chardev), uint64(d.IOBase)
+		b.Debugcon, b.DebugconPort, b.DebugconRead = m.port(d.Chardev), uint64(d.IOBase), d.ReadBack
+	}
+	if d := c.PVPanic; d != nil {
+		b.PanicEvents, b.PanicAt, b.Panic = d.Events, uint64(d.IOPort), m.vm.GuestPanic
 	}
 	if d := c.DebugExit; d != nil {
-		b.DebugExit, b.DebugExitAt = true, uint64(d.IOBase)
+		b.DebugExit, b.DebugExitAt, b.DebugExitSize = true, uint64(d.IOBase), uint64(d.IOSize)
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ type Config struct {
 	Kernel   Kernel
 	RTC      RTC
 	VGA      string // "std" or "none"
+	// VGAMemory is its memory in bytes, 0 = the adapter's usual.
+	VGAMemory uint64
 
 	Drives    []Drive
 	Chardevs  []Chardev
@@ -32,6 +34,7 @@ type Config struct {
 	Monitors  []Monitor
 	Debugcon  *Debugcon
 	DebugExit *DebugExit
+	PVPanic   *PVPanic
 	// Devices are those of -device in their order, but for what has a field
 	// of its own above.
 	Devices []Device
@@ -119,12 +122,15 @@ type Drive struct {
 	Format   string // "raw"
 	Snapshot bool
 	ReadOnly bool
-	Cache    string // "writeback", "none", "writethrough", "directsync", "unsafe"
+	Cache    Cache
 	WError   string // "report", "ignore", "stop", "enospc"
 	RError   string
 	Serial   string
 	Model    string
 	Version  string
+	WWN      uint64
+	// FloppyType is "120", "144", "288", or "auto" or "" for what suits the medium.
+	FloppyType string
 	// Geometry as of -drive cyls=,heads=,secs=,trans=; 0 = guess.
 	Cyls, Heads, Secs int
 	Trans             string
@@ -132,6 +138,42 @@ type Drive struct {
 	BootIndex int
 	// Option is how the user wrote it, for messages.
 	Option string
+}
+
+// Cache is how a drive's writes reach the host's disk: what cache= abbreviates.
+type Cache struct {
+	// Through has each write on stable storage before the guest hears of it
+	// (until the guest turns the drive's write cache on).
+	Through bool
+	// Direct keeps the image out of the host's page cache.
+	Direct bool
+	// NoFlush ignores the guest's flushes.
+	NoFlush bool
+}
+
+// cacheModes are the values of cache=, with their old spelling of 2009.
+var cacheModes = []struct {
+	name string
+	Cache
+}{
+	{"none", Cache{Direct: true}}, {"writeback", Cache{}}, {"writethrough", Cache{Through: true}},
+	{"directsync", Cache{Through: true, Direct: true}}, {"unsafe", Cache{NoFlush: true}},
+	{"off", Cache{Direct: true}}, {"on", Cache{}},
+}
+
+// String is the line of "info block".
+func (c Cache) String() string {
+	s := "writeback"
+	if c.Through {
+		s = "writethrough"
+	}
+	if c.Direct {
+		s += ", direct"
+	}
+	if c.NoFlush {
+		s += ", ignore flushes"
+	}
+	return s
 }
 
 // Chardev is a character device's back end.
@@ -179,6 +221,12 @@ type DebugExit struct {
 	IOSize int
 }
 
+// PVPanic is -device pvpanic.
+type PVPanic struct {
+	IOPort uint16
+	Events byte
+}
+
 // Device is -device.
 type Device struct {
 	Driver string
@@ -192,7 +240,9 @@ type Run struct {
 	Paused     bool // -S
 	NoReboot   bool // a reset ends the emulator
 	NoShutdown bool // a power-off only stops the machine
-	PanicExit  bool // a guest panic ends the emulator
+	// Panic is what follows when the guest says that it has failed:
+	// "shutdown", "exit-failure", "pause" or "none".
+	Panic      string
 	Escape     byte // of the multiplexer, Ctrl-A
 	PIDFile    string
 	NoDefaults bool

@@ -39,7 +39,15 @@ func (m *machine) monitor() hmp.Config {
 			clock.NewTimer(f).Set(clock.Now() + int64(d))
 		},
 		Chardevs: m.chardevRows, Blocks: m.blockRows, Devices: m.deviceTree,
-		Log: m.log, LogFile: m.reopenLog, NMI: b.NMI,
+		Log: m.log, LogFile: m.reopenLog, NMI: b.NMI, BootOrder: b.SetBootOrder,
+		LAPIC: func(w io.Writer, id int64) bool {
+			if b.APIC == nil || id != int64(b.APIC.ID()) {
+				return false
+			}
+			b.APIC.Dump(w)
+			return true
+		},
+		Commands: map[string]func(io.Writer, hmp.Args) error{"eject": m.eject, "change": m.change},
 		Info: map[string]func(io.Writer){
 			"pic": func(w io.Writer) {
 				for chip, name := range []string{"pic0", "pic1"} {
@@ -47,8 +55,23 @@ func (m *machine) monitor() hmp.Config {
 					fmt.Fprintf(w, "%s: irr=%02x imr=%02x isr=%02x elcr=%02x\n", name, irr, imr, isr, elcr)
 				}
 			},
+			"irq": func(w io.Writer) {
+				counts(w, "isa-i8259", b.PIC.Counts())
+				if b.IOAPIC != nil {
+					counts(w, "ioapic", b.IOAPIC.Counts())
+				}
+			},
+			"roms": func(w io.Writer) {
+				for _, r := range b.ROMs() {
+					if r.File != "" {
+						fmt.Fprintf(w, "fw=%s size=0x%06x name=\"%s\"\n", r.File, r.Size, r.Name)
+					} else {
+						fmt.Fprintf(w, "addr=%016x size=0x%06x mem=rom name=\"%s\"\n", r.Addr, r.Size, r.Name)
+					}
+				}
+			},
 			"jit": func(w io.Writer) {
-				fmt.Fprintf(w, "Accelerator: %s (interpreter)\nGuest instructions: %d\n", m.cfg.Accel.Name, m.vcpu.Count())
+				m.vcpu.Report(w)
 			},
 		},
 	}
@@ -56,6 +79,16 @@ func (m *machine) monitor() hmp.Config {
 		c.Info["pci"] = b.PCI.Info
 	}
 	return c
+}
+
+// counts writes the interrupts that there were.
+func counts(w io.Writer, chip string, n []uint64) {
+	fmt.Fprintf(w, "IRQ statistics for %s:\n", chip)
+	for i, n := range n {
+		if n > 0 {
+			fmt.Fprintf(w, "%2d: %d\n", i, n)
+		}
+	}
 }
 
 // keyboard is the keyboard as the monitor presses it.
@@ -67,24 +100,6 @@ func (m *machine) chardevRows() []hmp.Chardev {
 	var rows []hmp.Chardev
 	for _, r := range m.charInfo() {
 		rows = append(rows, hmp.Chardev(r))
-	}
-	return rows
-}
-
-func (m *machine) blockRows() []hmp.Block {
-	var rows []hmp.Block
-	for _, d := range m.cfg.Drives {
-		if d.Interface != "ide" {
-			continue
-		}
-		kind := "hd"
-		if d.CDROM {
-			kind = "cd"
-		}
-		rows = append(rows, hmp.Block{
-			Name: fmt.Sprintf("ide%d-%s%d", d.Bus, kind, d.Unit), File: d.File, Format: "raw", Cache: "writeback",
-			ReadOnly: d.ReadOnly || d.CDROM, Removable: d.CDROM,
-		})
 	}
 	return rows
 }

@@ -21,7 +21,7 @@ type driveSpec struct {
 
 func newDriveSpec(option string) driveSpec {
 	return driveSpec{
-		Drive: Drive{Interface: "ide", Cache: "writeback", WError: "enospc", RError: "report", BootIndex: -1, Option: option},
+		Drive: Drive{Interface: "ide", WError: "enospc", RError: "report", BootIndex: -1, Option: option},
 		bus:   -1, unit: -1, index: -1,
 	}
 }
@@ -102,16 +102,15 @@ func declareDrive(s *prop.Set, d *driveSpec, driver *string) {
 	s.Func("readonly", "on|off", readonly)
 	s.Func("read-only", "on|off", readonly)
 	s.Func("cache", "none|writeback|writethrough|directsync|unsafe", func(v string) error {
-		// "on" and "off" are the spelling of 2009.
-		if old, ok := map[string]string{"on": "writeback", "off": "none"}[v]; ok {
-			v = old
+		var names []string
+		for _, m := range cacheModes {
+			if m.name == v {
+				d.Cache = m.Cache
+				return nil
+			}
+			names = append(names, m.name)
 		}
-		modes := []string{"none", "writeback", "writethrough", "directsync", "unsafe"}
-		if !slices.Contains(modes, v) {
-			return fmt.Errorf("'%s' is not one of %s", v, strings.Join(modes, ", "))
-		}
-		d.Cache = v
-		return nil
+		return fmt.Errorf("'%s' is not one of %s", v, strings.Join(names[:5], ", "))
 	})
 	s.Enum("werror", &d.WError, "enospc", "report", "ignore", "stop")
 	s.Enum("rerror", &d.RError, "report", "ignore", "stop")
@@ -202,7 +201,11 @@ func (p *parser) finishBlockdevs() error {
 		s.String("file.driver", &inner)
 		s.String("file.filename", &d.File)
 		s.Bool("read-only", &d.ReadOnly)
-		s.Ignore("file.node-name", "auto-read-only", "cache.direct", "cache.no-flush", "file.cache.direct", "file.cache.no-flush", "file.aio", "aio",
+		for _, prefix := range []string{"", "file."} {
+			s.Bool(prefix+"cache.direct", &d.Cache.Direct)
+			s.Bool(prefix+"cache.no-flush", &d.Cache.NoFlush)
+		}
+		s.Ignore("file.node-name", "auto-read-only", "file.aio", "aio",
 			"file.locking", "locking", "detect-zeroes", "force-share", "file.read-only", "file.auto-read-only", "file.discard")
 		s.String("discard", &discard)
 		if err := s.Bind(l); err != nil {
@@ -229,6 +232,8 @@ func (p *parser) finishBlockdevs() error {
 				break
 			}
 			d.File, d.ReadOnly = below.File, d.ReadOnly || below.ReadOnly
+			d.Cache.Direct = d.Cache.Direct || below.Cache.Direct
+			d.Cache.NoFlush = d.Cache.NoFlush || below.Cache.NoFlush
 			used[file] = true
 		case d.File == "":
 			err = errors.New("parameter 'file' is missing")
@@ -271,7 +276,7 @@ func (p *parser) finishDrives() error {
 			d.Snapshot = p.snapshot
 		}
 		if d.Snapshot {
-			d.Cache = "unsafe"
+			d.Cache = Cache{NoFlush: true}
 		}
 		d.Bus, d.Unit = d.bus, d.unit
 		lim, placed := limits[d.Interface]
@@ -335,6 +340,12 @@ func (p *parser) finishDrives() error {
 	if cd := (place{"ide", 1, 0}); !p.noDefaults && !taken[cd] {
 		d := newDriveSpec("the default CD-ROM drive").Drive
 		d.Bus, d.CDROM, d.ReadOnly = 1, true, true
+		c.Drives = append(c.Drives, d)
+	}
+	fd := place{"floppy", 0, 0}
+	if !p.noDefaults && !taken[fd] && !slices.ContainsFunc(p.devices, func(d Device) bool { return d.Driver == "floppy" }) {
+		d := newDriveSpec("the default floppy drive").Drive
+		d.Interface = "floppy"
 		c.Drives = append(c.Drives, d)
 	}
 	return nil

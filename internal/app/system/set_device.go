@@ -70,17 +70,20 @@ func validID(s string) bool {
 
 // deviceTarget is what the properties of the built-in devices set.
 type deviceTarget struct {
-	drive     Drive
-	driveID   string
-	bus, unit int
-	busName   string
-	exit      DebugExit
-	con       Debugcon
-	chardev   string
-	index     int
-	iobase    uint64
-	irq       uint64
-	vgamem    uint64
+	drive Drive
+	// writeCache is whether the guest finds the drive's write cache on.
+	writeCache *bool
+	driveID    string
+	bus, unit  int
+	busName    string
+	panic      PVPanic
+	exit       DebugExit
+	con        Debugcon
+	chardev    string
+	index      int
+	iobase     uint64
+	irq        uint64
+	vgamem     uint64
 }
 
 // deviceProps declares the properties of a built-in device.
@@ -95,24 +98,29 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 	switch driver {
 	case "ide-hd", "ide-cd":
 		d := &t.drive
-		s.String("drive", &t.driveID)
-		s.String("bus", &t.busName)
-		s.Int("unit", &t.unit, 0, 1)
 		s.String("serial", &d.Serial)
 		s.String("model", &d.Model)
 		s.String("ver", &d.Version)
-		s.Int("bootindex", &d.BootIndex, 0, 1<<20)
 		s.Int("cyls", &d.Cyls, 1, 65535)
 		s.Int("heads", &d.Heads, 1, 255)
 		s.Int("secs", &d.Secs, 1, 255)
 		s.Enum("bios-chs-trans", &d.Trans, "none", "lba", "large", "rechs", "auto")
-		s.Enum("werror", &d.WError, "auto", "enospc", "report", "ignore", "stop")
-		s.Enum("rerror", &d.RError, "auto", "report", "ignore", "stop")
-		s.Ignore("write-cache", "share-rw", "lcyls", "lheads", "lsecs", "discard_granularity", "rotation_rate", "wwn", "logical_block_size",
-			"physical_block_size", "min_io_size", "opt_io_size", "backend_defaults")
+		s.Uint("wwn", &d.WWN, 64)
+		blockProps(s, t)
+		s.NotYet("lcyls", "lheads", "lsecs", "rotation_rate")
+	case "floppy":
+		s.Enum("drive-type", &t.drive.FloppyType, "120", "144", "288", "auto")
+		blockProps(s, t)
 	case "isa-debug-exit":
 		u16("iobase", &t.exit.IOBase)
 		s.Int("iosize", &t.exit.IOSize, 1, 4)
+	case "pvpanic":
+		u16("ioport", &t.panic.IOPort)
+		s.Func("events", "<num>", func(v string) error {
+			n, err := prop.Uint(v, 8)
+			t.panic.Events = byte(n) & 3
+			return err
+		})
 	case "isa-debugcon":
 		u16("iobase", &t.con.IOBase)
 		s.String("chardev", &t.con.Chardev)
@@ -128,9 +136,46 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		s.Uint("irq", &t.irq, 4)
 		s.Ignore("wakeup")
 	case "VGA", "isa-vga":
-		s.Uint("vgamem_mb", &t.vgamem, 16)
+		s.Func("vgamem_mb", "<power of two>", func(v string) error {
+			n, err := prop.Uint(v, 16)
+			if err == nil && (n == 0 || n > 512 || n&(n-1) != 0) {
+				err = fmt.Errorf("'%s' is no power of two up to 512", v)
+			}
+			t.vgamem = n
+			return err
+		})
 		s.Ignore("addr", "bus", "romfile", "multifunction", "mmio", "edid", "xres", "yres", "xmax", "ymax", "qemu-extended-regs", "global-vmstate", "refresh_rate", "big-endian-framebuffer")
 	}
+}
+
+// blockProps declares the properties that all drives have.
+func blockProps(s *prop.Set, t *deviceTarget) {
+	d := &t.drive
+	s.String("drive", &t.driveID)
+	s.String("bus", &t.busName)
+	s.Int("unit", &t.unit, 0, 1)
+	s.Int("bootindex", &d.BootIndex, 0, 1<<20)
+	s.Enum("werror", &d.WError, "auto", "enospc", "report", "ignore", "stop")
+	s.Enum("rerror", &d.RError, "auto", "report", "ignore", "stop")
+	s.Func("write-cache", "on|off|auto", func(v string) error {
+		if v == "auto" {
+			return nil
+		}
+		on, err := prop.OnOff(v)
+		t.writeCache = &on
+		return err
+	})
+	for _, size := range []string{"logical_block_size", "physical_block_size"} {
+		s.Func(size, "512", func(v string) error {
+			if v != "512" {
+				return fmt.Errorf("'%s' is not supported yet, 512 is", v)
+			}
+			return nil
+		})
+	}
+	// About other users of the image, and what has no default to change.
+	s.Ignore("share-rw", "backend_defaults")
+	s.NotYet("discard_granularity", "min_io_size", "opt_io_size")
 }
 
 // finishDevices gives the built-in devices their places in the Config.
@@ -138,11 +183,12 @@ func (p *parser) finishDevices() error {
 	c := p.cfg
 	for i := range p.devices {
 		d := &p.devices[i]
-		if d.Driver == "ide-hd" || d.Driver == "ide-cd" {
+		if isDrive(d.Driver) {
 			continue // finishDeviceDrives
 		}
 		fail := func(err error) error { return &optError{d.Option, err} }
 		t := deviceTarget{index: -1}
+		t.panic = PVPanic{IOPort: 0x505, Events: 3}
 		t.exit = DebugExit{IOBase: 0x501, IOSize: 2}
 		t.con = Debugcon{IOBase: 0xe9, ReadBack: 0xe9}
 		var s prop.Set
@@ -156,6 +202,11 @@ func (p *parser) finishDevices() error {
 				return fail(errors.New("a second isa-debug-exit is not supported yet"))
 			}
 			c.DebugExit = &t.exit
+		case "pvpanic":
+			if c.PVPanic != nil {
+				return fail(errors.New("there is one pvpanic already"))
+			}
+			c.PVPanic = &t.panic
 		case "isa-debugcon":
 			if t.con.Chardev == "" || c.Chardev(t.con.Chardev) == nil {
 				return fail(noChardev(t.con.Chardev))
@@ -200,7 +251,7 @@ func (p *parser) finishDevices() error {
 			if p.vga != "" && p.vga != "none" || c.VGA == "std" && p.vga == "" && d.Option == "" {
 				return fail(errors.New("a second display adapter is not supported yet; use -vga none with it"))
 			}
-			c.VGA = "std"
+			c.VGA, c.VGAMemory = "std", t.vgamem<<20
 			p.vga = "std"
 		default:
 			c.Devices = append(c.Devices, *d)
@@ -216,12 +267,17 @@ func noChardev(id string) error {
 	return fmt.Errorf("no -chardev has the id '%s'", id)
 }
 
-// finishDeviceDrives attaches the if=none drives that ide-hd and ide-cd name.
+func isDrive(driver string) bool {
+	return driver == "ide-hd" || driver == "ide-cd" || driver == "floppy"
+}
+
+// finishDeviceDrives attaches the if=none drives that ide-hd, ide-cd and
+// floppy name.
 func (p *parser) finishDeviceDrives(take func(kind string, bus, unit int) bool) error {
 	c := p.cfg
 	for i := range p.devices {
 		d := &p.devices[i]
-		if d.Driver != "ide-hd" && d.Driver != "ide-cd" {
+		if !isDrive(d.Driver) {
 			continue
 		}
 		fail := func(format string, args ...any) error { return &optError{d.Option, fmt.Errorf(format, args...)} }
@@ -248,28 +304,35 @@ func (p *parser) finishDeviceDrives(take func(kind string, bus, unit int) bool) 
 			c.Drives = append(c.Drives, newDriveSpec(d.Option).Drive)
 			dst = &c.Drives[len(c.Drives)-1]
 		}
+		kind, buses := "ide", 2
+		if d.Driver == "floppy" {
+			kind, buses = "floppy", 1
+		}
 		bus, unit := 0, t.unit
 		switch t.busName {
-		case "ide.0":
+		case "ide.0", "floppy-bus.0":
 		case "ide.1":
 			bus = 1
 		case "":
 			bus = -1
 		default:
-			return fail("there is no bus '%s'; the IDE buses are ide.0 and ide.1", t.busName)
+			return fail("there is no bus '%s'; the buses are ide.0, ide.1 and floppy-bus.0", t.busName)
+		}
+		if t.busName != "" && strings.HasPrefix(t.busName, "floppy") != (kind == "floppy") {
+			return fail("%s does not fit the bus '%s'", d.Driver, t.busName)
 		}
 		found := false
-		for b := max(bus, 0); b <= max(bus, 1) && !found && (bus < 0 || b == bus); b++ {
+		for b := max(bus, 0); b < buses && !found && (bus < 0 || b == bus); b++ {
 			for u := max(unit, 0); u <= 1 && !found && (unit < 0 || u == unit); u++ {
-				if take("ide", b, u) {
+				if take(kind, b, u) {
 					dst.Bus, dst.Unit, found = b, u, true
 				}
 			}
 		}
 		if !found {
-			return fail("that place of the IDE bus is taken")
+			return fail("that place of the bus is taken")
 		}
-		dst.Interface = "ide"
+		dst.Interface, dst.FloppyType = kind, t.drive.FloppyType
 		dst.CDROM = d.Driver == "ide-cd"
 		dst.ReadOnly = dst.ReadOnly || dst.CDROM
 		for _, f := range []struct{ to, from *string }{
@@ -284,6 +347,12 @@ func (p *parser) finishDeviceDrives(take func(kind string, bus, unit int) bool) 
 			dst.Cyls, dst.Heads, dst.Secs = t.drive.Cyls, t.drive.Heads, t.drive.Secs
 		}
 		dst.BootIndex = t.drive.BootIndex
+		if t.drive.WWN != 0 {
+			dst.WWN = t.drive.WWN
+		}
+		if t.writeCache != nil {
+			dst.Cache.Through = !*t.writeCache
+		}
 	}
 	// What no device has taken is not seen by the guest; QEMU says nothing.
 	c.Drives = slices.DeleteFunc(c.Drives, func(d Drive) bool {

@@ -46,7 +46,7 @@ func newConfig(target string) *Config {
 		Memory:  128 * prop.MiB,
 		Boot:    Boot{SplashTime: -1, RebootTimeout: -1},
 		RTC:     RTC{Clock: "host", DriftFix: "none"},
-		Run:     Run{Escape: 1},
+		Run:     Run{Escape: 1, Panic: "shutdown"},
 	}
 }
 
@@ -375,11 +375,11 @@ func setStartDate(p *parser, arg string) error {
 }
 
 func setAction(p *parser, arg string) error {
-	var reboot, shutdown, panic, watchdog string
+	var reboot, shutdown, watchdog string
 	err := bind(arg, "", func(s *prop.Set) {
 		s.Enum("reboot", &reboot, "reset", "shutdown")
 		s.Enum("shutdown", &shutdown, "poweroff", "pause")
-		s.Enum("panic", &panic, "pause", "shutdown", "exit-failure", "none")
+		s.Enum("panic", &p.cfg.Run.Panic, "pause", "shutdown", "exit-failure", "none")
 		s.Enum("watchdog", &watchdog, "reset", "shutdown", "poweroff", "inject-nmi", "pause", "debug", "none")
 	})
 	if reboot != "" {
@@ -388,8 +388,8 @@ func setAction(p *parser, arg string) error {
 	if shutdown != "" {
 		p.cfg.Run.NoShutdown = shutdown == "pause"
 	}
-	if panic != "" {
-		p.cfg.Run.PanicExit = panic == "exit-failure"
+	if watchdog != "" && err == nil {
+		p.note("-action watchdog=: this machine has no watchdog yet")
 	}
 	return err
 }

@@ -15,8 +15,26 @@ import (
 // Image is an open raw image.
 type Image struct {
 	f    *os.File
+	d    *os.File // past the host's cache; nil = not wanted
 	size int64
 	ro   bool
+}
+
+// OpenDirect is Open for an image that is not to go through the host's cache.
+func OpenDirect(path string, readOnly bool) (*Image, error) {
+	i, err := Open(path, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	mode := os.O_RDWR
+	if readOnly {
+		mode = os.O_RDONLY
+	}
+	if i.d, err = openDirect(i.f, mode); err != nil {
+		i.Close()
+		return nil, err
+	}
+	return i, nil
 }
 
 // Open opens the image at path.
@@ -59,7 +77,12 @@ func New(f *os.File, readOnly bool) (*Image, error) {
 }
 
 // ReadAt implements io.ReaderAt.
-func (i *Image) ReadAt(p []byte, off int64) (int, error) { return i.f.ReadAt(p, off) }
+func (i *Image) ReadAt(p []byte, off int64) (int, error) {
+	if i.d != nil {
+		return i.readDirect(p, off)
+	}
+	return i.f.ReadAt(p, off)
+}
 
 // WriteAt implements io.WriterAt. It does not make the image longer.
 func (i *Image) WriteAt(p []byte, off int64) (int, error) {
@@ -69,11 +92,24 @@ func (i *Image) WriteAt(p []byte, off int64) (int, error) {
 	if off < 0 || off > i.size || int64(len(p)) > i.size-off {
 		return 0, fmt.Errorf("%s: write of %d bytes at %d is beyond the end", i.f.Name(), len(p), off)
 	}
+	if i.d != nil {
+		return i.writeDirect(p, off)
+	}
 	return i.f.WriteAt(p, off)
 }
 
 // Size implements block.Backend.
 func (i *Image) Size() int64 { return i.size }
+
+// Used is how many bytes the image takes on the host's disk, as far as that
+// can be told.
+func (i *Image) Used() int64 {
+	st, err := i.f.Stat()
+	if err != nil {
+		return i.size
+	}
+	return used(st, i.size)
+}
 
 // Sync implements block.Backend.
 func (i *Image) Sync() error {
@@ -87,4 +123,10 @@ func (i *Image) Sync() error {
 func (i *Image) ReadOnly() bool { return i.ro }
 
 // Close closes the file.
-func (i *Image) Close() error { return i.f.Close() }
+func (i *Image) Close() error {
+	err := i.f.Close()
+	if i.d != nil {
+		err = errors.Join(err, i.d.Close())
+	}
+	return err
+}

@@ -1,6 +1,7 @@
 package raw
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -41,5 +42,46 @@ func TestRaw(t *testing.T) {
 	}
 	if _, err := Open(dir, true); err == nil || !strings.Contains(err.Error(), "directory") {
 		t.Errorf("directory: %v", err)
+	}
+}
+
+// Direct accesses of every raggedness read what ordinary ones have written,
+// and the other way round.
+func TestDirect(t *testing.T) {
+	const size = 3*align + 512 + 100
+	path := filepath.Join(t.TempDir(), "d.img")
+	want := make([]byte, size)
+	for i := range want {
+		want[i] = byte(i * 3 >> 2)
+	}
+	if err := os.WriteFile(path, want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := OpenDirect(path, false)
+	if errors.Is(err, errNoDirect) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, r := range [][2]int{{0, size}, {0, align}, {512, 512}, {align - 512, 2*align + 1024}, {align, 2 * align}, {3 * align, 612}, {0, 0}} {
+		off, n := int64(r[0]), r[1]
+		b := make([]byte, n)
+		if got, err := d.ReadAt(b, off); got != n || err != nil || !bytes.Equal(b, want[off:][:n]) {
+			t.Errorf("read of %v: %d, %v", r, got, err)
+		}
+		for i := range b {
+			b[i] = ^b[i] + byte(n)
+		}
+		copy(want[off:], b)
+		if got, err := d.WriteAt(b, off); got != n || err != nil {
+			t.Errorf("write of %v: %d, %v", r, got, err)
+		}
+		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("after the write of %v the file is wrong (%v)", r, err)
+		}
+	}
+	if got, err := d.ReadAt(make([]byte, 1024), size-512); got != 512 || err == nil {
+		t.Errorf("read beyond the end: %d, %v", got, err)
 	}
 }

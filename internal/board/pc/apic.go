@@ -36,6 +36,7 @@ func (m *Machine) apics() {
 
 	io := ioapic.New(ioapic.Config{Env: m.env, Bus: bus})
 	m.ISA.Add(ioapicBase, io.Region(), 2)
+	m.IOAPIC = io
 	m.add("ioapic", io)
 	for n := range m.lines {
 		pin := n

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rhea/internal/dev/misc/fwcfg"
@@ -41,6 +42,8 @@ func (m *Machine) firmware() error {
 	f.AddU16(fwcfg.BootMenu, menu)
 
 	files := map[string][]byte{"etc/e820": m.e820()}
+	// Without this file SeaBIOS would reboot after a minute.
+	files["etc/boot-fail-wait"] = binary.LittleEndian.AppendUint32(nil, uint32(m.c.Boot.RebootAfter-1))
 	if m.c.Boot.Wait > 0 {
 		files["etc/boot-menu-wait"] = binary.LittleEndian.AppendUint16(nil, uint16(min(m.c.Boot.Wait, 0xffff)))
 	}
@@ -95,17 +98,42 @@ func (m *Machine) e820() []byte {
 	return b
 }
 
-// bootFile is the "bootorder" file.
+// bootFile is the "bootorder" file: the paths of the drives with a boot index,
+// as SeaBIOS names them (src/boot.c, bootprio_find_ata_device and
+// bootprio_find_fdc_device).
 func (m *Machine) bootFile() []byte {
-	lines := m.c.Boot.Paths
+	type place struct {
+		index int
+		path  string
+	}
+	var places []place
+	for i, d := range m.c.Drives {
+		if d != nil && d.BootIndex > 0 {
+			places = append(places, place{d.BootIndex, fmt.Sprintf("/pci@i0cf8/ide@1,1/drive@%x/disk@%x", i/2, i%2)})
+		}
+	}
+	for i, d := range m.c.Floppies {
+		if d != nil && d.BootIndex > 0 {
+			places = append(places, place{d.BootIndex, fmt.Sprintf("/pci@i0cf8/isa@1/fdc@03f0/floppy@%x", i)})
+		}
+	}
+	slices.SortStableFunc(places, func(a, b place) int { return a.index - b.index })
+	var lines []string
+	for _, p := range places {
+		lines = append(lines, p.path)
+	}
 	if m.c.Boot.Strict {
-		lines = append(lines[:len(lines):len(lines)], "HALT")
+		lines = append(lines, "HALT")
 	}
 	if len(lines) == 0 {
 		return nil
 	}
 	return append([]byte(strings.Join(lines, "\n")), 0)
 }
+
+// pamSegment is what the host bridge turns between ROM and RAM at once
+// (82441FX datasheet 3.2.20).
+const pamSegment = 16 << 10
 
 // optionROMs gives ROMs to the firmware in both ways: as files, for SeaBIOS,
 // and mapped where an AT's BIOS looks for them. SeaBIOS clears that area
@@ -115,7 +143,7 @@ func (m *Machine) optionROMs(files map[string][]byte) error {
 	if k := m.c.Kernel; k != nil {
 		l, err := load.NewLinux(k.Image, k.Initrd, k.Cmdline, m.below4G())
 		if err != nil {
-			return err
+			return &KernelError{err}
 		}
 		l.Store(m.FwCfg)
 		roms = append(roms[:len(roms):len(roms)], OptionROM{"rhea-linuxboot.bin", l.OptionROM()})
@@ -123,8 +151,17 @@ func (m *Machine) optionROMs(files map[string][]byte) error {
 	if len(m.c.VGABIOS) > 0 && m.c.Kind == ISA && m.c.VGA != VGANone {
 		files["vgaroms/vgabios.bin"] = m.c.VGABIOS
 	}
-	at := max(uint64(0xc8000), 0xc0000+(uint64(len(m.c.VGABIOS))+2047)&^2047)
+	// The Bochs BIOS copies the VGA ROM to RAM and has the chipset show RAM in
+	// each of its 16 KiB segments that the ROM reaches into: another ROM in
+	// the last of them would be gone before it is looked for.
+	at := max(uint64(0xc8000), 0xc0000+(uint64(len(m.c.VGABIOS))+pamSegment-1)&^(pamSegment-1))
+	bios := uint64(len(m.c.BIOS))
+	m.images = []ROM{{Name: m.c.BIOSName, Addr: 1<<32 - bios, Size: bios}}
+	if n := uint64(len(m.c.VGABIOS)); n > 0 && m.c.VGA != VGANone {
+		m.images = append(m.images, ROM{Name: m.c.VGABIOSName, Addr: 0xc0000, Size: n})
+	}
 	for _, r := range roms {
+		m.images = append(m.images, ROM{Name: r.Name, File: "genroms/" + r.Name, Size: uint64(len(r.Data))})
 		if len(r.Data) < 3 || r.Data[0] != 0x55 || r.Data[1] != 0xaa {
 			return fmt.Errorf("option ROM %s does not begin with 55 AA", r.Name)
 		}
@@ -160,8 +197,19 @@ func checkOrder(order string) error {
 	return nil
 }
 
+// SetBootOrder changes the order of boot devices for good.
+func (m *Machine) SetBootOrder(order string) error {
+	if err := checkOrder(order); err != nil {
+		return err
+	}
+	m.c.Boot.Order, m.c.Boot.Once = order, ""
+	m.bootOrder()
+	return nil
+}
+
 // bootOrder puts the boot devices into CMOS: 3Dh the first two, the upper
-// half of 38h the third.
+// half of 38h the third. Bit 0 of 38h turns the check of a floppy's boot
+// signature off.
 func (m *Machine) bootOrder() {
 	order := m.c.Boot.Order
 	if m.resets == 0 && m.c.Boot.Once != "" {
@@ -179,7 +227,11 @@ func (m *Machine) bootOrder() {
 		}
 	}
 	m.RTC.Set(0x3d, codes[1]<<4|codes[0])
-	m.RTC.Set(0x38, codes[2]<<4|m.RTC.Get(0x38)&1)
+	v := codes[2] << 4
+	if m.c.Boot.NoSignature {
+		v |= 1
+	}
+	m.RTC.Set(0x38, v)
 }
 
 // cmos fills the RTC's RAM with what setup would have: the AT's fields, the
@@ -201,8 +253,15 @@ func (m *Machine) cmos() {
 	set16(0x5b, high&0xffff)
 	m.RTC.Set(0x5d, uint8(high>>16))
 	m.RTC.Set(0x5f, 0)       // processors less one
-	m.RTC.Set(0x10, 0)       // no floppy drives
 	equipment := uint8(0x06) // coprocessor, PS/2 mouse
+	a, b := m.FDC.Type(0), m.FDC.Type(1)
+	m.RTC.Set(0x10, a<<4|b)
+	switch {
+	case a != 0 && b != 0:
+		equipment |= 0x41 // two floppy drives
+	case a != 0 || b != 0:
+		equipment |= 0x01
+	}
 	m.RTC.Set(0x14, equipment)
 	m.disks()
 }
@@ -219,7 +278,11 @@ func (m *Machine) disks() {
 		if !ok {
 			continue
 		}
-		trans |= translation(cyl, heads) << (2 * i)
+		t, ok := translations[m.c.Drives[i].Translation]
+		if !ok {
+			t = translation(cyl, heads)
+		}
+		trans |= t << (2 * i)
 		if i > 1 {
 			continue // CMOS has room for two
 		}
@@ -238,6 +301,9 @@ func (m *Machine) disks() {
 	m.RTC.Set(0x12, types)
 	m.RTC.Set(0x39, trans)
 }
+
+// translations are the codes of CMOS 39h.
+var translations = map[string]uint8{"none": 0, "lba": 1, "large": 2, "rechs": 3}
 
 // translation is how the firmware makes a geometry fit INT 13h: 0 not at all,
 // 2 by doubling heads, 1 by LBA.
@@ -259,11 +325,21 @@ func (m *Machine) tables() error {
 	}
 	if m.PM != nil && !m.c.NoACPI {
 		p := &acpi.PC{CPUs: cpus, RAMBelow: m.below4G()}
+		if m.c.Panic != nil {
+			p.Panic = uint16(m.c.PanicAt)
+		}
 		for i, c := range m.c.Serial {
 			p.Serial[i] = c != nil
 		}
 		for i, c := range m.c.Parallel {
 			p.Parallel[i] = c != nil
+		}
+		for i := range p.Floppy {
+			if t := m.FDC.Type(i); t != 0 {
+				d := &acpi.Floppy{Type: t}
+				d.Tracks, d.Heads, d.Sectors = m.FDC.Geometry(i)
+				p.Floppy[i] = d
+			}
 		}
 		for _, f := range p.Files() {
 			if err := m.FwCfg.AddFile(f.Name, f.Data); err != nil {

@@ -6,6 +6,7 @@ package pc
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"rhea/internal/block"
@@ -13,12 +14,14 @@ import (
 	"rhea/internal/chardev"
 	"rhea/internal/dev"
 	"rhea/internal/dev/char/uart16550"
+	"rhea/internal/dev/disk/fdc"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/dev/display/vga"
 	"rhea/internal/dev/dma/i8237"
 	"rhea/internal/dev/input/i8042"
 	"rhea/internal/dev/input/ps2"
 	"rhea/internal/dev/intc/i8259"
+	"rhea/internal/dev/intc/ioapic"
 	"rhea/internal/dev/intc/lapic"
 	"rhea/internal/dev/misc/fwcfg"
 	"rhea/internal/dev/misc/piix4pm"
@@ -68,8 +71,26 @@ type Drive struct {
 	Model   string
 	Serial  string
 	WWN     uint64
-	// Cylinders, Heads, Sectors override the geometry.
+	// Firmware is the revision that IDENTIFY tells, "" = the usual one.
+	Firmware string
+	// NoWriteCache has the drive start with its write cache off.
+	NoWriteCache bool
+	// Cylinders, Heads, Sectors override the geometry, Translation ("none",
+	// "lba", "large", "rechs") how the firmware makes it fit INT 13h.
 	Cylinders, Heads, Sectors int
+	Translation               string
+	// BootIndex is the drive's place in the firmware's boot order, from 1;
+	// 0 = none.
+	BootIndex int
+}
+
+// Floppy is a floppy drive.
+type Floppy struct {
+	Type     uint8         // as CMOS has it: 1 360K, 2 1.2M, 3 720K, 4 1.44M, 5 2.88M; 0 = what the medium wants
+	Backend  block.Backend // nil for a drive without a medium
+	ReadOnly bool
+	// BootIndex is as a Drive's.
+	BootIndex int
 }
 
 // Boot is what -boot says.
@@ -81,16 +102,25 @@ type Boot struct {
 	// Wait is how many milliseconds the menu is offered; 0 = the firmware's
 	// default.
 	Wait int
-	// Paths is the firmware's "bootorder" file: device paths, first first.
-	Paths []string
+	// RebootAfter is after how many milliseconds, plus one, the firmware
+	// reboots when nothing can be booted; 0 = never.
+	RebootAfter int
+	// NoSignature lets the BIOS boot a floppy without a boot signature.
+	NoSignature bool
 }
 
 // Kernel is what is started directly.
 type Kernel struct {
-	Image   []byte // bzImage
-	Initrd  []byte
+	Image   *io.SectionReader // bzImage
+	Initrd  *io.SectionReader // nil = none
 	Cmdline string
 }
+
+// KernelError says that the Kernel cannot be started.
+type KernelError struct{ Err error }
+
+func (e *KernelError) Error() string { return e.Err.Error() }
+func (e *KernelError) Unwrap() error { return e.Err }
 
 // Config describes a machine.
 type Config struct {
@@ -98,19 +128,29 @@ type Config struct {
 	CPU  CPU
 	RAM  uint64 // bytes
 
-	BIOS    []byte // the last 128 KiB are also below 1 MiB
-	VGABIOS []byte
+	BIOS []byte // the last 128 KiB are also below 1 MiB
+	// BIOSName and VGABIOSName are for ROMs to list.
+	BIOSName, VGABIOSName string
+	VGABIOS               []byte
 
 	VGA      VGAKind
 	VRAM     uint64 // bytes, 0 = 16 MiB
 	Drives   [4]*Drive
+	Floppies [2]*Floppy      // A: and B:
 	Serial   [4]chardev.Port // nil = no such port
 	Parallel [3]chardev.Port
 
 	Debugcon     chardev.Port // nil = none
 	DebugconPort uint64       // 0 = E9h
-	DebugExit    bool
-	DebugExitAt  uint64 // port, 0 = 501h
+	DebugconRead uint8        // what it reads as, 0 = E9h
+	// Panic, if not nil, is called when the guest says by a pvpanic port
+	// (PanicAt) that it has failed.
+	Panic         func()
+	PanicAt       uint64
+	PanicEvents   uint8
+	DebugExit     bool
+	DebugExitAt   uint64 // port, 0 = 501h
+	DebugExitSize uint64 // 0 = 2
 
 	Kernel *Kernel
 	Boot   Boot
@@ -118,6 +158,9 @@ type Config struct {
 	// host's, UTC); Slew makes up for lost periodic interrupts.
 	Now  func() time.Time
 	Slew bool
+	// Drift is how many nanoseconds the RTC's source of time is ahead of the
+	// machine's clock; nil = it is that clock.
+	Drift func() int64
 
 	NoACPI    bool
 	NoGraphic bool // -nographic: firmware uses the serial port
@@ -179,7 +222,9 @@ type Machine struct {
 	FwCfg    *fwcfg.Device
 	PM       *piix4pm.PM // nil in an isapc
 	APIC     *lapic.APIC // nil if the CPU has none
+	IOAPIC   *ioapic.IOAPIC
 	IDE      [2]*ide.Channel
+	FDC      *fdc.Controller
 	Serial   [4]*uart16550.UART
 	VGA      *vga.VGA       // nil without one
 	Display  display.Source // of VGA
@@ -194,7 +239,8 @@ type Machine struct {
 	edgeINIT  *edge
 	lapicRegs *mem.Region
 	roms      *mem.Region // isapc: C0000h-DFFFFh
-	low       []shadow    // isapc: what is loaded into RAM at reset
+	images    []ROM
+	low       []shadow // isapc: what is loaded into RAM at reset
 }
 
 // shadow is an image that is copied into writable memory at reset.
@@ -269,6 +315,18 @@ func (m *Machine) add(path string, d dev.Device) { m.parts = append(m.parts, Par
 // Parts returns all devices, in the order of their wiring.
 func (m *Machine) Parts() []Part { return m.parts }
 
+// ROM is an image that the firmware is, or starts. Either it is mapped at an
+// address, or the firmware gets it as a file.
+type ROM struct {
+	Name string
+	Addr uint64
+	File string // in fw_cfg, "" = mapped
+	Size uint64
+}
+
+// ROMs lists the images.
+func (m *Machine) ROMs() []ROM { return m.images }
+
 // Reset puts the whole board, but for the CPU, in its power-on state. RAM
 // keeps its contents.
 func (m *Machine) Reset() {
@@ -316,7 +374,7 @@ func (m *Machine) Busy() bool {
 			return true
 		}
 	}
-	return false
+	return m.FDC.Busy()
 }
 
 // PowerButton presses the power button. It reports false if nobody listens:

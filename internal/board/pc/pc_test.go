@@ -2,6 +2,8 @@ package pc
 
 import (
 	"bytes"
+	"io"
+	"strings"
 	"testing"
 
 	"rhea/internal/block"
@@ -139,7 +141,7 @@ func TestConfigErrors(t *testing.T) {
 		"no BIOS":    {RAM: 1 << 20},
 		"odd BIOS":   {RAM: 1 << 20, BIOS: []byte{1}},
 		"boot order": {RAM: 1 << 20, BIOS: bios(), Boot: Boot{Order: "x"}},
-		"kernel":     {RAM: 1 << 20, BIOS: bios(), Kernel: &Kernel{Image: []byte("x")}},
+		"kernel":     {RAM: 1 << 20, BIOS: bios(), Kernel: &Kernel{Image: io.NewSectionReader(strings.NewReader("x"), 0, 1)}},
 		"option ROM": {RAM: 1 << 20, BIOS: bios(), OptionROMs: []OptionROM{{"x", []byte("x")}}},
 	} {
 		c.CPU = &cpu{}

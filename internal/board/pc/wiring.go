@@ -6,6 +6,7 @@ import (
 	"rhea/internal/bus/pci"
 	"rhea/internal/dev/char/parallel"
 	"rhea/internal/dev/char/uart16550"
+	"rhea/internal/dev/disk/fdc"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/dev/disk/piixide"
 	"rhea/internal/dev/display/vga"
@@ -18,6 +19,7 @@ import (
 	"rhea/internal/dev/misc/piix4pm"
 	"rhea/internal/dev/misc/port61"
 	"rhea/internal/dev/misc/port92"
+	"rhea/internal/dev/misc/pvpanic"
 	"rhea/internal/dev/pci/i440fx"
 	"rhea/internal/dev/pci/piix3"
 	"rhea/internal/dev/timer/i8254"
@@ -120,7 +122,7 @@ func (m *Machine) legacy() {
 	m.add("isa/i8237", m.DMA)
 
 	nmi := &nmiGate{out: cpu.SetNMI}
-	m.RTC = mc146818.New(mc146818.Config{Env: env, IRQ: m.IRQ(8), NMI: nmi.enable, Now: m.c.Now, Slew: m.c.Slew})
+	m.RTC = mc146818.New(mc146818.Config{Env: env, IRQ: m.IRQ(8), NMI: nmi.enable, Now: m.c.Now, Drift: m.c.Drift, Slew: m.c.Slew})
 	io.Add(0x70, m.RTC.Region())
 	m.add("isa/mc146818", m.RTC)
 
@@ -154,7 +156,26 @@ func (m *Machine) legacy() {
 	io.Add(0xf0, mem.NewIO("fpu", 2, m.fpu).Sizes(1, 1))
 	m.add("isa/fpu", m.fpu)
 
+	m.floppy()
 	m.ports()
+}
+
+// floppy wires the floppy controller, which is there without drives, too. Of
+// its ports 3F6h is the IDE controller's.
+func (m *Machine) floppy() {
+	ch := m.DMA.Channel(2)
+	c := fdc.Config{Env: m.env, IRQ: m.IRQ(6), DREQ: ch.Request, Sync: m.c.Sync}
+	for i, d := range m.c.Floppies {
+		if d != nil {
+			c.Drives[i] = &fdc.DriveConfig{Type: d.Type, Backend: d.Backend, ReadOnly: d.ReadOnly}
+		}
+	}
+	m.FDC = fdc.New(c)
+	ch.Attach(m.FDC)
+	regs, dir := m.FDC.Regions()
+	m.Ports.Add(0x3f0, regs)
+	m.Ports.Add(0x3f7, dir)
+	m.add("isa/fdc", m.FDC)
 }
 
 // resetPin is what the 8042 and port 92h drive. It resets the whole machine,
@@ -191,16 +212,21 @@ func (m *Machine) ports() {
 		if at == 0 {
 			at = 0xe9
 		}
-		d := debugcon.New(debugcon.Config{Env: m.env, Port: m.c.Debugcon})
+		d := debugcon.New(debugcon.Config{Env: m.env, Port: m.c.Debugcon, Readback: m.c.DebugconRead})
 		m.Ports.Add(at, d.Region())
 		m.add("isa/debugcon", d)
+	}
+	if m.c.Panic != nil {
+		d := pvpanic.New(pvpanic.Config{Env: m.env, Events: m.c.PanicEvents, Panic: m.c.Panic})
+		m.Ports.Add(m.c.PanicAt, d.Region())
+		m.add("isa/pvpanic", d)
 	}
 	if m.c.DebugExit {
 		at := m.c.DebugExitAt
 		if at == 0 {
 			at = 0x501
 		}
-		d := debugexit.New(debugexit.Config{Env: m.env})
+		d := debugexit.New(debugexit.Config{Env: m.env, Size: m.c.DebugExitSize})
 		m.Ports.Add(at, d.Region())
 		m.add("isa/debugexit", d)
 	}
@@ -211,7 +237,7 @@ func (m *Machine) drive(i int) *ide.DriveConfig {
 	if d == nil {
 		return nil
 	}
-	c := &ide.DriveConfig{Backend: d.Backend, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial, WWN: d.WWN,
+	c := &ide.DriveConfig{Backend: d.Backend, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial, WWN: d.WWN, Firmware: d.Firmware, NoWriteCache: d.NoWriteCache,
 		Cylinders: d.Cylinders, Heads: d.Heads, Sectors: d.Sectors}
 	if c.Serial == "" {
 		c.Serial = fmt.Sprintf("QM%05d", i+1)

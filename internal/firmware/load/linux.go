@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -46,19 +47,24 @@ const maxSetup = 256 * 512
 type Linux struct {
 	Protocol uint16 // 0x020f is 2.15
 	Setup    []byte // boot sector and setup, patched
-	Kernel   []byte // the protected-mode part
-	Initrd   []byte
 	Cmdline  []byte // with its final zero
+	// Kernel is the protected-mode part. It and the initrd stay where they
+	// are, in files: the guest's memory is the only copy.
+	Kernel, Initrd *io.SectionReader
 
 	SetupAddr, KernelAddr, InitrdAddr, CmdlineAddr uint32
 }
 
 // NewLinux takes a bzImage apart and decides where its parts go in a machine
-// whose RAM below 4 GiB ends at ramTop.
-func NewLinux(kernel, initrd []byte, cmdline string, ramTop uint64) (*Linux, error) {
+// whose RAM below 4 GiB ends at ramTop. Without an initrd, initrd is nil.
+func NewLinux(image, initrd *io.SectionReader, cmdline string, ramTop uint64) (*Linux, error) {
 	le := binary.LittleEndian
-	if len(kernel) < 0x400 {
-		return nil, fmt.Errorf("not a bzImage: %d bytes are too few", len(kernel))
+	if image.Size() < 0x400 {
+		return nil, fmt.Errorf("not a bzImage: %d bytes are too few", image.Size())
+	}
+	kernel := make([]byte, min(image.Size(), maxSetup))
+	if n, err := image.ReadAt(kernel, 0); n < len(kernel) {
+		return nil, fmt.Errorf("the kernel cannot be read: %w", err)
 	}
 	if string(kernel[hdrMagic:hdrMagic+4]) != "HdrS" {
 		if string(kernel[:4]) == "\x7fELF" {
@@ -78,15 +84,18 @@ func NewLinux(kernel, initrd []byte, cmdline string, ramTop uint64) (*Linux, err
 		sects = 4
 	}
 	setup := (sects + 1) * 512
-	if len(kernel) <= setup {
-		return nil, fmt.Errorf("bzImage is truncated: it has %d bytes and its setup alone %d", len(kernel), setup)
+	if image.Size() <= int64(setup) {
+		return nil, fmt.Errorf("bzImage is truncated: it has %d bytes and its setup alone %d", image.Size(), setup)
 	}
 	// syssize (in 16-byte units) tells what should be there (2.04 on).
-	if want := setup + int(le.Uint32(kernel[0x1f4:]))*16; l.Protocol >= 0x204 && len(kernel) < want-16 {
-		return nil, fmt.Errorf("bzImage is truncated: it has %d of %d bytes", len(kernel), want)
+	if want := int64(setup) + int64(le.Uint32(kernel[0x1f4:]))*16; l.Protocol >= 0x204 && image.Size() < want-16 {
+		return nil, fmt.Errorf("bzImage is truncated: it has %d of %d bytes", image.Size(), want)
 	}
 	l.Setup = append([]byte(nil), kernel[:setup]...)
-	l.Kernel, l.Initrd = kernel[setup:], initrd
+	l.Kernel = io.NewSectionReader(image, int64(setup), image.Size()-int64(setup))
+	if l.Initrd = initrd; initrd == nil {
+		l.Initrd = io.NewSectionReader(strings.NewReader(""), 0, 0)
+	}
 	l.Cmdline = append([]byte(cmdline), 0)
 	if strings.IndexByte(cmdline, 0) >= 0 {
 		return nil, errors.New("the kernel command line has a zero byte")
@@ -129,8 +138,8 @@ func (l *Linux) checkCmdline() error {
 	if l.SetupAddr == 0x90000 && (len(l.Setup) > 0x8000 || l.SetupAddr+uint32(len(l.Setup)) > l.CmdlineAddr) {
 		return errors.New("the kernel's setup does not fit below its command line")
 	}
-	if l.KernelAddr == 0x10000 && len(l.Kernel) > 0x80000 {
-		return fmt.Errorf("a zImage of %d bytes does not fit below 90000h", len(l.Kernel))
+	if l.KernelAddr == 0x10000 && l.Kernel.Size() > 0x80000 {
+		return fmt.Errorf("a zImage of %d bytes does not fit below 90000h", l.Kernel.Size())
 	}
 	return nil
 }
@@ -139,7 +148,7 @@ func (l *Linux) checkCmdline() error {
 func (l *Linux) placeInitrd(ramTop uint64) error {
 	le := binary.LittleEndian
 	// What the kernel needs while it unpacks itself.
-	end := uint64(l.KernelAddr) + uint64(len(l.Kernel))
+	end := uint64(l.KernelAddr) + uint64(l.Kernel.Size())
 	if l.Protocol >= 0x20a {
 		start := uint64(l.KernelAddr)
 		if pref := le.Uint64(l.Setup[hdrPrefAddress:]); pref > start && pref < 1<<32 {
@@ -154,7 +163,7 @@ func (l *Linux) placeInitrd(ramTop uint64) error {
 	if end > top && l.KernelAddr >= 0x100000 {
 		return fmt.Errorf("the kernel needs RAM up to %d MiB, there are %d MiB", (end+1<<20-1)>>20, ramTop>>20)
 	}
-	if len(l.Initrd) == 0 {
+	if l.Initrd.Size() == 0 {
 		return nil
 	}
 	limit := uint64(0x37ffffff)
@@ -162,7 +171,7 @@ func (l *Linux) placeInitrd(ramTop uint64) error {
 		limit = uint64(le.Uint32(l.Setup[hdrInitrdMax:]))
 	}
 	top = min(top, limit+1)
-	size := (uint64(len(l.Initrd)) + 4095) &^ 4095
+	size := (uint64(l.Initrd.Size()) + 4095) &^ 4095
 	if size > top || top-size < end || top-size < 0x100000 {
 		return fmt.Errorf("the initrd of %d KiB does not fit between the kernel's end at %d KiB and %d KiB: more RAM (-m) is needed",
 			size>>10, end>>10, top>>10)
@@ -186,9 +195,9 @@ func (l *Linux) patch(cmdline string) {
 		le.PutUint16(s[oldCmdMagic:], 0xa33f)
 		le.PutUint16(s[oldCmdOffset:], uint16(l.CmdlineAddr-l.SetupAddr))
 	}
-	if len(l.Initrd) > 0 {
+	if l.Initrd.Size() > 0 {
 		le.PutUint32(s[hdrRamdiskImage:], l.InitrdAddr)
-		le.PutUint32(s[hdrRamdiskSize:], uint32(len(l.Initrd)))
+		le.PutUint32(s[hdrRamdiskSize:], uint32(l.Initrd.Size()))
 	}
 	if mode, ok := vgaMode(cmdline); ok {
 		le.PutUint16(s[hdrVidMode:], mode)

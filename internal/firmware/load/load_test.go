@@ -1,14 +1,20 @@
 package load
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+func reader(b []byte) *io.SectionReader {
+	return io.NewSectionReader(bytes.NewReader(b), 0, int64(len(b)))
+}
 
 // bzImage makes a kernel of nothing but its header.
 func bzImage(protocol uint16, flags byte, kernel int) []byte {
@@ -29,7 +35,7 @@ func bzImage(protocol uint16, flags byte, kernel int) []byte {
 
 func TestLinux(t *testing.T) {
 	initrd := make([]byte, 5000)
-	l, err := NewLinux(bzImage(0x20f, loadedHigh, 0x10000), initrd, "console=ttyS0 vga=0x305", 64<<20)
+	l, err := NewLinux(reader(bzImage(0x20f, loadedHigh, 0x10000)), reader(initrd), "console=ttyS0 vga=0x305", 64<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +69,7 @@ func TestLinux(t *testing.T) {
 }
 
 func TestOldProtocols(t *testing.T) {
-	l, err := NewLinux(bzImage(0x201, loadedHigh, 0x10000), nil, "root=/dev/hda", 8<<20)
+	l, err := NewLinux(reader(bzImage(0x201, loadedHigh, 0x10000)), nil, "root=/dev/hda", 8<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +78,7 @@ func TestOldProtocols(t *testing.T) {
 		0x90000+uint32(le.Uint16(l.Setup[oldCmdOffset:])) != l.CmdlineAddr || l.CmdlineAddr+14 > 0x9a000 {
 		t.Errorf("%#x %#x", l.SetupAddr, l.CmdlineAddr)
 	}
-	if l, err = NewLinux(bzImage(0x200, 0, 0x10000), nil, "", 8<<20); err != nil || l.KernelAddr != 0x10000 {
+	if l, err = NewLinux(reader(bzImage(0x200, 0, 0x10000)), nil, "", 8<<20); err != nil || l.KernelAddr != 0x10000 {
 		t.Errorf("zImage: %v", err)
 	}
 }
@@ -97,7 +103,7 @@ func TestLinuxErrors(t *testing.T) {
 		{"little RAM", trunc, 0, "", 16 << 20, "needs RAM"},
 		{"large initrd", trunc, 45 << 20, "", 64 << 20, "more RAM"},
 	} {
-		_, err := NewLinux(tc.kernel, make([]byte, tc.initrd), tc.cmdline, tc.ram)
+		_, err := NewLinux(reader(tc.kernel), reader(make([]byte, tc.initrd)), tc.cmdline, tc.ram)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", tc.what, err)
 		}
@@ -107,7 +113,7 @@ func TestLinuxErrors(t *testing.T) {
 func FuzzLinux(f *testing.F) {
 	f.Add(bzImage(0x20f, 1, 64), "x", uint32(64<<20))
 	f.Fuzz(func(t *testing.T, kernel []byte, cmdline string, ram uint32) {
-		l, err := NewLinux(kernel, []byte("initrd"), cmdline, uint64(ram))
+		l, err := NewLinux(reader(kernel), reader([]byte("initrd")), cmdline, uint64(ram))
 		if err == nil {
 			l.OptionROM()
 		}
@@ -124,11 +130,23 @@ func TestSearch(t *testing.T) {
 		t.Errorf("%q %v", p, err)
 	}
 	_, err := s.Find("vgabios-stdvga.bin")
-	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "apt install seabios") || !strings.Contains(err.Error(), dir) {
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "apt install seabios") || !strings.Contains(err.Error(), "-L help") {
 		t.Errorf("%v", err)
 	}
 	if _, err := s.Read("bios.bin", 0); err == nil || !strings.Contains(err.Error(), "too many") {
 		t.Errorf("%v", err)
+	}
+	for name, data := range map[string][]byte{
+		"bios-256k.bin": make([]byte, 100000), "BIOS-bochs-legacy": {}, "vgabios-stdvga.bin": {0x55, 0xaa, 0x4e, 0xe9}, "vgabios.bin": []byte("deb"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Read(name, 1<<20)
+		var cut *TruncatedError
+		if !errors.As(err, &cut) || cut.Have != len(data) || cut.Package == "" || !strings.Contains(err.Error(), "--reinstall "+cut.Package) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	s = Search{Getenv: func(string) string { return "/from-env" }, Home: func() (string, error) { return "/h", nil },
 		Executable: func() (string, error) { return "/opt/x/bin/rhea", nil }}

@@ -1,6 +1,9 @@
 package load
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"io"
+)
 
 // Keys of the fw_cfg items that hold the parts.
 const (
@@ -108,20 +111,20 @@ func (l *Linux) OptionROM() []byte {
 	n := copy(rom, romCode)
 	copy(rom[n:], romText)
 	count := 0
-	add := func(key uint32, data []byte, addr uint32) {
-		if len(data) == 0 {
+	add := func(key uint32, size int, addr uint32) {
+		if size == 0 {
 			return
 		}
 		e := rom[romTable+16*count:]
 		binary.BigEndian.PutUint32(e[0:], key<<16|dmaSelectRead)
-		binary.BigEndian.PutUint32(e[4:], uint32(len(data)))
+		binary.BigEndian.PutUint32(e[4:], uint32(size))
 		binary.BigEndian.PutUint64(e[8:], uint64(addr))
 		count++
 	}
-	add(keySetupData, l.Setup, l.SetupAddr)
-	add(keyCmdlineData, l.Cmdline, l.CmdlineAddr)
-	add(keyKernelData, l.Kernel, l.KernelAddr)
-	add(keyInitrdData, l.Initrd, l.InitrdAddr)
+	add(keySetupData, len(l.Setup), l.SetupAddr)
+	add(keyCmdlineData, len(l.Cmdline), l.CmdlineAddr)
+	add(keyKernelData, int(l.Kernel.Size()), l.KernelAddr)
+	add(keyInitrdData, int(l.Initrd.Size()), l.InitrdAddr)
 	rom[romCount] = byte(count)
 	binary.LittleEndian.PutUint16(rom[romSeg:], uint16(l.SetupAddr>>4))
 	binary.LittleEndian.PutUint16(rom[romSP:], l.stack())
@@ -137,6 +140,7 @@ func (l *Linux) OptionROM() []byte {
 // FwCfg is a board's configuration device, where the ROM finds the parts.
 type FwCfg interface {
 	AddItem(key int, data []byte)
+	AddSource(key int, src *io.SectionReader)
 	AddU32(key int, v uint32)
 }
 
@@ -144,11 +148,11 @@ type FwCfg interface {
 // QEMU uses, addresses and sizes as well.
 func (l *Linux) Store(f FwCfg) {
 	f.AddU32(0x07, l.KernelAddr)
-	f.AddU32(0x08, uint32(len(l.Kernel)))
-	f.AddItem(keyKernelData, l.Kernel)
+	f.AddU32(0x08, uint32(l.Kernel.Size()))
+	f.AddSource(keyKernelData, l.Kernel)
 	f.AddU32(0x0a, l.InitrdAddr)
-	f.AddU32(0x0b, uint32(len(l.Initrd)))
-	f.AddItem(keyInitrdData, l.Initrd)
+	f.AddU32(0x0b, uint32(l.Initrd.Size()))
+	f.AddSource(keyInitrdData, l.Initrd)
 	f.AddU32(0x13, l.CmdlineAddr)
 	f.AddU32(0x14, uint32(len(l.Cmdline)))
 	f.AddItem(keyCmdlineData, l.Cmdline)

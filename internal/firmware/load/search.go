@@ -63,29 +63,34 @@ func (s Search) Path() []string {
 	return append(dirs, "/usr/lib/ipxe/qemu", "/usr/local/share/qemu", "/opt/homebrew/share/qemu")
 }
 
-// packages says which Debian package has a firmware file.
-var packages = []struct{ prefix, pkg string }{
-	{"bios-256k.bin", "seabios"},
-	{"bios.bin", "seabios"},
-	{"bios-microvm.bin", "seabios"},
-	{"vgabios-", "seabios"},
-	{"vgabios.bin", "vgabios"},
-	{"vgabios.cirrus.bin", "vgabios"},
-	{"BIOS-bochs-", "bochsbios"},
-	{"BIOS-qemu-", "bochsbios"},
-	{"pxe-", "ipxe-qemu"},
-	{"efi-", "ipxe-qemu"},
-	{"fw_jump", "opensbi"},
-	{"fw_dynamic", "opensbi"},
-	{"OVMF", "ovmf"},
-	{"AAVMF", "qemu-efi-aarch64"},
-	{"QEMU_EFI", "qemu-efi-aarch64"},
-	{"openbios-", "qemu-system-data"},
-	{"slof.bin", "qemu-system-data"},
-	{"QEMU,", "qemu-system-data"},
-	{"linuxboot", "qemu-system-data"},
-	{"multiboot", "qemu-system-data"},
-	{"qboot.rom", "qemu-system-data"},
+// packages says which Debian package has a firmware file, and how many bytes
+// it has in all of that package's versions (0 = that varies).
+var packages = []struct {
+	prefix, pkg string
+	size        int
+}{
+	{"bios-256k.bin", "seabios", 256 << 10},
+	{"bios.bin", "seabios", 128 << 10},
+	{"bios-microvm.bin", "seabios", 128 << 10},
+	{"vgabios-", "seabios", 0},
+	{"vgabios.", "vgabios", 0},
+	{"BIOS-bochs-latest", "bochsbios", 128 << 10},
+	{"BIOS-bochs-legacy", "bochsbios", 64 << 10},
+	{"BIOS-bochs-", "bochsbios", 0},
+	{"BIOS-qemu-", "bochsbios", 0},
+	{"pxe-", "ipxe-qemu", 0},
+	{"efi-", "ipxe-qemu", 0},
+	{"fw_jump", "opensbi", 0},
+	{"fw_dynamic", "opensbi", 0},
+	{"OVMF", "ovmf", 0},
+	{"AAVMF", "qemu-efi-aarch64", 0},
+	{"QEMU_EFI", "qemu-efi-aarch64", 0},
+	{"openbios-", "qemu-system-data", 0},
+	{"slof.bin", "qemu-system-data", 0},
+	{"QEMU,", "qemu-system-data", 0},
+	{"linuxboot", "qemu-system-data", 0},
+	{"multiboot", "qemu-system-data", 0},
+	{"qboot.rom", "qemu-system-data", 0},
 }
 
 // NotFoundError says that a firmware file is nowhere.
@@ -96,11 +101,49 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
-	msg := fmt.Sprintf("firmware file %q was not found in %s", e.Name, strings.Join(e.Path, ", "))
+	const where = "-L adds a directory, '-L help' lists those that are searched"
 	if e.Package != "" {
-		return msg + fmt.Sprintf("; Debian's package %s has it (apt install %s), -L names other directories", e.Package, e.Package)
+		return fmt.Sprintf("the firmware file '%s' was not found: Debian's package %s has it (apt install %s); %s", e.Name, e.Package, e.Package, where)
 	}
-	return msg + "; -L names other directories"
+	return fmt.Sprintf("the firmware file '%s' was not found; %s", e.Name, where)
+}
+
+// TruncatedError says that a firmware file is not whole.
+type TruncatedError struct {
+	Path       string
+	Have, Want int
+	Package    string // Debian's, or ""
+}
+
+func (e *TruncatedError) Error() string {
+	msg := fmt.Sprintf("the firmware file '%s' is truncated: it has %d of %d bytes", e.Path, e.Have, e.Want)
+	if e.Package != "" {
+		msg += fmt.Sprintf("; Debian's package %s has it whole (apt install --reinstall %s)", e.Package, e.Package)
+	}
+	return msg
+}
+
+// whole checks that a firmware file has all its bytes, as far as one can know
+// how many those are: from its name, or from the header of an option ROM.
+func whole(path string, data []byte) error {
+	e := &TruncatedError{Path: path, Have: len(data)}
+	name := filepath.Base(path)
+	for _, p := range packages {
+		if strings.HasPrefix(name, p.prefix) {
+			e.Package, e.Want = p.pkg, p.size
+			break
+		}
+	}
+	if strings.HasPrefix(name, "vgabios") {
+		e.Want = 512
+		if len(data) > 2 && data[0] == 0x55 && data[1] == 0xaa {
+			e.Want = int(data[2]) * 512
+		}
+	}
+	if e.Have < e.Want {
+		return e
+	}
+	return nil
 }
 
 // Is makes errors.Is(err, fs.ErrNotExist) true.
@@ -110,10 +153,12 @@ func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist 
 // taken as it is.
 func (s Search) Find(name string) (string, error) {
 	if strings.ContainsRune(name, filepath.Separator) || strings.ContainsRune(name, '/') {
-		if _, err := os.Stat(name); err != nil {
-			return "", fmt.Errorf("firmware file: %w", err)
+		_, err := os.Stat(name)
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			return "", fmt.Errorf("could not open '%s': %w", name, pe.Err)
 		}
-		return name, nil
+		return name, err
 	}
 	path := s.Path()
 	var denied error
@@ -153,5 +198,12 @@ func (s Search) Read(name string, limit int64) ([]byte, error) {
 	if st.Size() > limit {
 		return nil, fmt.Errorf("%s has %d bytes: too many for this kind of firmware (at most %d)", p, st.Size(), limit)
 	}
-	return os.ReadFile(p)
+	if st.IsDir() {
+		return nil, fmt.Errorf("'%s' is a directory, not a firmware file", p)
+	}
+	data, err := os.ReadFile(p)
+	if err != nil {
+		return nil, err
+	}
+	return data, whole(p, data)
 }

@@ -20,9 +20,10 @@ type tx struct {
 	next uint32 // of the instruction after in
 	// alone: the unit is left for the vCPU loop after this instruction
 	// (single step, interrupt shadow, RF).
-	alone   bool
-	loadsSS bool
-	cc      cc
+	alone    bool
+	loadsSS  bool
+	branches int // that the unit has gone beyond
+	cc       cc
 }
 
 // cc is what is known at translation time of the lazy flags.
@@ -36,6 +37,15 @@ type cc struct {
 	inc, rot, carry ir.Val
 	all             ir.Val // the flags, if they were computed
 }
+
+// A unit goes on behind branches that are not taken, so that what is known of
+// the flags serves several of them. But what lies there is often entered
+// elsewhere too, and then translated once more: it ends after maxBranches, or
+// once it has maxBeyond instructions.
+const (
+	maxBranches = 3
+	maxBeyond   = 20
+)
 
 // translator is the part of a CPU that translation reuses.
 type translator struct {
@@ -115,7 +125,7 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 	if have == 0 {
 		return fault
 	}
-	for n := 0; n < limit && b.Open(); n++ {
+	for n := 0; n < limit && b.Open() && (t.branches == 0 || t.branches < maxBranches && n < maxBeyond); n++ {
 		off := int(t.pc - uint32(k.PC))
 		if off >= 0x1000-int(first&0xfff) {
 			break
@@ -549,6 +559,7 @@ func (t *tx) branch(cond ir.Val) {
 	t.ContinueBlock()
 	t.Link(uint64(to))
 	t.ContinueBlock() // the unit goes on
+	t.branches++
 }
 
 // --- the stack

@@ -7,7 +7,7 @@ func addSystemEmitters(m map[string]emitter) {
 		"PUSHF": emitPushf, "POPF": emitPopf, "CLI": system(hCli), "STI": system(hSti),
 		"HLT": system(hHlt), "IN": emitIn, "OUT": emitOut,
 		"CLTS": system(hClts), "INVD": system(hCacheOp), "WBINVD": system(hCacheOp),
-		"RDTSC": system(hRdtsc), "RDMSR": system(hRdmsr), "WRMSR": system(hWrmsr), "RDPMC": system(hRdpmc),
+		"RDTSC": emitRdtsc, "RDMSR": system(hRdmsr), "WRMSR": system(hWrmsr), "RDPMC": system(hRdpmc),
 		"CPUID": system(hCpuid), "SYSENTER": emitSysenter, "SYSEXIT": emitSysexit, "RSM": emitRsm,
 		"SGDT": storeTable(0), "SIDT": storeTable(1), "LGDT": loadTable(0), "LIDT": loadTable(1),
 		"SLDT": storeSelector(slotLDTR), "STR": storeSelector(slotTR),
@@ -23,6 +23,8 @@ func addSystemEmitters(m map[string]emitter) {
 func system(h int) emitter {
 	return func(t *tx) { t.callExit(h, t.imm32(uint64(t.next))) }
 }
+
+func emitRdtsc(t *tx) { t.call(hRdtsc) }
 
 func emitPushf(t *tx) {
 	v := t.call(hPushf, t.imm32(uint64(t.in.opsize)))

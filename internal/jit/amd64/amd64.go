@@ -89,7 +89,8 @@ const (
 	Guard
 	// Call: call helper Imm with the values of its Writes; resume with Result.
 	Call
-	// Link: on to PC in the same mode; patch the jump and go there.
+	// Link: on to PC in the same mode. Later the jump Imm may lead there
+	// directly; if that is NoJump the table of indirect jumps should.
 	Link
 	// Indirect: on to PC, which is in Args[0].
 	Indirect
@@ -100,8 +101,15 @@ const (
 	NumKinds
 )
 
-// NoWord is no word of the frame.
-const NoWord = 0xffff
+// NoWord is no word of the frame, NoJump none of the Jumps.
+const (
+	NoWord = 0xffff
+	NoJump = ^uint64(0)
+)
+
+func (k SiteKind) String() string {
+	return [NumKinds]string{"load", "store", "guard", "call", "link", "indirect", "exit", "poll"}[k]
+}
 
 // Site is a place where generated code leaves to Go.
 type Site struct {

@@ -53,6 +53,7 @@ type Compiler struct {
 	called    bool   // a helper that may do anything
 	start     int    // offset of the unit
 	unitPC    uint64 // where it begins
+	base      uint64 // of its segment
 	firstSite uint32
 	runs      []run
 	block     int // current block
@@ -173,6 +174,9 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	}
 	c.exitLive()
 	c.head(0x58+opcode(rax), 0, 0, 0, false) // POP RAX
+	c.rm(opMOVload, rdx, at(rax, 0))         // the site
+	c.rm(opMOVst, rdx, at(r15, offExit))
+	c.alui(aluADD, 64, rax, 4)
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
 	c.vectorStubs()
@@ -190,17 +194,18 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	return c.n, c.entryStub
 }
 
-// Compile writes the code of u at buf[off:], where buf is the code memory
+// Compile writes the code of u, which begins at pc in a segment with the given
+// base, at buf[off:], where buf is the code memory
 // whose beginning Stubs has written. FirstSite is the number of its first
 // site. A counted unit leaves, as a poll does, before it exceeds the budget.
 // Compile returns how many bytes were written; 0 means that there was no room,
 // or that the unit is too large.
-func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite uint32, counted bool) int {
+func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, firstSite uint32, counted bool) int {
 	u.CallVectors(c.doesVector)
 	u.CallStackOps(c.doesStackOp)
 	c.vec.atSite = c.vec.atSite[:0]
 	c.fused.at = -1
-	c.u, c.start, c.unitPC, c.firstSite = u, off, pc, firstSite
+	c.u, c.start, c.unitPC, c.base, c.firstSite = u, off, pc, base, firstSite
 	c.buf, c.n = buf, off
 	c.Sites, c.Writes, c.Jumps = c.Sites[:0], c.Writes[:0], c.Jumps[:0]
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]

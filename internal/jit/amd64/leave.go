@@ -57,10 +57,11 @@ func (c *Compiler) wordOf(v ir.Val) uint16 {
 	panic("BUG: amd64: pending value is nowhere")
 }
 
-// leaveTo is the jump of a stub: with the number of the site.
+// leaveTo is the call of the exit stub: the number of the site follows, and
+// then where to resume.
 func (c *Compiler) leaveTo(site uint32) {
-	c.movmi32(at(r15, offExit), int32(c.firstSite+site))
 	c.patch(c.callRel(), c.exitStub)
+	c.int32(int32(c.firstSite + site))
 }
 
 func (c *Compiler) emitStub(s *stub) {
@@ -73,7 +74,7 @@ func (c *Compiler) emitStub(s *stub) {
 			c.here(j)
 		}
 	}
-	if k := &c.Sites[s.site]; k.Kind == Link {
+	if k := &c.Sites[s.site]; k.Kind == Link && k.Imm != NoJump {
 		c.Jumps[k.Imm].Stub = c.n
 	}
 	c.leaveTo(s.site)
@@ -454,12 +455,33 @@ func (c *Compiler) linkTo(pc uint64) {
 	}
 	s := c.site(Site{Kind: Link}, false)
 	c.Sites[s].PC = pc
+	if c.isFar(pc) {
+		// What lies there may change without this unit's knowing.
+		e := c.cfg.Jumps + int32(JumpIndex(pc))*16
+		c.movi(rax, pc) // the temporaries are free now
+		c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
+		c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
+		c.cold = append(c.cold, stub{site: s, jumps: [2]int{c.jcc(ccNE)}, once: true})
+		c.rm(0xff, 4, at(r15, e+8))
+		c.Sites[s].Imm = NoJump
+		return
+	}
 	c.Sites[s].Imm = uint64(len(c.Jumps))
 	c.align(1)
 	at := c.jmp()
 	c.cold = append(c.cold, stub{site: s, jumps: [2]int{at}, once: true})
 	c.Jumps = append(c.Jumps, Jump{PC: pc, At: at})
 }
+
+// isFar reports whether a jump to pc goes to another page than the unit's
+// first, or to an instruction that may reach into the next.
+func (c *Compiler) isFar(pc uint64) bool {
+	from, to := c.unitPC+c.base, pc+c.base
+	return (from^to)>>12 != 0 || to&0xfff > 0x1000-maxInsn
+}
+
+// maxInsn is the length of the longest instruction of any guest.
+const maxInsn = 16
 
 // indirect jumps to the unit at an address, if the table knows it.
 func (c *Compiler) indirect(in *ir.Inst) {

@@ -214,10 +214,19 @@ func newFake(t testing.TB) *fake {
 		Blocks: func() []Block {
 			f.underLock()
 			return []Block{
-				{Name: "ide0-hd0", Node: "#block123", File: "disk.img", Format: "raw", Attached: "/machine/unattached/device[23]", Cache: "writeback"},
+				{Name: "ide0-hd0", Node: "#block123", File: "disk.img", Format: "raw", Attached: "/machine/unattached/device[23]", Cache: "writeback",
+					Size: 64 << 20, Used: 1234 << 10},
 				{Name: "foo", Node: "#block9", File: "a.qcow2", Format: "qcow2", ReadOnly: true, Cache: "writeback, direct", Backing: "base.img"},
 				{Name: "ide1-cd0", Attached: "/machine/unattached/device[25]", Removable: true, Locked: true, TrayOpen: true},
 			}
+		},
+		LAPIC: func(w io.Writer, id int64) bool {
+			f.underLock()
+			if id > 1 {
+				return false
+			}
+			fmt.Fprintf(w, "dumping local APIC state for CPU %d\n", id)
+			return true
 		},
 		Devices: func() []Bus {
 			f.underLock()

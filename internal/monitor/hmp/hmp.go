@@ -118,6 +118,9 @@ type Block struct {
 	Cache    string // "writeback"
 	Backing  string
 	ReadOnly bool
+	// Size is that of the disk, Used what the image takes on the host's; in
+	// bytes.
+	Size, Used int64
 	// Of removable devices.
 	Removable, Locked, TrayOpen bool
 }
@@ -172,6 +175,9 @@ type Config struct {
 	Log     *trace.Log
 	LogFile func(name string) error
 	NMI     func() // under the lock
+	// LAPIC writes the state of a processor's local APIC, under the lock; it
+	// reports false if there is none with that number.
+	LAPIC func(w io.Writer, id int64) bool
 	// BootOrder sets the order of boot devices from the next reset on.
 	BootOrder func(order string) error
 }

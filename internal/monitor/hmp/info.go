@@ -131,6 +131,13 @@ func infoBlock(c *call) error {
 	}
 	shown := 0
 	for _, b := range c.m.c.Blocks() {
+		if c.args.Has("-n") {
+			b.Name = b.Node
+			if b.Node == "" || b.File == "" {
+				continue
+			}
+			b.Node, b.Attached, b.Removable = "", "", false
+		}
 		if c.args.Has("device") && c.args.Text("device") != b.Name && c.args.Text("device") != b.Node {
 			continue
 		}
@@ -138,6 +145,9 @@ func infoBlock(c *call) error {
 			c.printf("\n")
 		}
 		b.show(c)
+		if c.args.Has("-v") && b.File != "" {
+			b.image(c)
+		}
 	}
 	if shown == 0 && c.args.Has("device") {
 		return fmt.Errorf("Device '%s' not found", printable(c.args.Text("device")))
@@ -179,6 +189,39 @@ func (b *Block) show(c *call) {
 	if b.Backing != "" {
 		row("Backing file", b.Backing)
 	}
+}
+
+// infoLAPIC shows that of the default CPU if none is named.
+func infoLAPIC(c *call) error {
+	id := int64(c.m.cpu)
+	if c.args.Has("apic-id") {
+		id = c.args.Number("apic-id")
+	}
+	switch {
+	case c.m.c.LAPIC == nil:
+		return errAbsent
+	case !c.m.c.LAPIC(c.w, id):
+		c.printf("No local APIC\n")
+	}
+	return nil
+}
+
+// image is what -v adds: the image as qemu-img tells of it.
+func (b *Block) image(c *call) {
+	c.printf("\nImages:\nimage: %s\nfile format: %s\nvirtual size: %s (%d bytes)\ndisk size: %s\n",
+		b.File, b.Format, inUnits(b.Size), b.Size, inUnits(b.Used))
+}
+
+// inUnits writes a size with three digits and its unit.
+func inUnits(n int64) string {
+	v, unit := float64(n), 0
+	for ; v >= 1000 && unit < 6; unit++ {
+		v /= 1024
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.3g %ciB", v, "KMGTPE"[unit-1])
 }
 
 func infoQtree(c *call) error {

@@ -31,6 +31,8 @@ type Session struct {
 	mu     sync.Mutex
 	queue  []byte
 	opened int  // how often the port was opened
+	turned bool // the user has come back to the port, which others use too
+	left   bool // and has left it
 	open   bool // somebody is there
 	closed bool // Close was called
 	wake   chan struct{}
@@ -109,6 +111,17 @@ func (s *Session) Event(e chardev.Event) {
 	s.signal()
 }
 
+// Focus implements mux.Focuser: whoever comes back sees the prompt, and what
+// was typed; whoever leaves leaves the line.
+func (s *Session) Focus(on bool) {
+	s.mu.Lock()
+	if s.open {
+		s.turned, s.left = on, s.left || !on
+	}
+	s.mu.Unlock()
+	s.signal()
+}
+
 // history is the lines typed, for "info history".
 func (s *Session) history() []string { return s.edit.history }
 
@@ -118,16 +131,22 @@ func (s *Session) loop() {
 	for {
 		s.mu.Lock()
 		input, opened, closed := s.queue, s.opened, s.closed
-		s.queue = nil
+		turned, left := s.turned, s.left
+		s.queue, s.turned, s.left = nil, false, false
 		s.mu.Unlock()
 		if closed {
 			return
+		}
+		if left && opened == greeted {
+			s.out.WriteString("\r\n")
 		}
 		if opened != greeted {
 			greeted, s.quitting = opened, false
 			s.interrupt.Store(false)
 			fmt.Fprintf(&s.out, "QEMU %s monitor - type 'help' for more information\r\n", s.m.c.Version)
 			s.edit.start()
+		} else if turned && !s.quitting {
+			s.edit.again()
 		}
 		if len(input) == 0 {
 			s.flush()

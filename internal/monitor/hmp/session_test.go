@@ -178,3 +178,21 @@ func TestRoom(t *testing.T) {
 	}
 	s.Receive([]byte{1})
 }
+
+// Who comes back to the monitor (Ctrl-A c) sees the prompt and what was typed.
+func TestFocus(t *testing.T) {
+	f := newFake(t)
+	p := newPort(f)
+	s := f.m.Attach(p)
+	defer s.Close()
+	focus := func(on bool) { f.Do(func() { s.Focus(on) }) }
+	p.until(t, ends("(qemu) "))
+	p.typed("info st")
+	p.until(t, ends("info st"))
+	focus(false)
+	p.until(t, ends("info st\r\n"))
+	focus(true)
+	p.until(t, ends("\r\n(qemu) info st"))
+	p.typed("atus\r")
+	p.until(t, ends("VM status: paused (prelaunch)\r\n(qemu) "))
+}

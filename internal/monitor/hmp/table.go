@@ -96,7 +96,7 @@ func infoTable() []command {
 		{names: "irq", help: "show the interrupts statistics (if available)", here: true},
 		{names: "jit", help: "show dynamic compiler info", here: true},
 		{names: "kvm", help: "show KVM information", here: true},
-		{names: "lapic", params: "[apic-id]", help: "show local apic state (apic-id: local apic to read, default is which of current CPU)", args: "apic-id:i?", here: true},
+		{names: "lapic", params: "[apic-id]", help: "show local apic state (apic-id: local apic to read, default is which of current CPU)", args: "apic-id:i?", scope: locked, run: infoLAPIC},
 		{names: "mem", help: "show the active virtual memory mappings", scope: held, run: infoMem},
 		{names: "memory_size_summary", help: "show the amount of initially allocated and present hotpluggable (if enabled) memory in bytes."},
 		{names: "mice", help: "show which guest mouse is receiving events"},

@@ -45,6 +45,7 @@ type Parallel struct {
 	data    uint8
 	control uint8
 	acked   bool // the printer's ACK interrupts until the next access that follows it
+	held    bool // ACK comes when the printer has room
 	out     [1]byte
 }
 
@@ -70,10 +71,16 @@ func (p *Parallel) status() uint8 {
 		return stERROR | stSLCT | stPE | stACK | stOnes
 	}
 	v := uint8(stERROR | stSLCT | stACK | stBUSY | stOnes)
-	if p.control&ctINIT == 0 || p.control&ctSTROBE != 0 {
+	if p.control&ctINIT == 0 || p.control&ctSTROBE != 0 || p.full() {
 		v &^= stBUSY
 	}
 	return v
+}
+
+// full reports whether the printer is busy with what it has.
+func (p *Parallel) full() bool {
+	t, ok := p.c.Port.(chardev.Throttler)
+	return ok && t.Room() <= 0
 }
 
 // Read implements mem.MMIO.
@@ -111,9 +118,17 @@ func (p *Parallel) writeControl(v uint8) {
 		p.acked = false
 		p.Settle() // each ACK is an edge
 		p.out[0] = p.data
-		// A printer that is full drops: it has no way to say so here.
+		// A guest that does not look at BUSY loses the byte.
 		_, _ = p.c.Port.Write(p.out[:])
-		p.acked = true
+		if !p.full() {
+			p.acked = true
+		} else if !p.held {
+			p.held = true
+			p.c.Port.(chardev.Throttler).WhenRoom(func() {
+				p.held, p.acked = false, true
+				p.Settle()
+			})
+		}
 	}
 	p.Settle()
 }

@@ -11,6 +11,33 @@ import (
 
 type printer struct{ bytes.Buffer }
 
+// slowPrinter has room for so many bytes.
+type slowPrinter struct {
+	printer
+	room    int
+	waiting []func()
+}
+
+func (p *slowPrinter) Room() int         { return p.room - p.Len() }
+func (p *slowPrinter) WhenRoom(f func()) { p.waiting = append(p.waiting, f) }
+
+// A printer that is full is busy, and acknowledges when it is not any more.
+func TestBusy(t *testing.T) {
+	p := &slowPrinter{room: 2}
+	b := devtest.New(builder(p), 0)
+	b.Script(t, `w1 0x378 0x41 / w1 0x37a 0x1d / w1 0x37a 0x1c / out irq = 1 / r1 0x379 = 0xdf / out irq = 0
+		w1 0x378 0x42 / w1 0x37a 0x1d / w1 0x37a 0x1c / out irq = 0 / r1 0x379 = 0x5f`)
+	p.room = 3
+	if len(p.waiting) != 1 {
+		t.Fatalf("%d callbacks wait for room", len(p.waiting))
+	}
+	p.waiting[0]()
+	b.Script(t, `out irq = 1 / r1 0x379 = 0xdf`)
+	if got := p.String(); got != "AB" {
+		t.Errorf("printed %q", got)
+	}
+}
+
 func (*printer) Attach(chardev.Receiver) {}
 
 func builder(port chardev.Port) devtest.Build {

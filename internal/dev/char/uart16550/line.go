@@ -1,6 +1,9 @@
 package uart16550
 
-import "rhea/internal/snap"
+import (
+	"rhea/internal/chardev"
+	"rhea/internal/snap"
+)
 
 // writeTHR takes a byte to send.
 func (u *UART) writeTHR(v uint8) {
@@ -32,8 +35,8 @@ func (u *UART) transmit() {
 			return
 		}
 		loop := u.mcr&mcrLoop != 0
-		if t, ok := u.c.Port.(throttler); ok && !loop && t.Room() <= 0 {
-			u.txTimer.Set(now + retry)
+		if t, ok := u.c.Port.(chardev.Throttler); ok && !loop && t.Room() <= 0 {
+			u.hold(t)
 			return
 		}
 		b := u.tx.pop()
@@ -52,6 +55,17 @@ func (u *UART) transmit() {
 		if u.tx.n == 0 {
 			u.threInt = true
 		}
+	}
+}
+
+// hold waits for the port to have room.
+func (u *UART) hold(t chardev.Throttler) {
+	if !u.held {
+		u.held = true
+		t.WhenRoom(func() {
+			u.held = false
+			u.Settle()
+		})
 	}
 }
 

@@ -1,7 +1,9 @@
 // Package uart16550 models the National Semiconductor PC16550D UART
 // (TL/C/8652, June 1995) and, with its FIFOs off, the 8250 and 16450.
 //
-// Bytes go out as fast as the port takes them unless Config.Paced is set; the
+// Bytes go out as fast as the port takes them unless Config.Paced is set: while
+// a chardev.Throttler has no room the transmitter is not empty, and the guest
+// waits as for a line that CTS holds up. The
 // THRE interrupt comes all the same, once for each time the transmitter
 // empties. Bytes come in as fast as the receiver has room. The host's side is
 // a stream of bytes: words of less than eight bits are not cut off, so that a
@@ -106,8 +108,6 @@ const (
 	// modemPoll is how often a real line's wires are looked at while the
 	// guest wants interrupts from them.
 	modemPoll = 10 * vclock.Second / 1000
-	// retry is how soon a port that had no room is tried again.
-	retry = vclock.Second / 1000
 )
 
 // Config connects a UART.
@@ -126,9 +126,6 @@ type Config struct {
 	// Paced has bytes take their time on the line.
 	Paced bool
 }
-
-// throttler is a Port that says how much it can take.
-type throttler interface{ Room() int }
 
 // fifo holds bytes and what was wrong with each.
 type fifo struct {
@@ -193,6 +190,8 @@ type UART struct {
 	timeoutAt int64 // when it comes, 0 = not
 	sentAt    int64 // Paced: when the byte on the line has left, 0 = none
 
+	held bool // the port has no room and has promised to say when it has
+
 	out [1]byte // what is on its way to the port
 }
 
@@ -219,7 +218,7 @@ func New(c Config) *UART {
 // Reset implements dev.Device: master reset, Table I. It leaves the divisor,
 // and what the receiver holds, alone on the chip; here they are cleared.
 func (u *UART) Reset() {
-	*u = UART{c: u.c, serial: u.serial, txTimer: u.txTimer, rxTimer: u.rxTimer, msTimer: u.msTimer, dl: 12}
+	*u = UART{c: u.c, serial: u.serial, txTimer: u.txTimer, rxTimer: u.rxTimer, msTimer: u.msTimer, dl: 12, held: u.held}
 	u.msr = u.wires()
 	u.txTimer.Stop()
 	u.rxTimer.Stop()

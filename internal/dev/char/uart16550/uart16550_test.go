@@ -16,6 +16,8 @@ type port struct {
 	input []byte
 	r     chardev.Receiver
 	room  int
+	// waiting is what is to be called when there is room.
+	waiting []func()
 }
 
 func (p *port) Write(b []byte) (int, error) {
@@ -26,6 +28,7 @@ func (p *port) Write(b []byte) (int, error) {
 }
 func (p *port) Attach(r chardev.Receiver) { p.r = r }
 func (p *port) Room() int                 { return p.room }
+func (p *port) WhenRoom(f func())         { p.waiting = append(p.waiting, f) }
 func (p *port) Wake() {
 	for len(p.input) > 0 && p.r.Room() > 0 {
 		n := min(len(p.input), p.r.Room())
@@ -155,11 +158,30 @@ func TestPaced(t *testing.T) {
 // A port without room holds the transmitter up; nothing is lost.
 func TestThrottle(t *testing.T) {
 	p := &port{}
-	b := devtest.New(builder(p, false), 0)
-	b.Script(t, `w1 2 1 / w1 0 1 / w1 0 2 / r1 5 = 0 / t 5ms / r1 5 = 0`)
+	var u dev.Device
+	b := devtest.New(func(b *devtest.Bench) dev.Device { u = builder(p, false)(b); return u }, 0)
+	b.Script(t, `w1 1 2 / r1 2 = 2 / w1 2 1 / w1 4 8 / w1 0 1 / w1 0 2 / r1 5 = 0 / t 5ms / r1 5 = 0 / out irq = 0`)
+	if len(p.waiting) != 1 {
+		t.Fatalf("%d callbacks wait for room", len(p.waiting))
+	}
 	p.room = 1
-	b.Script(t, `t 1ms / r1 5 = 0x60`)
+	p.waiting[0]()
+	b.Script(t, `r1 5 = 0x60 / out irq = 1`)
 	if got := p.sent.String(); got != "\x01\x02" {
+		t.Errorf("sent %q", got)
+	}
+	// Again, and a reset while it waits.
+	p.room, p.waiting = 0, nil
+	b.Script(t, `w1 0 3 / r1 5 = 0`)
+	u.Reset()
+	b.Script(t, `w1 0 4 / r1 5 = 0`)
+	p.room = 1
+	if len(p.waiting) != 1 {
+		t.Fatalf("%d callbacks wait for room", len(p.waiting))
+	}
+	p.waiting[0]()
+	b.Script(t, `r1 5 = 0x60`)
+	if got := p.sent.String(); got != "\x01\x02\x04" {
 		t.Errorf("sent %q", got)
 	}
 }

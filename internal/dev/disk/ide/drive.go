@@ -199,7 +199,7 @@ func (d *drive) hardReset() {
 	d.heads, d.sectors = d.c.Heads, d.c.Sectors
 	d.maxLBA = max(d.total(), 1) - 1
 	d.mode = 0
-	d.noWriteCache, d.noReadAhead, d.smart = false, false, true
+	d.noWriteCache, d.noReadAhead, d.smart = d.c.NoWriteCache, false, true
 	clear(d.own[:])
 	d.atapi.reset()
 }

@@ -71,10 +71,13 @@ type DriveConfig struct {
 	Backend  block.Backend
 	CDROM    bool
 	ReadOnly bool // refuse writes whatever the backend says
-	Model    string
-	Serial   string
-	Firmware string
-	WWN      uint64
+	// NoWriteCache has the write cache off after a hardware reset: each write
+	// is flushed until the guest turns it on.
+	NoWriteCache bool
+	Model        string
+	Serial       string
+	Firmware     string
+	WWN          uint64
 	// Geometry as IDENTIFY gives it, 0 = computed from the size.
 	Cylinders, Heads, Sectors int
 }

@@ -323,8 +323,9 @@ type Config struct {
 
 // Pair is the two chips.
 type Pair struct {
-	c    Config
-	chip [2]chip // master, slave
+	c      Config
+	chip   [2]chip    // master, slave
+	counts [16]uint64 // of Counts
 }
 
 // New returns a pair.
@@ -387,10 +388,17 @@ func (p *Pair) Line(n int) irq.Line {
 		if c.lines>>bit&1 != 0 == level {
 			return
 		}
+		if level {
+			p.counts[n]++
+		}
 		c.set(bit, level)
 		p.Settle()
 	}
 }
+
+// Counts returns how often each request has been raised (the monitor's "info
+// irq"). It is no state of the chips'.
+func (p *Pair) Counts() []uint64 { return p.counts[:] }
 
 // Settle implements dev.Settler: the slave's INT drives the master's IR2, the
 // master's the CPU.

@@ -66,7 +66,13 @@ type IOAPIC struct {
 	sel   uint8
 	red   [Pins]uint64
 	lines uint32 // levels
+
+	counts [Pins]uint64 // of Counts
 }
+
+// Counts returns how often each input has been raised (the monitor's "info
+// irq"). It is no state of the chip's.
+func (a *IOAPIC) Counts() []uint64 { return a.counts[:] }
 
 // New returns an I/O APIC on c.Bus.
 func New(c Config) *IOAPIC {
@@ -100,6 +106,9 @@ func (a *IOAPIC) Line(n int) irq.Line {
 		}
 		was := a.active(n)
 		a.lines ^= bit
+		if level {
+			a.counts[n]++
+		}
 		if a.active(n) && !was {
 			a.edge(n)
 		}

@@ -69,7 +69,9 @@ func (d *Device) transfer() {
 	result := uint32(0)
 	switch {
 	case control&dmaRead != 0:
-		d.dmaRead(addr, length)
+		if !d.dmaRead(addr, length) {
+			result = dmaError
+		}
 	case control&dmaWrite != 0:
 		if !d.dmaWrite(addr, length) {
 			result = dmaError
@@ -82,12 +84,18 @@ func (d *Device) transfer() {
 }
 
 // dmaRead copies the item to memory, zeroes after its end. A guest can ask
-// for 4 GiB of zeroes: no more is written than there can be memory for.
-func (d *Device) dmaRead(addr uint64, length uint32) {
+// for 4 GiB of zeroes: no more is written than there can be memory for. It
+// reports false if the item could not be read.
+func (d *Device) dmaRead(addr uint64, length uint32) bool {
 	const maxZeroes = 1 << 20
-	b, _ := d.rest()
-	n := min(uint64(len(b)), uint64(length))
-	d.c.DMA.WriteBytes(addr, b[:n])
+	e, rest := d.selected()
+	n := min(rest, uint64(length))
+	var err error
+	if n > 0 && e.src == nil {
+		d.c.DMA.WriteBytes(addr, e.data[d.offset:][:n])
+	} else if n > 0 {
+		err = d.copySource(e, addr, n)
+	}
 	if rest := uint64(length) - n; rest > 0 {
 		if rest > maxZeroes {
 			d.c.Env.Log.Guest("fwcfg: DMA reads %d bytes beyond the item", rest)
@@ -101,16 +109,35 @@ func (d *Device) dmaRead(addr uint64, length uint32) {
 		}
 	}
 	d.skip(length)
+	if err != nil {
+		d.c.Env.Log.Guest("fwcfg: item %#x cannot be read: %v", d.selector, err)
+	}
+	return err == nil
+}
+
+// copySource copies n bytes of an item of AddSource, from the offset on, to
+// memory.
+func (d *Device) copySource(e *entry, addr, n uint64) error {
+	buf := make([]byte, min(n, chunk))
+	for at := uint64(0); at < n; {
+		p := buf[:min(n-at, uint64(len(buf)))]
+		if err := d.load(e, uint64(d.offset)+at, p); err != nil {
+			return err
+		}
+		d.c.DMA.WriteBytes(addr+at, p)
+		at += uint64(len(p))
+	}
+	return nil
 }
 
 // dmaWrite stores to a writable item, never beyond its end.
 func (d *Device) dmaWrite(addr uint64, length uint32) bool {
-	b, e := d.rest()
-	if e == nil || e.write == nil || uint64(length) > uint64(len(b)) {
+	e, rest := d.selected()
+	if e == nil || e.write == nil || uint64(length) > rest {
 		d.c.Env.Log.Guest("fwcfg: DMA write of %d bytes to item %#x is refused", length, d.selector)
 		return false
 	}
-	for done := uint32(0); done < length; {
+	for b, done := e.data[d.offset:], uint32(0); done < length; {
 		n := min(length-done, chunk)
 		d.c.DMA.ReadBytes(addr+uint64(done), b[done:done+n])
 		done += n

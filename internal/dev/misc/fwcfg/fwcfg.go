@@ -6,6 +6,7 @@ package fwcfg
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 	"sort"
 
@@ -77,9 +78,18 @@ type Config struct {
 	DMA *mem.Space // what the DMA interface reaches; nil = no DMA interface
 }
 
+// entry is an item: data, or src if that is not nil.
 type entry struct {
 	data  []byte
 	write func(data []byte) // nil = read-only
+	src   *io.SectionReader
+}
+
+func (e *entry) size() uint64 {
+	if e.src != nil {
+		return uint64(e.src.Size())
+	}
+	return uint64(len(e.data))
 }
 
 type file struct {
@@ -98,6 +108,11 @@ type Device struct {
 	offset   uint32
 	dmaAddr  uint64
 	inDMA    bool // a transfer that hits the device's own registers
+
+	// window is a piece of what AddSource gave, for reads by the byte.
+	window   []byte
+	windowOf *entry
+	windowAt uint64
 }
 
 // New returns a device with signature, id and an empty directory.
@@ -116,6 +131,12 @@ func New(c Config) *Device {
 // AddItem sets what a key holds.
 func (d *Device) AddItem(key int, data []byte) { d.items[key] = &entry{data: data} }
 
+// AddSource sets what a key holds to what src has when the guest reads it: an
+// initrd need not be in the emulator's memory as well as in the guest's. The
+// reads happen under the machine's lock, so src must be something that
+// answers at once, as a regular file does.
+func (d *Device) AddSource(key int, src *io.SectionReader) { d.items[key] = &entry{src: src} }
+
 // AddU16 sets a key to a little-endian number.
 func (d *Device) AddU16(key int, v uint16) { d.AddItem(key, binary.LittleEndian.AppendUint16(nil, v)) }
 
@@ -125,7 +146,7 @@ func (d *Device) AddU32(key int, v uint32) { d.AddItem(key, binary.LittleEndian.
 // AddString sets a key to a text with its final zero.
 func (d *Device) AddString(key int, s string) { d.AddItem(key, append([]byte(s), 0)) }
 
-// Item returns what a key holds.
+// Item returns what a key holds that AddItem gave.
 func (d *Device) Item(key int) []byte {
 	if e := d.items[key]; e != nil {
 		return e.data
@@ -151,7 +172,7 @@ func (d *Device) add(name string, data []byte, write func([]byte)) error {
 	}
 	for _, f := range d.files {
 		if f.name == name {
-			d.items[f.key] = &entry{data, write}
+			d.items[f.key] = &entry{data: data, write: write}
 			d.directory()
 			return nil
 		}
@@ -167,7 +188,7 @@ func (d *Device) add(name string, data []byte, write func([]byte)) error {
 	}
 	i := sort.Search(len(d.files), func(i int) bool { return d.files[i].name > name })
 	d.files = slices.Insert(d.files, i, file{name: name})
-	all = slices.Insert(all, i, &entry{data, write})
+	all = slices.Insert(all, i, &entry{data: data, write: write})
 	for i := range d.files {
 		d.files[i].key = fileFirst + i
 		d.items[fileFirst+i] = all[i]
@@ -240,13 +261,50 @@ func (d *Device) sel(key uint16) {
 	}
 }
 
-// rest returns what of the selected item is still to be read.
-func (d *Device) rest() ([]byte, *entry) {
-	e := d.items[int(d.selector)]
-	if e == nil || uint64(d.offset) >= uint64(len(e.data)) {
-		return nil, e
+// selected returns the selected item and how much of it is still to be read.
+func (d *Device) selected() (e *entry, rest uint64) {
+	e = d.items[int(d.selector)]
+	if e == nil || uint64(d.offset) >= e.size() {
+		return e, 0
 	}
-	return e.data[d.offset:], e
+	return e, e.size() - uint64(d.offset)
+}
+
+// load reads what an item has from offset at on into p; it is in the item.
+func (d *Device) load(e *entry, at uint64, p []byte) error {
+	if e.src == nil {
+		copy(p, e.data[at:])
+		return nil
+	}
+	if n, err := e.src.ReadAt(p, int64(at)); n < len(p) {
+		return err
+	}
+	return nil
+}
+
+// next returns the next byte of the selected item.
+func (d *Device) next() byte {
+	e, rest := d.selected()
+	switch {
+	case rest == 0:
+		return 0
+	case e.src == nil:
+		return e.data[d.offset]
+	}
+	at := uint64(d.offset)
+	if d.windowOf != e || at < d.windowAt || at-d.windowAt >= uint64(len(d.window)) {
+		d.window = make([]byte, min(rest, chunk))
+		d.windowOf, d.windowAt = e, at
+		if err := d.load(e, at, d.window); err != nil {
+			d.c.Env.Log.Unimp("fwcfg: item %#x cannot be read: %v", d.selector, err)
+			clear(d.window)
+		}
+	}
+	b := d.window[at-d.windowAt]
+	if rest == 1 {
+		d.window, d.windowOf = nil, nil
+	}
+	return b
 }
 
 // skip moves the offset on; it stays where it is when it would wrap.
@@ -262,12 +320,11 @@ func (p ports) Read(off uint64, size int) uint64 {
 	if off != 1 || size != 1 {
 		return 0 // the selector is write-only
 	}
-	b, _ := p.d.rest()
-	if len(b) == 0 {
-		return 0
+	b := p.d.next()
+	if _, rest := p.d.selected(); rest > 0 {
+		p.d.skip(1)
 	}
-	p.d.skip(1)
-	return uint64(b[0])
+	return uint64(b)
 }
 
 func (p ports) Write(off uint64, size int, v uint64) {

@@ -3,6 +3,8 @@ package fwcfg
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -120,6 +122,54 @@ func TestDMA(t *testing.T) {
 	b.d.Reset()
 	if err := snap.LoadTree(b.d, tree); err != nil {
 		t.Error(err)
+	}
+}
+
+// brokenDisk gives what it has up to some place.
+type brokenDisk struct {
+	data []byte
+	bad  int64
+}
+
+func (b brokenDisk) ReadAt(p []byte, at int64) (int, error) {
+	if at+int64(len(p)) > b.bad {
+		return 0, errors.New("input/output error")
+	}
+	return copy(p, b.data[at:]), nil
+}
+
+// An item of AddSource is read where it is, in pieces, by both ways.
+func TestSource(t *testing.T) {
+	b := newBench()
+	data := make([]byte, 2*chunk+100)
+	for i := range data {
+		data[i] = byte(i * 7 >> 3)
+	}
+	size := int64(len(data))
+	b.d.AddSource(KernelData, io.NewSectionReader(bytes.NewReader(data), 0, size))
+	if got := b.get(KernelData, len(data)+3); !bytes.Equal(got[:size], data) || got[size] != 0 {
+		t.Error("the data port gives something else")
+	}
+	if r := b.dma(KernelData<<16|dmaSelect|dmaSkip, 5, 0); r != 0 {
+		t.Errorf("skip: %#x", r)
+	}
+	if r := b.dma(dmaRead, uint32(size), 0x2000); r != 0 {
+		t.Errorf("read: %#x", r)
+	}
+	got := make([]byte, size)
+	b.mem.ReadBytes(0x2000, got)
+	if !bytes.Equal(got[:size-5], data[5:]) || got[size-1] != 0 {
+		t.Error("DMA gives something else")
+	}
+	b.d.AddSource(InitrdData, io.NewSectionReader(brokenDisk{data, chunk + 10}, 0, size))
+	if r := b.dma(InitrdData<<16|dmaSelect|dmaRead, chunk, 0x2000); r != 0 {
+		t.Errorf("read of the good part: %#x", r)
+	}
+	if r := b.dma(dmaRead, 20, 0x2000); r != dmaError {
+		t.Errorf("read of the bad part: %#x", r)
+	}
+	if r := b.dma(InitrdData<<16|dmaSelect|dmaWrite, 4, 0x2000); r != dmaError {
+		t.Errorf("write: %#x", r)
 	}
 }
 

@@ -87,6 +87,11 @@ type Config struct {
 	// fields count, not the zone: a caller who wants local time passes it.
 	// Nil is 1980-01-01, where the clock of an early PC starts.
 	Now func() time.Time
+	// Drift, if not nil, is how many nanoseconds the time that the calendar
+	// keeps to is ahead of Env.Clock: a battery goes on while the machine is
+	// stopped, and somebody may set the host's clock. What the machine times
+	// by the chip (periodic interrupts) does not follow.
+	Drift func() int64
 	// Slew makes up for periodic interrupts that the guest was too slow to
 	// take, as -rtc driftfix=slew does.
 	Slew bool
@@ -108,6 +113,8 @@ type RTC struct {
 	weekday int  // what the guest's weekday is ahead of the calendar's
 	fell    bool // the hour that autumn repeats is being repeated
 	held    bool // the divider is held in reset
+
+	drift int64 // what Config.Drift was when the calendar last followed it
 
 	flags   uint8 // of register C
 	seen    int64 // the flags are right up to this time
@@ -150,6 +157,7 @@ func (r *RTC) SetTime(t time.Time) {
 	now := r.now()
 	r.base = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.UTC).Unix()
 	r.baseAt = now - int64(t.Nanosecond())
+	r.noDrift()
 	r.phaseAt = r.baseAt
 	r.weekday, r.fell = 0, false
 	r.seen = max(r.seen, now)
@@ -218,6 +226,7 @@ func (r *RTC) chainTime(n int64) int64 {
 
 // catchUp sets the flags for what happened up to now.
 func (r *RTC) catchUp(now int64) {
+	defer r.follow(now)
 	from := r.seen
 	if now <= from {
 		return
@@ -254,6 +263,44 @@ func (r *RTC) catchUp(now int64) {
 	}
 	if r.cmos[regB]&bDSE != 0 {
 		r.daylight(a, b)
+	}
+}
+
+// minDrift is what the calendar follows: the two clocks are not read at the
+// same moment.
+const minDrift = second / 10
+
+// follow moves the calendar by what it has drifted from the machine's clock.
+func (r *RTC) follow(now int64) {
+	if r.c.Drift == nil {
+		return
+	}
+	d := r.c.Drift()
+	delta := d - r.drift
+	if delta > -minDrift && delta < minDrift {
+		return
+	}
+	r.drift = d
+	if !r.running() {
+		return // it stands
+	}
+	a := r.secondAt(now)
+	r.baseAt -= delta
+	b := r.secondAt(now)
+	r.base, r.baseAt = b, r.baseAt+(b-r.base)*second
+	if b == a {
+		return
+	}
+	r.flags |= cUF
+	if r.flags&cAF == 0 && b > a && r.alarmWithin(a+1, b) {
+		r.flags |= cAF
+	}
+}
+
+// noDrift takes the calendar as right.
+func (r *RTC) noDrift() {
+	if r.c.Drift != nil {
+		r.drift = r.c.Drift()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"rhea/internal/dev"
 	"rhea/internal/dev/devtest"
+	"rhea/internal/snap"
 )
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
@@ -137,4 +138,42 @@ func TestTime(t *testing.T) {
 	if r.Get(0x10) != 0x40 {
 		t.Error("Set")
 	}
+}
+
+// The calendar follows its own source of time: on while the machine stands,
+// back when the host's clock is set.
+func TestDrift(t *testing.T) {
+	drift := int64(0)
+	var r *RTC
+	b := devtest.New(func(b *devtest.Bench) dev.Device {
+		r = New(Config{Env: b.Env(), IRQ: b.Out("irq"), NMI: b.Out("nmi"), Now: at(time.Date(2000, 1, 1, 0, 0, 50, 0, time.UTC)),
+			Drift: func() int64 { return drift }})
+		b.Map(0x70, r.Region())
+		b.Verb("rd", func(a []uint64) uint64 {
+			r.Write(0, 1, a[0]&0x7f)
+			return r.Read(1, 1)
+		})
+		return r
+	}, 0)
+	b.Script(t, `rd 0 = 0x50 / rd 0xc = 0 / w1 0x70 1 / w1 0x71 0 / w1 0x70 3 / w1 0x71 0xff / w1 0x70 5 / w1 0x71 0xff / t 300ms`)
+	drift += 50 * int64(time.Millisecond) // jitter
+	b.Script(t, `rd 0 = 0x50 / t 699ms / rd 0 = 0x50 / t 1ms / rd 0 = 0x51 / rd 0xc = 0x50`)
+	drift += int64(3600*time.Second) + int64(12*time.Second)
+	b.Script(t, `rd 0 = 0x03 / rd 2 = 0x01 / rd 4 = 0x01 / rd 0xc = 0x30 / t 950ms / rd 0 = 0x04 / rd 0xc = 0x50`)
+	drift -= int64(3600*time.Second) + int64(10*time.Second)
+	b.Script(t, `rd 0 = 0x54 / rd 2 = 0 / rd 4 = 0 / rd 0xc = 0x10 / t 1s / rd 0 = 0x55`)
+	// What is loaded is not moved by the time that has passed since.
+	tree, err := snap.SaveTree(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drift += int64(time.Hour)
+	if err := snap.LoadTree(r, tree); err != nil {
+		t.Fatal(err)
+	}
+	b.Script(t, `rd 0 = 0x55 / rd 4 = 0`)
+	// A calendar that stands keeps standing.
+	b.Script(t, `w1 0x70 0xb / w1 0x71 0x82`)
+	drift += int64(time.Hour)
+	b.Script(t, `rd 4 = 0 / w1 0x70 0xb / w1 0x71 2 / rd 4 = 0 / rd 0 = 0x55`)
 }

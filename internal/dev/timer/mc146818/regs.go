@@ -242,6 +242,7 @@ func (r *RTC) State(s *snap.Section) {
 	s.I64("phase_at", &r.phaseAt)
 	if s.Loading() {
 		r.weekday = weekday - 6
+		r.noDrift()
 	}
 	s.Check(r.index < 128, "index is out of range")
 	in := func(t int64) bool { return t >= -maxTime && t <= maxTime }

@@ -43,6 +43,9 @@ type Slots struct {
 	// FPStatus is the control and status word of vector arithmetic, in the
 	// form of SSE's MXCSR; 0 = none.
 	FPStatus Slot
+	// Scratch are slots in which a value is handed from a Set to an operation
+	// of the same guest instruction that names them, and not beyond.
+	Scratch []Slot
 	// Stack is the guest's x87, if it has one.
 	Stack Stack
 }

@@ -120,6 +120,7 @@ func newSlots() *ir.Slots {
 	name(slotTmp64, "tmp2", ir.I64)
 	name(slotTmp64+1, "tmp3", ir.I64)
 	s.FPStatus = slotMXCSR
+	s.Scratch = []ir.Slot{slotTmp64}
 	s.Stack = ir.Stack{Regs: slotFPR, Top: slotFTop, Control: slotFCW, Status: slotFSW, Tags: slotFTW}
 	for i := range ir.Slot(8) {
 		s.Vectors = append(s.Vectors, slotXMM+2*i)

@@ -18,8 +18,9 @@ type Compiler struct {
 	Writes []Write
 	Jumps  []Jump
 
-	vec vecCompiler
-	fpu stackCompiler
+	vec   vecCompiler
+	fpu   stackCompiler
+	fused fusedLoad
 
 	vals   []value
 	exitAt []int32 // index of the last instruction at or before that may exit
@@ -107,14 +108,16 @@ type page struct {
 
 // stub is a cold piece of code to be written behind the unit.
 type stub struct {
-	site    uint32
-	jumps   [2]int // rel32s that lead here, 0 = none
-	back    int    // where to go on
-	vectors uint16 // registers of vectors that it loses
-	call    int    // of one that only calls another; 0 = it leaves
-	d       reg    // gets the result, noReg = none
-	lost    uint16 // registers with pages that are not known any more
-	once    bool   // does not come back
+	site        uint32
+	jumps       [2]int // rel32s that lead here, 0 = none
+	back        int    // where to go on
+	vectors     uint16 // registers of vectors that it loses
+	points      bool   // base + index becomes the place of the result
+	base, index reg
+	call        int    // of one that only calls another; 0 = it leaves
+	d           reg    // gets the result, noReg = none
+	lost        uint16 // registers with pages that are not known any more
+	once        bool   // does not come back
 }
 
 // side is what the taken side of a branch does out of line: it writes the
@@ -203,6 +206,7 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, fir
 	u.CallVectors(c.doesVector)
 	u.CallStackOps(c.doesStackOp)
 	c.vec.atSite = c.vec.atSite[:0]
+	c.fused.at = -1
 	c.u, c.start, c.unitPC, c.base, c.firstSite = u, off, pc, base, firstSite
 	c.buf, c.n = buf, off
 	c.Sites, c.Writes, c.Jumps = c.Sites[:0], c.Writes[:0], c.Jumps[:0]

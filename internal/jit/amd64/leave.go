@@ -87,6 +87,7 @@ func (c *Compiler) emitStub(s *stub) {
 			c.alu(aluXOR, 32, r, r)
 		}
 	}
+	c.stubPoints(s)
 	if s.d != noReg {
 		c.rm(opMOVload|wide, s.d, at(r15, offResult))
 	}
@@ -182,6 +183,9 @@ func (c *Compiler) load(in *ir.Inst) {
 	a := c.linear(in.Args[0])
 	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Probe: m.Probe, Args: [2]uint16{c.regWord[a], NoWord}}
 	st := stub{d: noReg}
+	if c.fuseLoad(m, s, a) {
+		return
+	}
 	if m.Size == 16 {
 		w := c.vdest()
 		r := c.temp()
@@ -245,6 +249,10 @@ func (c *Compiler) store(in *ir.Inst) {
 		st.site, st.lost = c.site(s, true), c.lostPages()
 		c.rm(opMOVUPSs, x, mem{base: r, index: a})
 		c.after128(&st, w)
+		return
+	}
+	if half, ok := c.fusedHalf(in); ok {
+		c.storeHalf(in, half, s, st)
 		return
 	}
 	v := c.stored(in)

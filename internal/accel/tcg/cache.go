@@ -87,7 +87,7 @@ type cache struct {
 	watched map[*mem.RAM]bool
 
 	flushes int
-	drops   int // units that were dropped one by one
+	drops   int         // units that were dropped one by one
 	dropped func(*unit) // is told of units that are dropped one by one,
 	cleared func()      // and that all are
 }

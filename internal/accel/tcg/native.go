@@ -53,8 +53,9 @@ type coder struct {
 	jumps  []jumpRecord
 
 	// contexts number what the table of indirect jumps depends on besides the
-	// program counter; they are good for a generation.
-	contexts map[guest.Key]uint32
+	// program counter, for each MMU index of code; they are good for a
+	// generation.
+	contexts [interp.Indexes]map[guest.Key]uint32
 	context  uint32
 	mode     guest.Key // that the tag word is set for
 
@@ -100,7 +101,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	n := &coder{
 		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
-		helpers: cpu.Helpers(), contexts: map[guest.Key]uint32{}, calls: make([]uint64, len(cpu.Helpers())),
+		helpers: cpu.Helpers(), calls: make([]uint64, len(cpu.Helpers())),
 	}
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
@@ -144,7 +145,9 @@ func (n *coder) reset() {
 // clearJumps empties the table of indirect jumps.
 func (n *coder) clearJumps() {
 	clear(n.tables[jumpsAt:])
-	clear(n.contexts)
+	for i := range n.contexts {
+		clear(n.contexts[i])
+	}
 	n.context = 0
 	n.mode = guest.Key{Mode: ^uint64(0)}
 }
@@ -198,12 +201,11 @@ func (n *coder) protectData(list []filled, data *[4096]byte) {
 	}
 }
 
-func (n *coder) newGeneration() {
-	if n == nil {
-		return
+func (n *coder) newGeneration(index int) {
+	if n != nil {
+		clear(n.contexts[index])
+		n.mode = guest.Key{Mode: ^uint64(0)}
 	}
-	clear(n.contexts)
-	n.mode = guest.Key{Mode: ^uint64(0)}
 }
 
 // setMode sets the tag of indirect jumps for the mode of k.
@@ -212,14 +214,18 @@ func (n *coder) setMode(k guest.Key) {
 	if n.mode == k {
 		return
 	}
-	id, ok := n.contexts[k]
+	list := &n.contexts[n.cpu.FetchIndex()]
+	if *list == nil {
+		*list = make(map[guest.Key]uint32)
+	}
+	id, ok := (*list)[k]
 	if !ok {
 		if n.context++; n.context == 0 {
 			n.clearJumps()
 			n.context = 1
 		}
 		id = n.context
-		n.contexts[k] = id
+		(*list)[k] = id
 	}
 	n.mode = k
 	*n.ctx.Word(amd64.OffTag) = uint64(id) << 32

@@ -47,18 +47,41 @@ func (v *VCPU) FlushTLB(keepGlobal bool) {
 		v.n.clear(f.va(), f.index())
 	}
 	v.filled = keep
-	clear(v.fetch[:])
-	v.newGeneration()
+	for i := range v.fetch {
+		if e := &v.fetch[i]; !keepGlobal || !e.global {
+			e.tag = 0
+		}
+	}
+	for i := range v.code {
+		// Where only global pages were executed nothing has changed.
+		if !keepGlobal || v.code[i].local {
+			v.newGeneration(i)
+		}
+	}
 	if !keepGlobal {
 		v.largeFirst, v.largeLast = ^uint64(0), 0
 	}
 }
 
-// newGeneration says that any virtual address may lead elsewhere now.
-func (v *VCPU) newGeneration() {
-	v.generation++
-	v.fetched.clear()
-	v.n.newGeneration()
+// codeView is what is remembered of the addresses of code, for an MMU index.
+type codeView struct {
+	generation uint64
+	fetched    pageSet // since the generation began
+	local      bool    // pages that are not global are among them
+}
+
+// newGeneration says that any virtual address of code may lead elsewhere now.
+func (v *VCPU) newGeneration(index int) {
+	c := &v.code[index]
+	c.generation++
+	c.fetched.clear()
+	c.local = false
+	for i := range v.fetch { // what is fetched again is noted again
+		if e := &v.fetch[i]; e.tag&pageMask == uint64(index)+1 {
+			e.tag = 0
+		}
+	}
+	v.n.newGeneration(index)
 }
 
 // largePage is the size of the largest page that FlushPage must know of.
@@ -76,9 +99,10 @@ func (v *VCPU) FlushPage(va uint64) {
 		v.m.TLB[i].At(va).Clear()
 		v.n.clear(va, i)
 	}
-	if v.fetched.has(va) {
-		clear(v.fetch[:])
-		v.newGeneration()
+	for i := range v.code {
+		if v.code[i].fetched.has(va) {
+			v.newGeneration(i)
+		}
 	}
 }
 

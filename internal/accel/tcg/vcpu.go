@@ -66,7 +66,7 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v := &VCPU{
 		cfg: t.cfg, cpu: cpu, space: space, io: t.cfg.IO, lock: t.cfg.Lock, log: t.cfg.Log,
 		wake:   make(chan struct{}, 1),
-		vaMask: ^uint64(0), generation: 1, largeFirst: ^uint64(0),
+		vaMask: ^uint64(0), largeFirst: ^uint64(0),
 	}
 	if s := cpu.Slots(); s.Info[s.PC].Type == ir.I32 {
 		v.vaMask = 0xffffffff
@@ -129,10 +129,9 @@ type VCPU struct {
 	wake    chan struct{}
 
 	// jumps finds units by their virtual key while the page tables stay.
-	jumps      [jumpSize]jump
-	generation uint64
-	fetch      [fetchSize]fetchEntry
-	fetched    pageSet
+	jumps [jumpSize]jump
+	code  [interp.Indexes]codeView
+	fetch [fetchSize]fetchEntry
 	// Between these addresses the TLB has pieces of large pages.
 	largeFirst, largeLast uint64
 
@@ -149,6 +148,7 @@ const (
 
 type jump struct {
 	key        guest.Key
+	index      int
 	generation uint64
 	unit       *unit
 }
@@ -158,7 +158,9 @@ type fetchEntry struct {
 	place place
 	ok    bool // RAM or ROM
 	pa    uint64
-	code  *codePage // what was translated of it, if that is known
+	// global: the page is in all address spaces.
+	global bool
+	code   *codePage // what was translated of it, if that is known
 }
 
 func (v *VCPU) watchSpace(s *mem.Space) {
@@ -270,7 +272,9 @@ func (v *VCPU) count(on bool) {
 	if v.counted != on {
 		v.counted = on
 		if v.n != nil {
-			v.newGeneration()
+			for i := range v.code {
+				v.newGeneration(i)
+			}
 		}
 	}
 }
@@ -358,9 +362,10 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		u, _, fault := v.translate(k, 1)
 		return u, fault
 	}
+	index := v.cpu.FetchIndex()
 	h := k.PC
 	j := &v.jumps[(h^h>>12)%jumpSize]
-	if j.key == k && j.generation == v.generation && j.unit.valid {
+	if j.key == k && j.generation == v.code[index].generation && j.index == index && j.unit.valid {
 		return j.unit, nil
 	}
 	at, ok, fault := v.fetchPlace((k.PC + k.Base) & v.vaMask)
@@ -386,7 +391,7 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 			return u, fault
 		}
 	}
-	*j = jump{k, v.generation, u}
+	*j = jump{k, index, v.code[index].generation, u}
 	return u, nil
 }
 
@@ -465,8 +470,10 @@ func (v *VCPU) fetchPlace(va uint64) (at place, ok bool, fault *guest.Fault) {
 		if fault != nil {
 			return place{}, false, fault
 		}
-		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask}
-		v.fetched.add(va)
+		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask, global: p.Global}
+		c := &v.code[index]
+		c.fetched.add(va)
+		c.local = c.local || !p.Global
 		if page, ok := v.space.ReadPage(p.PA); ok {
 			e.place, e.ok = place{page.RAM, page.Off}, true
 		}

@@ -32,6 +32,7 @@ const (
 	hSoftInt
 	hPushf
 	hPopf
+	hPopfInMode
 	hCli
 	hSti
 	hHlt
@@ -257,6 +258,7 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 		return uint64(v), f
 	})
 	h[hPopf] = c.instruction(func(v, size, _ uint64) *guest.Fault { return c.popf(uint32(v), int(size)) })
+	h[hPopfInMode] = c.popfInMode
 	h[hCli] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.cli() })
 	h[hSti] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.sti() })
 	h[hHlt] = func(next, _, _ uint64) (uint64, bool) {

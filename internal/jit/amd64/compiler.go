@@ -50,6 +50,8 @@ type Compiler struct {
 	i         int32 // current instruction
 	end       int32 // of the current block
 	pc        uint64
+	fixed     uint64 // address of the current access, if isFixed
+	isFixed   bool
 	called    bool   // a helper that may do anything
 	start     int    // offset of the unit
 	unitPC    uint64 // where it begins

@@ -99,15 +99,18 @@ func (c *Compiler) emitStub(s *stub) {
 func (c *Compiler) linear(v ir.Val) reg {
 	base, index, scale, disp, ok := c.address(v)
 	if !ok || !c.val(v).fused {
+		c.fixed, c.isFixed = c.constOf(v)
 		return c.use(v)
 	}
+	c.isFixed = false
 	m := c.memOf(base, index, scale, disp)
 	if m.index == noReg && m.disp == 0 && m.base != noReg {
 		return m.base
 	}
 	r := c.temp()
 	if m.base == noReg && m.index == noReg {
-		c.constant(r, uint64(uint32(m.disp)))
+		c.fixed, c.isFixed = uint64(uint32(m.disp)), true
+		c.constant(r, c.fixed)
 	} else {
 		c.rm(opLEA, r, m)
 	}
@@ -117,6 +120,12 @@ func (c *Compiler) linear(v ir.Val) reg {
 // lookup finds out where the host has the n bytes at the address in a: d gets
 // what to add to a. It jumps to the stub if they cannot be accessed directly.
 func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int) {
+	if c.isFixed && c.fixed&0xfff+uint64(n) <= 0x1000 && c.fixed < 1<<32 {
+		c.rm(opMOVload|wide, d, at(r15, table+int32(c.fixed>>12)*8))
+		c.rr(opTEST|wide, d, d)
+		jumps[0] = c.jcc(ccE)
+		return jumps
+	}
 	if n > 1 {
 		t := c.temp()
 		c.rm(opLEA, t, at(a, int32(n-1)))

@@ -30,8 +30,11 @@ var typeNames = [...]string{"void", "i8", "i16", "i32", "i64", "v128"}
 
 func (t Type) String() string { return typeNames[t] }
 
+// typeBits are the widths of the types.
+var typeBits = [...]uint8{Void: 0, I8: 8, I16: 16, I32: 32, I64: 64, V128: 128}
+
 // Bits returns the width of t.
-func (t Type) Bits() int { return [...]int{0, 8, 16, 32, 64, 128}[t] }
+func (t Type) Bits() int { return int(typeBits[t]) }
 
 // Mask returns the bits of an integer type.
 func (t Type) Mask() uint64 { return ^uint64(0) >> (64 - t.Bits()) }
@@ -234,16 +237,30 @@ var ops = [numOps]Info{
 	Exit:     {"exit", 1, shNone, effKeep | effEnd, ""},     // to PC A; the mode may differ
 }
 
+// opTrait is what every pass asks of every instruction, apart from the rest of
+// ops and with an entry for each byte, so that asking is one load.
+type opTrait struct {
+	eff  effect
+	args int8
+}
+
+var opTraits = func() (t [256]opTrait) {
+	for i := range ops {
+		t[i] = opTrait{ops[i].eff, int8(ops[i].args)}
+	}
+	return t
+}()
+
 func (o Op) String() string { return ops[o].Name }
 
 // MayExit reports whether o can leave the unit before its end.
-func (o Op) MayExit() bool { return ops[o].eff&effExit != 0 }
+func (o Op) MayExit() bool { return opTraits[o].eff&effExit != 0 }
 
 // Ends reports whether o ends a block.
-func (o Op) Ends() bool { return ops[o].eff&effEnd != 0 }
+func (o Op) Ends() bool { return opTraits[o].eff&effEnd != 0 }
 
 // Keep reports whether o has an effect besides its value.
-func (o Op) Keep() bool { return ops[o].eff&effKeep != 0 }
+func (o Op) Keep() bool { return opTraits[o].eff&effKeep != 0 }
 
 // Val is a value: 1 + the index of the instruction that makes it. 0 is none.
 type Val uint32
@@ -258,8 +275,8 @@ type Inst struct {
 
 // NArgs returns the number of operands.
 func (in *Inst) NArgs() int {
-	if n := ops[in.Op].args; n >= 0 {
-		return n
+	if n := opTraits[in.Op].args; n >= 0 {
+		return int(n)
 	}
 	n := 0
 	for n < 4 && in.Args[n] != 0 {

@@ -53,11 +53,11 @@ func (p place) page() place { return place{p.ram, p.off &^ (mem.PageSize - 1)} }
 // codePage is a page from which code was translated. Grains has a bit for
 // each 64 bytes in which a unit has code: stores to the others cost little.
 type codePage struct {
+	page   place   // the zero place: not in the cache any more
 	units  []*unit // that have code here
 	grains uint64
 	// buckets has those that begin here, by place.
 	buckets [256]*unit
-	gone    bool // not in the cache any more
 }
 
 // bucket is the list on which the unit at off is.
@@ -77,7 +77,9 @@ func (p *codePage) find(off uint64, k *guest.Key, counted bool) *unit {
 // page tables lose nothing.
 type cache struct {
 	pages map[place]*codePage
-	size  int // bytes, roughly
+	last  *codePage   // that was looked up: units come page by page
+	spare []*codePage // to be used again
+	size  int         // bytes, roughly
 	limit int
 
 	// Writes by others than the vCPU (DMA) are kept until it looks.
@@ -90,6 +92,7 @@ type cache struct {
 	drops   int         // units that were dropped one by one
 	dropped func(*unit) // is told of units that are dropped one by one,
 	cleared func()      // and that all are
+	protect func(place) // is told of pages that are watched from now on
 }
 
 type written struct {
@@ -98,20 +101,55 @@ type written struct {
 }
 
 func newCache(limit int, notify func()) *cache {
-	c := &cache{limit: limit, notify: notify, watched: make(map[*mem.RAM]bool)}
+	c := &cache{
+		limit: limit, notify: notify, watched: make(map[*mem.RAM]bool), pages: make(map[place]*codePage),
+		last: &codePage{}, protect: func(place) {},
+	}
 	c.clear()
 	return c
+}
+
+// page returns what was translated of a page, nil if nothing was.
+func (c *cache) page(p place) *codePage {
+	if c.last.page != p || p.ram == nil {
+		cp := c.pages[p]
+		if cp == nil {
+			return nil
+		}
+		c.last = cp
+	}
+	return c.last
+}
+
+// newPage enters a page.
+func (c *cache) newPage(p place) *codePage {
+	var cp *codePage
+	if n := len(c.spare); n > 0 {
+		cp, c.spare = c.spare[n-1], c.spare[:n-1]
+	} else {
+		cp = &codePage{}
+	}
+	cp.page = p
+	c.pages[p], c.last = cp, cp
+	return cp
+}
+
+// retire keeps a page that has left the cache for newPage.
+func (c *cache) retire(cp *codePage) {
+	clear(cp.units)
+	*cp = codePage{units: cp.units[:0]}
+	c.spare = append(c.spare, cp)
 }
 
 func (c *cache) clear() {
 	for p, cp := range c.pages {
 		p.ram.Unwatch(p.off)
-		cp.gone = true
 		for _, u := range cp.units {
 			u.invalidate()
 		}
+		c.retire(cp)
 	}
-	c.pages = make(map[place]*codePage)
+	clear(c.pages)
 	c.size = 0
 	c.flushes++
 	if c.cleared != nil {
@@ -119,36 +157,33 @@ func (c *cache) clear() {
 	}
 }
 
-// add enters u; it returns the pages that were not watched before.
-func (c *cache) add(u *unit) (fresh []place) {
+// add enters u.
+func (c *cache) add(u *unit) {
 	c.size += u.bytes()
 	u.valid = true
 	n := min(u.len, mem.PageSize-u.place.off%mem.PageSize)
-	fresh = c.enter(fresh, u, u.place, n)
-	b := c.pages[u.place.page()].bucket(u.place.off)
+	b := c.enter(u, u.place, n).bucket(u.place.off)
 	u.next, *b = *b, u
 	if u.cross {
-		fresh = c.enter(fresh, u, u.second, u.len-n)
+		c.enter(u, u.second, u.len-n)
 	}
-	return fresh
 }
 
-func (c *cache) enter(fresh []place, u *unit, p place, n uint64) []place {
+func (c *cache) enter(u *unit, p place, n uint64) *codePage {
 	page := p.page()
-	cp := c.pages[page]
+	cp := c.page(page)
 	if cp == nil {
-		cp = &codePage{}
-		c.pages[page] = cp
+		cp = c.newPage(page)
 		if !c.watched[p.ram] {
 			c.watched[p.ram] = true
 			p.ram.OnWrite(c.foreignWrite)
 		}
 		p.ram.Watch(p.off)
-		fresh = append(fresh, page)
+		c.protect(page)
 	}
 	cp.units = append(cp.units, u)
 	cp.grains |= grains(p.off, n)
-	return fresh
+	return cp
 }
 
 // grains is the set of a page's 64-byte pieces that off..off+n-1 touches.
@@ -257,7 +292,7 @@ func (c *cache) remove(u *unit, page place) {
 	cp.units = keep
 	if len(keep) == 0 {
 		delete(c.pages, page)
-		cp.gone = true
 		page.ram.Unwatch(page.off)
+		c.retire(cp)
 	}
 }

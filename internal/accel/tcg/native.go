@@ -47,10 +47,10 @@ type coder struct {
 	next    int     // offset of free code memory
 
 	// What sites and jumps refer to, until the code memory is cleared.
-	units  []*unit
-	sites  []amd64.Site
-	writes []amd64.Write
-	jumps  []jumpRecord
+	units []*unit
+	jumps []jumpRecord
+	// free are units to be used again.
+	free []*unit
 
 	// contexts number what the table of indirect jumps depends on besides the
 	// program counter, for each MMU index of code; they are good for a
@@ -136,8 +136,11 @@ func (n *coder) pending() bool { return n != nil && n.ctx.Pending() }
 // reset empties the code memory. No unit may be used any more.
 func (n *coder) reset() {
 	n.next = n.first
+	if len(n.units) > 1 {
+		n.free = append(n.free, n.units[1:]...)
+	}
 	n.units = append(n.units[:0], nil)
-	n.sites, n.writes = n.sites[:0], n.writes[:0]
+	n.c.Reset()
 	n.jumps = append(n.jumps[:0], jumpRecord{})
 	n.clearJumps()
 }
@@ -233,10 +236,28 @@ func (n *coder) setMode(k guest.Key) {
 
 // --- translating
 
+// unitSlab is how many units are allocated at once.
+const unitSlab = 256
+
+// newUnit returns a unit to be filled in and entered. It is used again when the
+// code memory has been cleared.
+func (n *coder) newUnit() *unit {
+	if len(n.free) == 0 {
+		slab := make([]unit, unitSlab)
+		for i := range slab {
+			n.free = append(n.free, &slab[i])
+		}
+	}
+	last := len(n.free) - 1
+	u := n.free[last]
+	n.free = n.free[:last]
+	return u
+}
+
 // compile makes machine code of a unit. It returns false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 	for try := 0; ; try++ {
-		size := n.c.Compile(code, u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.sites)), u.counted)
+		size := n.c.Compile(code, u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
 		if size != 0 {
 			n.enter(u, size)
 			n.logCode(v.log, u)
@@ -252,19 +273,8 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 // enter takes over what the compiler has made for u.
 func (n *coder) enter(u *unit, size int) {
 	n.made++
-	owner := uint32(len(n.units))
 	n.units = append(n.units, u)
-	writes, jumps := uint32(len(n.writes)), uint64(len(n.jumps))
-	for _, s := range n.c.Sites {
-		s.Owner = owner
-		s.First += writes
-		if s.Kind == amd64.Link && s.Imm != amd64.NoJump {
-			s.Imm += jumps
-		}
-		n.sites = append(n.sites, s)
-	}
-	n.writes = append(n.writes, n.c.Writes...)
-	for _, j := range n.c.Jumps {
+	for _, j := range n.c.Jumps[len(n.jumps):] {
 		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At), stub: int32(j.Stub)})
 	}
 	u.native = native{at: n.next, size: size}
@@ -321,7 +331,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			n.broken(id)
 			continue
 		}
-		s := &n.sites[id]
+		s := &n.c.Sites[id]
 		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
@@ -339,7 +349,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 				n.syncStack()
 			}
 			var a [3]uint64
-			for i, w := range n.writes[s.First : s.First+uint32(s.NWrites)] {
+			for i, w := range n.c.Writes[s.First : s.First+uint32(s.NWrites)] {
 				a[i&3] = n.source(&w)
 			}
 			r, stop := n.helpers[s.Imm](a[0], a[1], a[2])
@@ -390,7 +400,7 @@ func (n *coder) source(w *amd64.Write) uint64 {
 
 // leave writes what a site has left to be done when its unit is left for good.
 func (n *coder) leave(s *amd64.Site) {
-	list := n.writes[s.First : s.First+uint32(s.NWrites)]
+	list := n.c.Writes[s.First : s.First+uint32(s.NWrites)]
 	buf := n.buf[:0]
 	for i := range list {
 		buf = append(buf, n.source(&list[i]))

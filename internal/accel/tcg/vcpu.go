@@ -83,8 +83,9 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v.ir.Slots = cpu.Slots()
 	v.m = interp.NewMachine(cpu.Frame(), cpu.Slots(), v)
 	v.cache = newCache(t.cfg.CacheSize, v.Wake)
+	v.cache.protect = v.protectPage
 	if v.n != nil {
-		v.cache.dropped, v.cache.cleared = v.n.drop, v.n.reset
+		v.cache.dropped, v.cache.cleared = v.n.drop, v.cleared
 	}
 	v.watchSpace(space)
 	cpu.Attach(v)
@@ -399,8 +400,8 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 // place; nil = none.
 func (v *VCPU) cached(va uint64, at place, k *guest.Key) *unit {
 	e := &v.fetch[va>>12%fetchSize] // fetchPlace has filled it
-	if e.code == nil || e.code.gone {
-		if e.code = v.cache.pages[at.page()]; e.code == nil {
+	if e.code == nil || e.code.page != at.page() {
+		if e.code = v.cache.page(at.page()); e.code == nil {
 			return nil
 		}
 	}
@@ -420,7 +421,12 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 		return nil, false, fault
 	}
 	v.logUnit(k)
-	u = &unit{key: k, len: uint64(v.ir.Bytes), counted: v.countedCode()}
+	if v.n != nil && limit != 1 {
+		u = v.n.newUnit()
+	} else {
+		u = new(unit)
+	}
+	*u = unit{key: k, len: uint64(v.ir.Bytes), counted: v.countedCode()}
 	va := (k.PC + k.Base) & v.vaMask
 	at, ok, _ := v.fetchPlace(va)
 	u.place = at
@@ -438,10 +444,14 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 	if v.n == nil || !v.n.compile(v, u, &v.ir) {
 		v.lowerUnit(u)
 	}
-	for _, p := range v.cache.add(u) {
-		v.protectPage(p)
-	}
+	v.cache.add(u)
 	return u, true, nil
+}
+
+// cleared is called when the cache was emptied: its units are used again.
+func (v *VCPU) cleared() {
+	clear(v.jumps[:])
+	v.n.reset()
 }
 
 // lowerUnit makes the interpreter's form of what is in v.ir.

@@ -35,6 +35,7 @@ const (
 	hPopfInMode
 	hCli
 	hSti
+	hStiInUnit
 	hHlt
 	hIn
 	hOut
@@ -258,6 +259,7 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 		return uint64(v), f
 	})
 	h[hPopf] = c.instruction(func(v, size, _ uint64) *guest.Fault { return c.popf(uint32(v), int(size)) })
+	h[hStiInUnit] = c.stiInUnit
 	h[hPopfInMode] = c.popfInMode
 	h[hCli] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.cli() })
 	h[hSti] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.sti() })

@@ -23,6 +23,7 @@ type tx struct {
 	alone    bool
 	loadsSS  bool
 	branches int // that the unit has gone beyond
+	left     int // instructions that the unit may still have, with this one
 	cc       cc
 }
 
@@ -126,6 +127,10 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 		return fault
 	}
 	for n := 0; n < limit && b.Open() && (t.branches == 0 || t.branches < maxBranches && n < maxBeyond); n++ {
+		t.left = limit - n
+		if t.branches != 0 {
+			t.left = min(t.left, maxBeyond-n)
+		}
 		off := int(t.pc - uint32(k.PC))
 		if off >= 0x1000-int(first&0xfff) {
 			break

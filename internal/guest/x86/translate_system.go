@@ -4,7 +4,7 @@ import "rhea/internal/ir"
 
 func addSystemEmitters(m map[string]emitter) {
 	for name, f := range map[string]emitter{
-		"PUSHF": emitPushf, "POPF": emitPopf, "CLI": emitCli, "STI": system(hSti),
+		"PUSHF": emitPushf, "POPF": emitPopf, "CLI": emitCli, "STI": emitSti,
 		"HLT": system(hHlt), "IN": emitIn, "OUT": emitOut,
 		"CLTS": system(hClts), "INVD": system(hCacheOp), "WBINVD": system(hCacheOp),
 		"RDTSC": emitRdtsc, "RDMSR": system(hRdmsr), "WRMSR": system(hWrmsr), "RDPMC": system(hRdpmc),
@@ -33,6 +33,18 @@ func emitCli(t *tx) {
 		return
 	}
 	t.Set(slotFlags, t.BinImm(ir.And, t.Get(ir.I64, slotFlags), ^uint64(flagIF)))
+}
+
+// emitSti goes on if the next instruction is sure to be in this unit: it must
+// be executed before any interrupt is taken (SDM vol. 2, STI). One that comes
+// meanwhile waits for the unit's end; one that waits already is the helper's
+// affair.
+func emitSti(t *tx) {
+	if t.alone || t.cpl() != 0 || t.is(modeVM) || t.left < 2 || (t.next+uint32(t.key.Base))&0xfff > 0x1000-maxLength {
+		t.callExit(hSti, t.imm32(uint64(t.next)))
+		return
+	}
+	t.call(hStiInUnit, t.imm32(uint64(t.next)))
 }
 
 func emitPushf(t *tx) {

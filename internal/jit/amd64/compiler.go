@@ -13,7 +13,8 @@ type Compiler struct {
 	asm
 	u *ir.Unit
 
-	// Results of the last Compile, valid until the next.
+	// What units refer to by number, since Reset: each Compile adds to it. There
+	// is no jump 0.
 	Sites  []Site
 	Writes []Write
 	Jumps  []Jump
@@ -53,7 +54,7 @@ type Compiler struct {
 	fixed     uint64 // address of the current access, if isFixed
 	isFixed   bool
 	called    bool   // a helper that may do anything
-	start     int    // offset of the unit
+	owner     uint32 // of the unit's sites
 	unitPC    uint64 // where it begins
 	base      uint64 // of its segment
 	firstSite uint32
@@ -198,20 +199,37 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	return c.n, c.entryStub
 }
 
+// Reset forgets all sites and jumps: the code memory is used anew.
+func (c *Compiler) Reset() {
+	c.Sites, c.Writes = c.Sites[:0], c.Writes[:0]
+	c.Jumps = append(c.Jumps[:0], Jump{})
+}
+
 // Compile writes the code of u, which begins at pc in a segment with the given
-// base, at buf[off:], where buf is the code memory
-// whose beginning Stubs has written. FirstSite is the number of its first
-// site. A counted unit leaves, as a poll does, before it exceeds the budget.
+// base, at buf[off:], where buf is the code memory whose beginning Stubs has
+// written. Owner is what its sites say of it. A counted unit leaves, as a poll
+// does, before it exceeds the budget.
 // Compile returns how many bytes were written; 0 means that there was no room,
 // or that the unit is too large.
-func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, firstSite uint32, counted bool) int {
+func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, owner uint32, counted bool) int {
+	sites, writes, jumps := len(c.Sites), len(c.Writes), len(c.Jumps)
+	c.start(u, pc, base, owner)
+	c.buf, c.n = buf, off
+	if !c.compile(counted) { // nothing refers to what it has left
+		c.Sites, c.Writes, c.Jumps = c.Sites[:sites], c.Writes[:writes], c.Jumps[:jumps]
+		return 0
+	}
+	return c.n - off
+}
+
+// start forgets the unit before.
+func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
 	u.CallVectors(c.doesVector)
 	u.CallStackOps(c.doesStackOp)
 	c.vec.atSite = c.vec.atSite[:0]
 	c.fused.at = -1
-	c.u, c.start, c.unitPC, c.base, c.firstSite = u, off, pc, base, firstSite
-	c.buf, c.n = buf, off
-	c.Sites, c.Writes, c.Jumps = c.Sites[:0], c.Writes[:0], c.Jumps[:0]
+	c.u, c.unitPC, c.base, c.owner = u, pc, base, owner
+	c.firstSite = uint32(len(c.Sites))
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
@@ -224,16 +242,20 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, fir
 		c.pend[s] = 0
 	}
 	c.homed, c.slots = c.homed[:0], c.slots[:0]
+}
+
+// compile writes the unit; false means that it has no room.
+func (c *Compiler) compile(counted bool) bool {
 	c.analyseAll()
 	if counted {
 		c.countDown()
 	}
-	for len(c.blockAt) < len(u.Blocks) {
+	for len(c.blockAt) < len(c.u.Blocks) {
 		c.blockAt = append(c.blockAt, 0)
 	}
 	for _, r := range c.runs {
 		if !c.run(r) {
-			return 0
+			return false
 		}
 	}
 	for _, f := range c.jumpsTo {
@@ -241,17 +263,17 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, fir
 	}
 	for i := range c.sides {
 		if c.full() {
-			return 0
+			return false
 		}
 		c.emitSide(&c.sides[i])
 	}
 	for i := range c.cold {
 		if c.full() {
-			return 0
+			return false
 		}
 		c.emitStub(&c.cold[i])
 	}
-	return c.n - off
+	return true
 }
 
 // run lowers a run forwards.

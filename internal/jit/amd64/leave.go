@@ -8,7 +8,7 @@ import "rhea/internal/ir"
 // site adds a Site for the current instruction; wb says that pending Sets are
 // to be written if the unit is not resumed.
 func (c *Compiler) site(s Site, wb bool) uint32 {
-	s.PC = c.pc
+	s.PC, s.Owner = c.pc, c.owner
 	s.First = uint32(len(c.Writes))
 	if wb {
 		live := c.slots[:0]
@@ -61,7 +61,7 @@ func (c *Compiler) wordOf(v ir.Val) uint16 {
 // then where to resume.
 func (c *Compiler) leaveTo(site uint32) {
 	c.patch(c.callRel(), c.exitStub)
-	c.int32(int32(c.firstSite + site))
+	c.int32(int32(site))
 }
 
 func (c *Compiler) emitStub(s *stub) {
@@ -204,7 +204,7 @@ func (c *Compiler) load(in *ir.Inst) {
 		k := c.vreg(w)
 		c.rm(opMOVUPSl, k, mem{base: r, index: a})
 		c.vstore(w, k)
-		c.vec.atSite[st.site].cached |= c.vec.now.cached // Go has written the words
+		c.vec.atSite[st.site-c.firstSite].cached |= c.vec.now.cached // Go has written the words
 		c.after128(&st, w)
 		return
 	}

@@ -116,7 +116,7 @@ func (c *Compiler) dropVectors() { c.vec.now = vecState{} }
 
 // restoreVectors is the end of a stub that comes back.
 func (c *Compiler) restoreVectors(site uint32) {
-	s := c.vec.atSite[site]
+	s := c.vec.atSite[site-c.firstSite]
 	for i, slot := range c.cfg.Slots.Vectors {
 		if s.cached>>i&1 != 0 {
 			c.rm(opMOVUPSl, reg(i), slotMem(uint16(slot)))

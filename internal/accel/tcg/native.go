@@ -57,6 +57,7 @@ type coder struct {
 	// generation.
 	contexts [interp.Indexes]map[guest.Key]uint32
 	context  uint32
+	epoch    int // counts how often context began anew
 	mode     guest.Key // that the tag word is set for
 
 	buf [16]uint64
@@ -151,7 +152,6 @@ func (n *coder) clearJumps() {
 	for i := range n.contexts {
 		clear(n.contexts[i])
 	}
-	n.context = 0
 	n.mode = guest.Key{Mode: ^uint64(0)}
 }
 
@@ -204,11 +204,28 @@ func (n *coder) protectData(list []filled, data *[4096]byte) {
 	}
 }
 
-func (n *coder) newGeneration(index int) {
-	if n != nil {
-		clear(n.contexts[index])
-		n.mode = guest.Key{Mode: ^uint64(0)}
+// setContexts makes those of an earlier generation, which were taken away in an
+// epoch, or none, the current ones.
+func (n *coder) setContexts(index int, contexts map[guest.Key]uint32, epoch int) {
+	if n == nil {
+		return
 	}
+	if contexts == nil || epoch != n.epoch {
+		clear(n.contexts[index])
+	} else {
+		n.contexts[index] = contexts
+	}
+	n.mode = guest.Key{Mode: ^uint64(0)}
+}
+
+// takeContexts takes the current ones away.
+func (n *coder) takeContexts(index int) (contexts map[guest.Key]uint32, epoch int) {
+	if n == nil {
+		return nil, 0
+	}
+	contexts = n.contexts[index]
+	n.contexts[index] = nil
+	return contexts, n.epoch
 }
 
 // setMode sets the tag of indirect jumps for the mode of k.
@@ -223,9 +240,10 @@ func (n *coder) setMode(k guest.Key) {
 	}
 	id, ok := (*list)[k]
 	if !ok {
-		if n.context++; n.context == 0 {
+		if n.context++; n.context == 0 { // numbers that are put away mean nothing now
 			n.clearJumps()
 			n.context = 1
+			n.epoch++
 		}
 		id = n.context
 		(*list)[k] = id

@@ -364,6 +364,9 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		return u, fault
 	}
 	index := v.cpu.FetchIndex()
+	if v.code[index].stale {
+		v.renew(index)
+	}
 	h := k.PC
 	j := &v.jumps[(h^h>>12)%jumpSize]
 	if j.key == k && j.generation == v.code[index].generation && j.index == index && j.unit.valid {
@@ -481,9 +484,7 @@ func (v *VCPU) fetchPlace(va uint64) (at place, ok bool, fault *guest.Fault) {
 			return place{}, false, fault
 		}
 		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask, global: p.Global}
-		c := &v.code[index]
-		c.fetched.add(va)
-		c.local = c.local || !p.Global
+		v.code[index].fetchedFrom(va, p.PA&^pageMask, p.Global)
 		if page, ok := v.space.ReadPage(p.PA); ok {
 			e.place, e.ok = place{page.RAM, page.Off}, true
 		}

@@ -53,9 +53,11 @@ type coder struct {
 	free []*unit
 
 	// contexts number what the table of indirect jumps depends on besides the
-	// program counter; they are good for a generation.
-	contexts map[guest.Key]uint32
+	// program counter, for each MMU index of code; they are good for a
+	// generation.
+	contexts [interp.Indexes]map[guest.Key]uint32
 	context  uint32
+	epoch    int // counts how often context began anew
 	mode     guest.Key // that the tag word is set for
 
 	buf [16]uint64
@@ -100,7 +102,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	n := &coder{
 		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
-		helpers: cpu.Helpers(), contexts: map[guest.Key]uint32{}, calls: make([]uint64, len(cpu.Helpers())),
+		helpers: cpu.Helpers(), calls: make([]uint64, len(cpu.Helpers())),
 	}
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
@@ -147,8 +149,9 @@ func (n *coder) reset() {
 // clearJumps empties the table of indirect jumps.
 func (n *coder) clearJumps() {
 	clear(n.tables[jumpsAt:])
-	clear(n.contexts)
-	n.context = 0
+	for i := range n.contexts {
+		clear(n.contexts[i])
+	}
 	n.mode = guest.Key{Mode: ^uint64(0)}
 }
 
@@ -201,12 +204,28 @@ func (n *coder) protectData(list []filled, data *[4096]byte) {
 	}
 }
 
-func (n *coder) newGeneration() {
+// setContexts makes those of an earlier generation, which were taken away in an
+// epoch, or none, the current ones.
+func (n *coder) setContexts(index int, contexts map[guest.Key]uint32, epoch int) {
 	if n == nil {
 		return
 	}
-	clear(n.contexts)
+	if contexts == nil || epoch != n.epoch {
+		clear(n.contexts[index])
+	} else {
+		n.contexts[index] = contexts
+	}
 	n.mode = guest.Key{Mode: ^uint64(0)}
+}
+
+// takeContexts takes the current ones away.
+func (n *coder) takeContexts(index int) (contexts map[guest.Key]uint32, epoch int) {
+	if n == nil {
+		return nil, 0
+	}
+	contexts = n.contexts[index]
+	n.contexts[index] = nil
+	return contexts, n.epoch
 }
 
 // setMode sets the tag of indirect jumps for the mode of k.
@@ -215,14 +234,19 @@ func (n *coder) setMode(k guest.Key) {
 	if n.mode == k {
 		return
 	}
-	id, ok := n.contexts[k]
+	list := &n.contexts[n.cpu.FetchIndex()]
+	if *list == nil {
+		*list = make(map[guest.Key]uint32)
+	}
+	id, ok := (*list)[k]
 	if !ok {
-		if n.context++; n.context == 0 {
+		if n.context++; n.context == 0 { // numbers that are put away mean nothing now
 			n.clearJumps()
 			n.context = 1
+			n.epoch++
 		}
 		id = n.context
-		n.contexts[k] = id
+		(*list)[k] = id
 	}
 	n.mode = k
 	*n.ctx.Word(amd64.OffTag) = uint64(id) << 32

@@ -66,7 +66,7 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v := &VCPU{
 		cfg: t.cfg, cpu: cpu, space: space, io: t.cfg.IO, lock: t.cfg.Lock, log: t.cfg.Log,
 		wake:   make(chan struct{}, 1),
-		vaMask: ^uint64(0), generation: 1, largeFirst: ^uint64(0),
+		vaMask: ^uint64(0), largeFirst: ^uint64(0),
 	}
 	if s := cpu.Slots(); s.Info[s.PC].Type == ir.I32 {
 		v.vaMask = 0xffffffff
@@ -130,10 +130,9 @@ type VCPU struct {
 	wake    chan struct{}
 
 	// jumps finds units by their virtual key while the page tables stay.
-	jumps      [jumpSize]jump
-	generation uint64
-	fetch      [fetchSize]fetchEntry
-	fetched    pageSet
+	jumps [jumpSize]jump
+	code  [interp.Indexes]codeView
+	fetch [fetchSize]fetchEntry
 	// Between these addresses the TLB has pieces of large pages.
 	largeFirst, largeLast uint64
 
@@ -150,6 +149,7 @@ const (
 
 type jump struct {
 	key        guest.Key
+	index      int
 	generation uint64
 	unit       *unit
 }
@@ -159,7 +159,9 @@ type fetchEntry struct {
 	place place
 	ok    bool // RAM or ROM
 	pa    uint64
-	code  *codePage // what was translated of it, if that is known
+	// global: the page is in all address spaces.
+	global bool
+	code   *codePage // what was translated of it, if that is known
 }
 
 func (v *VCPU) watchSpace(s *mem.Space) {
@@ -271,7 +273,9 @@ func (v *VCPU) count(on bool) {
 	if v.counted != on {
 		v.counted = on
 		if v.n != nil {
-			v.newGeneration()
+			for i := range v.code {
+				v.newGeneration(i)
+			}
 		}
 	}
 }
@@ -359,9 +363,13 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		u, _, fault := v.translate(k, 1)
 		return u, fault
 	}
+	index := v.cpu.FetchIndex()
+	if v.code[index].stale {
+		v.renew(index)
+	}
 	h := k.PC
 	j := &v.jumps[(h^h>>12)%jumpSize]
-	if j.key == k && j.generation == v.generation && j.unit.valid {
+	if j.key == k && j.generation == v.code[index].generation && j.index == index && j.unit.valid {
 		return j.unit, nil
 	}
 	at, ok, fault := v.fetchPlace((k.PC + k.Base) & v.vaMask)
@@ -387,7 +395,7 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 			return u, fault
 		}
 	}
-	*j = jump{k, v.generation, u}
+	*j = jump{k, index, v.code[index].generation, u}
 	return u, nil
 }
 
@@ -475,8 +483,8 @@ func (v *VCPU) fetchPlace(va uint64) (at place, ok bool, fault *guest.Fault) {
 		if fault != nil {
 			return place{}, false, fault
 		}
-		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask}
-		v.fetched.add(va)
+		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask, global: p.Global}
+		v.code[index].fetchedFrom(va, p.PA&^pageMask, p.Global)
 		if page, ok := v.space.ReadPage(p.PA); ok {
 			e.place, e.ok = place{page.RAM, page.Off}, true
 		}

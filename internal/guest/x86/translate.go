@@ -24,6 +24,7 @@ type tx struct {
 	alone    bool
 	loadsSS  bool
 	branches int // that the unit has gone beyond
+	left     int // instructions that the unit may still have, with this one
 	cc       cc
 }
 
@@ -128,6 +129,10 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 	// instruction beyond it if that begins near its end.
 	left, have := int(0x1000-first&0xfff), 0
 	for n := 0; n < limit && b.Open() && (t.branches == 0 || t.branches < maxBranches && n < maxBeyond); n++ {
+		t.left = limit - n
+		if t.branches != 0 {
+			t.left = min(t.left, maxBeyond-n)
+		}
 		off := int(t.pc - uint32(k.PC))
 		if off >= left {
 			break

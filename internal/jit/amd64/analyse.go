@@ -217,7 +217,12 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 			c.need(in.Args[0], i)
 		}
 		if in.Op == ir.Store {
-			c.need(c.stored(in), i)
+			if half, ok := c.fusedHalf(in); ok {
+				c.val(c.stored(in)).fused = true
+				c.need(half, i)
+			} else {
+				c.need(c.stored(in), i)
+			}
 		}
 		return
 	case ir.Add:

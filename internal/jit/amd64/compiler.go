@@ -20,8 +20,9 @@ type Compiler struct {
 	Writes []Write
 	Jumps  []Jump
 
-	vec vecCompiler
-	fpu stackCompiler
+	vec   vecCompiler
+	fpu   stackCompiler
+	fused fusedLoad
 
 	vals   []value
 	exitAt []int32 // index of the last instruction at or before that may exit
@@ -53,6 +54,8 @@ type Compiler struct {
 	i         int32 // current instruction
 	end       int32 // of the current block
 	pc        uint64
+	fixed     uint64 // address of the current access, if isFixed
+	isFixed   bool
 	called    bool   // a helper that may do anything
 	owner     uint32 // of the unit's sites
 	unitPC    uint64 // where it begins
@@ -67,6 +70,7 @@ type Compiler struct {
 	copies    []copyOp
 
 	exitStub, entryStub int
+	lazyAt              int // the subroutine for lazy flags
 
 	// SyncStub is where to enter generated code to have the state of the x87
 	// put into the frame (OffResident).
@@ -109,14 +113,16 @@ type page struct {
 
 // stub is a cold piece of code to be written behind the unit.
 type stub struct {
-	site    uint32
-	jumps   [2]int // rel32s that lead here, 0 = none
-	back    int    // where to go on
-	vectors uint16 // registers of vectors that it loses
-	call    int    // of one that only calls another; 0 = it leaves
-	d       reg    // gets the result, noReg = none
-	lost    uint16 // registers with pages that are not known any more
-	once    bool   // does not come back
+	site        uint32
+	jumps       [2]int // rel32s that lead here, 0 = none
+	back        int    // where to go on
+	vectors     uint16 // registers of vectors that it loses
+	points      bool   // base + index becomes the place of the result
+	base, index reg
+	call        int    // of one that only calls another; 0 = it leaves
+	d           reg    // gets the result, noReg = none
+	lost        uint16 // registers with pages that are not known any more
+	once        bool   // does not come back
 }
 
 // side is what the taken side of a branch does out of line: it writes the
@@ -180,6 +186,7 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
 	c.vectorStubs()
+	c.lazyStub()
 	c.SyncStub = c.stackStubs()
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
@@ -220,6 +227,7 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, own
 // start forgets the unit before.
 func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
 	c.vec.atSite = c.vec.atSite[:0]
+	c.fused.at = -1
 	c.u, c.unitPC, c.base, c.owner = u, pc, base, owner
 	c.firstSite = uint32(len(c.Sites))
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]

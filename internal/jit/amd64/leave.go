@@ -90,6 +90,7 @@ func (c *Compiler) emitStub(s *stub) {
 		r := reg(bits.TrailingZeros16(m))
 		c.alu(aluXOR, 32, r, r)
 	}
+	c.stubPoints(s)
 	if s.d != noReg {
 		c.rm(opMOVload|wide, s.d, at(r15, offResult))
 	}
@@ -101,15 +102,18 @@ func (c *Compiler) emitStub(s *stub) {
 func (c *Compiler) linear(v ir.Val) reg {
 	base, index, scale, disp, ok := c.address(v)
 	if !ok || !c.val(v).fused {
+		c.fixed, c.isFixed = c.constOf(v)
 		return c.use(v)
 	}
+	c.isFixed = false
 	m := c.memOf(base, index, scale, disp)
 	if m.index == noReg && m.disp == 0 && m.base != noReg {
 		return m.base
 	}
 	r := c.temp()
 	if m.base == noReg && m.index == noReg {
-		c.constant(r, uint64(uint32(m.disp)))
+		c.fixed, c.isFixed = uint64(uint32(m.disp)), true
+		c.constant(r, c.fixed)
 	} else {
 		c.rm(opLEA, r, m)
 	}
@@ -119,6 +123,12 @@ func (c *Compiler) linear(v ir.Val) reg {
 // lookup finds out where the host has the n bytes at the address in a: d gets
 // what to add to a. It jumps to the stub if they cannot be accessed directly.
 func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int) {
+	if c.isFixed && c.fixed&0xfff+uint64(n) <= 0x1000 && c.fixed < 1<<32 {
+		c.rm(opMOVload|wide, d, at(r15, table+int32(c.fixed>>12)*8))
+		c.rr(opTEST|wide, d, d)
+		jumps[0] = c.jcc(ccE)
+		return jumps
+	}
 	if n > 1 {
 		t := c.temp()
 		c.rm(opLEA, t, at(a, int32(n-1)))
@@ -185,6 +195,9 @@ func (c *Compiler) load(in *ir.Inst) {
 	a := c.linear(in.Args[0])
 	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Probe: m.Probe, Args: [2]uint16{c.regWord[a], NoWord}}
 	st := stub{d: noReg}
+	if c.fuseLoad(m, s, a) {
+		return
+	}
 	if m.Size == 16 {
 		w := c.vdest()
 		r := c.temp()
@@ -250,6 +263,10 @@ func (c *Compiler) store(in *ir.Inst) {
 		c.after128(&st, w)
 		return
 	}
+	if half, ok := c.fusedHalf(in); ok {
+		c.storeHalf(in, half, s, st)
+		return
+	}
 	v := c.stored(in)
 	bits := m.Size * 8
 	k, isConst := c.constOf(v)
@@ -296,6 +313,10 @@ func (c *Compiler) guard(in *ir.Inst) {
 
 func (c *Compiler) call(in *ir.Inst) {
 	id, flags := ir.CallOf(in.Imm)
+	if z := c.cfg.Slots.Lazy; z != nil && id == z.Helper {
+		c.lazyFlags(in)
+		return
+	}
 	pure := flags&ir.Pure != 0
 	var regs [3]reg
 	n := in.NArgs()

@@ -337,6 +337,17 @@ func (c *Compiler) setStatus() {
 // vsource returns the source operand of a Vec: a register, or memory.
 func (c *Compiler) vsource(v *ir.Vector, e *vecEnc) (r reg, m mem) {
 	w := uint16(v.Src)
+	if m, ok := c.fusedOperand(); ok {
+		switch {
+		case e.how&(smallMem|compares) == smallMem:
+			return noReg, m
+		case c.fused.size == 4:
+			c.rm(opMOVDl, vtemp2, m)
+		default:
+			c.rm(opMOVQl, vtemp2, m)
+		}
+		return vtemp2, mem{}
+	}
 	small := v.Narrow || v.Kind.Flags()&ir.VecSrc64 != 0
 	if !small || c.vec.regOf[w] >= 0 {
 		r := c.vload(w)
@@ -362,6 +373,7 @@ func (c *Compiler) vecOp(in *ir.Inst) {
 	v := ir.VectorOf(in.Imm)
 	e := &c.vec.table[v.Kind]
 	flags := v.Kind.Flags()
+	c.fusedOperand() // locks its registers
 	if flags&ir.VecFP != 0 {
 		c.ensureLive()
 	}

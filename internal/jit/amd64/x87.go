@@ -290,11 +290,17 @@ func usesCW(o ir.StackOp) bool {
 // stackOp lowers an FPU.
 func (c *Compiler) stackOp(in *ir.Inst) {
 	o := ir.StackOpOf(in.Imm)
+	operand, fused := c.fusedOperand()
+	if !fused {
+		operand = slotMem(uint16(o.Slot))
+	}
 	c.toResident()
 	c.flushSlots(c.cfg.Slots.Stack.Control)
 	esc, modrm := byte(0xd8|o.Code>>8), byte(o.Code)
 	if o.Mem != 0 {
-		c.flushSlots(o.Slot, o.Slot+1)
+		if !fused {
+			c.flushSlots(o.Slot, o.Slot+1)
+		}
 		if o.Store {
 			c.vacate(o.Slot)
 			c.vacate(o.Slot + 1)
@@ -305,7 +311,7 @@ func (c *Compiler) stackOp(in *ir.Inst) {
 		if usesCW(o) {
 			c.settleCW()
 		}
-		c.rm(opcode(esc), reg(modrm>>3&7), slotMem(uint16(o.Slot)))
+		c.rm(opcode(esc), reg(modrm>>3&7), operand)
 		return
 	}
 	if usesCW(o) {

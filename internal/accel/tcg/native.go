@@ -57,7 +57,7 @@ type coder struct {
 	// generation.
 	contexts [interp.Indexes]map[guest.Key]uint32
 	context  uint32
-	epoch    int // counts how often context began anew
+	epoch    int       // counts how often context began anew
 	mode     guest.Key // that the tag word is set for
 
 	buf [16]uint64

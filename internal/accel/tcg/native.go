@@ -57,7 +57,7 @@ type coder struct {
 	// generation.
 	contexts [interp.Indexes]map[guest.Key]uint32
 	context  uint32
-	epoch    int // counts how often context began anew
+	epoch    int       // counts how often context began anew
 	mode     guest.Key // that the tag word is set for
 
 	buf [16]uint64
@@ -92,7 +92,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	cpu.Move(ctx.Frame)
 	slots := cpu.Slots()
-	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: false, Features: amd64.Features{
+	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: hostcpu.X86.HasBMI2, Features: amd64.Features{
 		SSE3: hostcpu.X86.HasSSE3, SSSE3: hostcpu.X86.HasSSSE3, SSE41: hostcpu.X86.HasSSE41, SSE42: hostcpu.X86.HasSSE42,
 		AES: hostcpu.X86.HasAES, PCLMULQDQ: hostcpu.X86.HasPCLMULQDQ,
 	}}

@@ -316,6 +316,9 @@ func stringOp(kind int) emitter {
 		case kind >= sIns || t.is(modeDbgData):
 			t.callExit(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
 			return
+		case t.in.rep != 0 && (kind == sMovs || kind == sStos) && !t.alone && t.left > 1: // else all of it is one step
+			t.repeat(kind)
+			return
 		case t.in.rep != 0:
 			f := t.call(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
 			switch kind {
@@ -328,6 +331,33 @@ func stringOp(kind int) emitter {
 		}
 		t.stringOnce(kind, t.size(0))
 	}
+}
+
+// fewTimes is up to how often a string instruction is repeated in translated
+// code: beyond it calling the helper, which copies and fills by pages, costs
+// less.
+const fewTimes = 12
+
+// repeat is MOVS and STOS with a repeat prefix.
+func (t *tx) repeat(kind int) {
+	count := func() ir.Val { return t.Conv(ir.I32, t.counter(), false) }
+	n := len(t.Unit().Blocks)
+	t.Branch(t.Cmp(ir.Ltu, t.imm32(fewTimes), count()), n, n+1)
+
+	t.NewBlock()
+	t.call(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
+	t.link(t.next)
+
+	t.NewBlock()
+	t.cc = cc{}
+	left := count()
+	t.Branch(t.CmpImm(ir.Eq, left, 0), n+2, n+3)
+	t.ContinueBlock()
+	t.Link(uint64(t.next))
+	t.ContinueBlock()
+	t.stringOnce(kind, t.size(0))
+	t.setReg(rCX, t.in.adsize, t.Conv(ir.IntType(t.in.adsize), t.BinImm(ir.Sub, left, 1), false))
+	t.link(t.pc) // once more, until nothing is left
 }
 
 func (t *tx) stringOnce(kind, size int) {

@@ -34,6 +34,9 @@ func (c *Compiler) scan() {
 		for j := 0; j < len(in.Args) && in.Args[j] != 0; j++ {
 			vals[in.Args[j]-1].uses++
 		}
+		if in.Op == ir.Branch || in.Op == ir.Guard || in.Op == ir.Select {
+			vals[in.Args[0]-1].conds++
+		}
 		if in.Op >= ir.Load && c.stays(in) { // none of those before leaves the unit
 			last = int32(i)
 		}
@@ -236,7 +239,7 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 	case ir.Branch, ir.Guard, ir.Select:
 		cv := c.val(in.Args[0])
 		k := c.u.Inst(in.Args[0])
-		if k.Op >= ir.Eq && k.Op <= ir.Les && cv.uses == 1 {
+		if k.Op >= ir.Eq && k.Op <= ir.Les && cv.uses == cv.conds {
 			cv.fused = true
 			c.need(k.Args[0], i)
 			c.need(k.Args[1], i)

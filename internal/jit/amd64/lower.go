@@ -641,9 +641,12 @@ func (c *Compiler) shift(in *ir.Inst, bits int) {
 	c.done()
 }
 
+// shiftPrefix is what tells SHLX, SARX and SHRX apart.
+var shiftPrefix = [...]byte{ir.Shl: 1, ir.Sar: 2, ir.Shr: 3}
+
 // shiftx is SHLX, SHRX and SARX (APM vol. 3): d = x shifted by y.
 func (c *Compiler) shiftx(op ir.Op, bits int, d, x, y reg) {
-	pp := map[ir.Op]byte{ir.Shl: 1, ir.Sar: 2, ir.Shr: 3}[op]
+	pp := shiftPrefix[op]
 	c.vex(pp, 2, bits == 64, 0xf7, d, y, x)
 }
 

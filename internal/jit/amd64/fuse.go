@@ -74,7 +74,7 @@ func (c *Compiler) fuseLoad(m ir.Mem, s Site, a reg) bool {
 	st.site, st.lost = c.site(s, true), c.lostPages()
 	st.back = c.n
 	c.cold = append(c.cold, st)
-	c.vals[set].dead = true
+	c.vals[set].fused = true
 	c.fused = fusedLoad{at, s.Size, r, a}
 	return true
 }

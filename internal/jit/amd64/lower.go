@@ -89,6 +89,9 @@ func (c *Compiler) get(in *ir.Inst) {
 }
 
 func (c *Compiler) set(in *ir.Inst) {
+	if c.vals[c.i].fused {
+		return
+	}
 	s, v := ir.Slot(in.Imm), c.origin(in.Args[0])
 	p := c.val(v)
 	if s == c.vec.fpStatus {

@@ -36,6 +36,20 @@ func TestBootIndex(t *testing.T) {
 	}
 }
 
+// A floppy drive has its place among them.
+func TestBootIndexFloppy(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	for _, c := range []struct{ first, disk, floppy string }{{"A", "1", "2"}, {"B", "2", "1"}} {
+		g := start(t, "-m", "16", "-nographic", "-snapshot",
+			"-drive", "file="+marked(t, 'A')+",if=none,id=a,format=raw", "-device", "ide-hd,drive=a,bootindex="+c.disk,
+			"-drive", "file="+marked(t, 'B')+",if=none,id=b,format=raw", "-device", "floppy,drive=b,unit=1,bootindex="+c.floppy,
+			"-fda", marked(t, 'C'))
+		if got := g.expect(`<[ABC]>`, slow); got != "<"+c.first+">" {
+			t.Errorf("with %s first it boots %s", c.first, got)
+		}
+	}
+}
+
 // reboot-timeout= is when a machine that cannot boot tries again; without it
 // never.
 func TestRebootTimeout(t *testing.T) {

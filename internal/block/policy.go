@@ -36,6 +36,9 @@ type PolicyConfig struct {
 	// NoFlush leaves the guest's flushes to the host's good time
 	// (cache=unsafe).
 	NoFlush bool
+	// Through has each write on stable storage when it is done: for devices
+	// that have no write cache to turn off.
+	Through bool
 	// Failed stops the machine and returns when the access is to be tried
 	// again, or with false when the machine ends. It is called outside the
 	// machine's lock.
@@ -97,6 +100,9 @@ func (p *Policy) ReadAt(b []byte, off int64) (int, error) {
 func (p *Policy) WriteAt(b []byte, off int64) (int, error) {
 	err := p.do(Write, p.OnWrite, func() error {
 		_, err := p.Backend.WriteAt(b, off)
+		if err == nil && p.Through && !p.NoFlush {
+			err = p.Backend.Sync()
+		}
 		return err
 	})
 	if err != nil {

@@ -81,6 +81,17 @@ func TestPolicy(t *testing.T) {
 	if err := p.Sync(); err != nil {
 		t.Errorf("a flush that is not wanted: %v", err)
 	}
+	flushes := 0
+	disk.Fail = func(o Op, _ int64, _ int) error {
+		if o == Flush {
+			flushes++
+		}
+		return nil
+	}
+	p = NewPolicy(PolicyConfig{Backend: disk, Through: true})
+	if _, err := p.WriteAt([]byte{1}, 0); err != nil || flushes != 1 {
+		t.Errorf("a write through: %v, %d flushes", err, flushes)
+	}
 	if !NewPolicy(PolicyConfig{Backend: NewMemory(nil, true)}).ReadOnly() {
 		t.Error("read-only is lost")
 	}

@@ -10,6 +10,7 @@ func Devices() []Entry {
 	list := []Entry{
 		{Name: "ide-hd", Bus: "IDE", Group: "Storage", Desc: "IDE hard disk", Built: true},
 		{Name: "ide-cd", Bus: "IDE", Group: "Storage", Desc: "IDE CD-ROM", Built: true},
+		{Name: "floppy", Bus: "floppy-bus", Group: "Storage", Desc: "floppy drive", Built: true},
 		{Name: "isa-serial", Bus: "ISA", Group: "Input", Desc: "16550A serial port", Built: true},
 		{Name: "isa-parallel", Bus: "ISA", Group: "Input", Desc: "parallel port", Built: true},
 		{Name: "VGA", Bus: "PCI", Group: "Display", Desc: "VGA with Bochs VBE extensions", Built: true},
@@ -24,7 +25,7 @@ func Devices() []Entry {
 	}{
 		{"Controller/Bridge/Hub", []string{"pci-bridge", "pcie-root-port", "pxb", "virtio-serial-pci", "virtio-serial", "virtio-scsi-pci", "i82801b11-bridge", "ioh3420"}},
 		{"USB", []string{"piix3-usb-uhci", "piix4-usb-uhci", "usb-ehci", "ich9-usb-ehci1", "ich9-usb-uhci1", "nec-usb-xhci", "qemu-xhci", "pci-ohci", "usb-hub", "usb-host"}},
-		{"Storage", []string{"ahci", "ich9-ahci", "floppy", "isa-fdc", "lsi53c895a", "megasas", "nvme", "piix3-ide", "piix4-ide", "scsi-cd", "scsi-hd", "scsi-generic",
+		{"Storage", []string{"ahci", "ich9-ahci", "isa-fdc", "lsi53c895a", "megasas", "nvme", "piix3-ide", "piix4-ide", "scsi-cd", "scsi-hd", "scsi-generic",
 			"scsi-block", "sd-card", "sdhci-pci", "usb-storage", "virtio-blk-pci", "virtio-blk", "virtio-9p-pci", "am53c974", "dc390", "mptsas1068", "pvscsi", "ide-cf", "vhost-user-fs-pci"}},
 		{"Network", []string{"e1000", "e1000e", "i82551", "i82557b", "i82559er", "igb", "ne2k_isa", "ne2k_pci", "pcnet", "rtl8139", "tulip", "usb-net", "virtio-net-pci", "virtio-net", "vmxnet3"}},
 		{"Input", []string{"pci-serial", "pci-serial-2x", "pci-serial-4x", "usb-kbd", "usb-mouse", "usb-tablet", "usb-serial", "usb-braille", "virtconsole", "virtserialport",

@@ -1,6 +1,9 @@
 package ir
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Builder makes a Unit. It folds constants and remembers what each slot
 // holds, so that front ends need not optimize.
@@ -60,15 +63,36 @@ func (b *Builder) ContinueBlock() int {
 
 // Emit adds an instruction as it is.
 func (b *Builder) Emit(in Inst) Val {
+	v := b.emit(in.Op, in.Type, in.Args[0], in.Args[1], in.Imm)
+	b.u.Inst(v).Args = in.Args
+	return v
+}
+
+// emit adds an instruction with up to two operands. It is written where it
+// stays: a copy through the stack would be half of what building costs.
+func (b *Builder) emit(op Op, t Type, x, y Val, imm uint64) Val {
 	if !b.open {
 		panic("BUG: ir: instruction after the block's end")
 	}
-	b.u.Insts = append(b.u.Insts, in)
-	b.u.Blocks[len(b.u.Blocks)-1].End = len(b.u.Insts)
-	if in.Op.Ends() {
-		b.open = false
+	u := b.u
+	n := len(u.Insts)
+	if n == cap(u.Insts) {
+		u.Insts = slices.Grow(u.Insts, 256)
 	}
-	return Val(len(b.u.Insts))
+	u.Insts = u.Insts[:n+1]
+	in := &u.Insts[n]
+	in.Op, in.Type, in.Imm = op, t, imm
+	in.Args[0], in.Args[1], in.Args[2], in.Args[3] = x, y, 0, 0
+	if op.Ends() {
+		b.end()
+	}
+	return Val(n + 1)
+}
+
+// end ends the current block.
+func (b *Builder) end() {
+	b.u.Blocks[len(b.u.Blocks)-1].End = len(b.u.Insts)
+	b.open = false
 }
 
 // TypeOf returns the type of v.
@@ -79,7 +103,7 @@ func (b *Builder) IsConst(v Val) (uint64, bool) { return b.u.ConstOf(v) }
 
 // Const makes a constant.
 func (b *Builder) Const(t Type, v uint64) Val {
-	return b.Emit(Inst{Op: Const, Type: t, Imm: v & t.Mask()})
+	return b.emit(Const, t, 0, 0, v&t.Mask())
 }
 
 // Get reads a slot.
@@ -87,7 +111,7 @@ func (b *Builder) Get(t Type, s Slot) Val {
 	if v := b.known[s]; v != 0 && b.TypeOf(v) == t {
 		return v
 	}
-	v := b.Emit(Inst{Op: Get, Type: t, Imm: uint64(s)})
+	v := b.emit(Get, t, 0, 0, uint64(s))
 	b.learn(s, v)
 	return v
 }
@@ -97,7 +121,7 @@ func (b *Builder) Set(s Slot, v Val) {
 	if b.known[s] == v {
 		return
 	}
-	b.Emit(Inst{Op: Set, Args: [4]Val{v}, Imm: uint64(s)})
+	b.emit(Set, Void, v, 0, uint64(s))
 	b.learn(s, v)
 }
 
@@ -124,7 +148,7 @@ func (b *Builder) ForgetAll() {
 
 // Insn begins a guest instruction at pc.
 func (b *Builder) Insn(pc uint64) {
-	b.Emit(Inst{Op: Insn, Imm: pc})
+	b.emit(Insn, Void, 0, 0, pc)
 	b.u.Guest++
 }
 
@@ -158,7 +182,7 @@ func (b *Builder) Bin(op Op, x, y Val) Val {
 			}
 		}
 	}
-	return b.Emit(Inst{Op: op, Type: t, Args: [4]Val{x, y}})
+	return b.emit(op, t, x, y, 0)
 }
 
 // BinImm is Bin with a constant.
@@ -172,7 +196,7 @@ func (b *Builder) Un(op Op, x Val) Val {
 	if c, ok := b.IsConst(x); ok {
 		return b.Const(t, Eval1(op, t, c))
 	}
-	return b.Emit(Inst{Op: op, Type: t, Args: [4]Val{x}})
+	return b.emit(op, t, x, 0, 0)
 }
 
 // Cmp makes a comparison.
@@ -182,7 +206,7 @@ func (b *Builder) Cmp(op Op, x, y Val) Val {
 	if okx && oky {
 		return b.Const(I8, Eval2(op, b.TypeOf(x), cx, cy))
 	}
-	return b.Emit(Inst{Op: op, Type: I8, Args: [4]Val{x, y}})
+	return b.emit(op, I8, x, y, 0)
 }
 
 // CmpImm is Cmp with a constant.
@@ -222,7 +246,7 @@ func (b *Builder) Conv(t Type, x Val, signed bool) Val {
 		}
 		return b.Const(t, c)
 	}
-	return b.Emit(Inst{Op: op, Type: t, Args: [4]Val{x}})
+	return b.emit(op, t, x, 0, 0)
 }
 
 // Extract takes the bits pos..pos+width-1 of x as a t.
@@ -233,22 +257,22 @@ func (b *Builder) Extract(t Type, x Val, pos, width int) Val {
 	if c, ok := b.IsConst(x); ok {
 		return b.Const(t, c>>pos&(1<<width-1))
 	}
-	return b.Emit(Inst{Op: Extract, Type: t, Args: [4]Val{x}, Imm: Field(pos, width)})
+	return b.emit(Extract, t, x, 0, Field(pos, width))
 }
 
 // Deposit puts the low width bits of y into x at pos.
 func (b *Builder) Deposit(x, y Val, pos, width int) Val {
-	return b.Emit(Inst{Op: Deposit, Type: b.TypeOf(x), Args: [4]Val{x, y}, Imm: Field(pos, width)})
+	return b.emit(Deposit, b.TypeOf(x), x, y, Field(pos, width))
 }
 
 // Load reads memory at addr.
 func (b *Builder) Load(addr Val, m Mem) Val {
-	return b.Emit(Inst{Op: Load, Type: IntType(m.Size), Args: [4]Val{addr}, Imm: m.Imm()})
+	return b.emit(Load, IntType(m.Size), addr, 0, m.Imm())
 }
 
 // Store writes the low m.Size bytes of v.
 func (b *Builder) Store(addr, v Val, m Mem) {
-	b.Emit(Inst{Op: Store, Args: [4]Val{addr, v}, Imm: m.Imm()})
+	b.emit(Store, Void, addr, v, m.Imm())
 }
 
 // Guard leaves the unit with code if cond is true.
@@ -256,7 +280,7 @@ func (b *Builder) Guard(cond Val, code uint64) {
 	if c, ok := b.IsConst(cond); ok && c == 0 {
 		return
 	}
-	b.Emit(Inst{Op: Guard, Args: [4]Val{cond}, Imm: code})
+	b.emit(Guard, Void, cond, 0, code)
 }
 
 // Call calls a helper with up to three arguments. Unless it is Pure, the
@@ -281,17 +305,17 @@ func (b *Builder) Jump(block int, args ...Val) {
 
 // Branch ends the block: to yes if c is true, else to no.
 func (b *Builder) Branch(c Val, yes, no int) {
-	b.Emit(Inst{Op: Branch, Args: [4]Val{c}, Imm: uint64(yes) | uint64(no)<<32})
+	b.emit(Branch, Void, c, 0, uint64(yes)|uint64(no)<<32)
 }
 
 // Link ends the unit: on to the code at pc, in the same mode.
-func (b *Builder) Link(pc uint64) { b.Emit(Inst{Op: Link, Imm: pc}) }
+func (b *Builder) Link(pc uint64) { b.emit(Link, Void, 0, 0, pc) }
 
 // Indirect ends the unit: on to pc, in the same mode.
-func (b *Builder) Indirect(pc Val) { b.Emit(Inst{Op: Indirect, Args: [4]Val{pc}}) }
+func (b *Builder) Indirect(pc Val) { b.emit(Indirect, Void, pc, 0, 0) }
 
 // Exit ends the unit: back to the vCPU loop, with the program counter at pc.
-func (b *Builder) Exit(pc Val) { b.Emit(Inst{Op: Exit, Args: [4]Val{pc}}) }
+func (b *Builder) Exit(pc Val) { b.emit(Exit, Void, pc, 0, 0) }
 
 // SignExtend makes an integer of type t a 64-bit one.
 func SignExtend(v uint64, t Type) uint64 {

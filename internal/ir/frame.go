@@ -36,6 +36,18 @@ type Slots struct {
 	// Hot are the slots that engines should keep in registers, the hottest
 	// first: integers of at most 64 bits.
 	Hot []Slot
+	// Lazy describes lazy flags; nil = the guest has none, or they differ.
+	Lazy *Lazy
+	// Vectors are the V128 slots that engines should keep in registers.
+	Vectors []Slot
+	// FPStatus is the control and status word of vector arithmetic, in the
+	// form of SSE's MXCSR; 0 = none.
+	FPStatus Slot
+	// Scratch are slots in which a value is handed from a Set to an operation
+	// of the same guest instruction that names them, and not beyond.
+	Scratch []Slot
+	// Stack is the guest's x87, if it has one.
+	Stack Stack
 }
 
 // Find returns the slot called name.

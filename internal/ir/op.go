@@ -30,8 +30,11 @@ var typeNames = [...]string{"void", "i8", "i16", "i32", "i64", "v128"}
 
 func (t Type) String() string { return typeNames[t] }
 
+// typeBits are the widths of the types.
+var typeBits = [...]uint8{Void: 0, I8: 8, I16: 16, I32: 32, I64: 64, V128: 128}
+
 // Bits returns the width of t.
-func (t Type) Bits() int { return [...]int{0, 8, 16, 32, 64, 128}[t] }
+func (t Type) Bits() int { return int(typeBits[t]) }
 
 // Mask returns the bits of an integer type.
 func (t Type) Mask() uint64 { return ^uint64(0) >> (64 - t.Bits()) }
@@ -109,6 +112,9 @@ const (
 	Store
 	Guard
 	Call
+
+	Vec
+	FPU
 
 	VConst
 	VMake
@@ -216,6 +222,9 @@ var ops = [numOps]Info{
 	Guard: {"guard", 1, shGuard, effExit | effKeep, "code"}, // leaves if A is true
 	Call:  {"call", -1, shCall, effExit | effKeep, "helper"},
 
+	Vec: {"vec", -1, shCall, effKeep, "vec"}, // see Vector
+	FPU: {"fpu", -1, shCall, effKeep, "fpu"}, // see StackOp
+
 	VConst: {"vconst", 0, shConst, effNone, "value"}, // both halves alike
 	VMake:  {"vmake", 2, shVec2, effNone, ""},        // A low, B high
 	VLow:   {"vlow", 1, shFromVec, effNone, ""},
@@ -228,16 +237,30 @@ var ops = [numOps]Info{
 	Exit:     {"exit", 1, shNone, effKeep | effEnd, ""},     // to PC A; the mode may differ
 }
 
+// opTrait is what every pass asks of every instruction, apart from the rest of
+// ops and with an entry for each byte, so that asking is one load.
+type opTrait struct {
+	eff  effect
+	args int8
+}
+
+var opTraits = func() (t [256]opTrait) {
+	for i := range ops {
+		t[i] = opTrait{ops[i].eff, int8(ops[i].args)}
+	}
+	return t
+}()
+
 func (o Op) String() string { return ops[o].Name }
 
 // MayExit reports whether o can leave the unit before its end.
-func (o Op) MayExit() bool { return ops[o].eff&effExit != 0 }
+func (o Op) MayExit() bool { return opTraits[o].eff&effExit != 0 }
 
 // Ends reports whether o ends a block.
-func (o Op) Ends() bool { return ops[o].eff&effEnd != 0 }
+func (o Op) Ends() bool { return opTraits[o].eff&effEnd != 0 }
 
 // Keep reports whether o has an effect besides its value.
-func (o Op) Keep() bool { return ops[o].eff&effKeep != 0 }
+func (o Op) Keep() bool { return opTraits[o].eff&effKeep != 0 }
 
 // Val is a value: 1 + the index of the instruction that makes it. 0 is none.
 type Val uint32
@@ -252,8 +275,8 @@ type Inst struct {
 
 // NArgs returns the number of operands.
 func (in *Inst) NArgs() int {
-	if n := ops[in.Op].args; n >= 0 {
-		return n
+	if n := opTraits[in.Op].args; n >= 0 {
+		return int(n)
 	}
 	n := 0
 	for n < 4 && in.Args[n] != 0 {
@@ -269,6 +292,9 @@ type Mem struct {
 	// RMW says that a Load will be followed by a Store to the same place:
 	// faults are those of a write.
 	RMW bool
+	// Probe, with RMW, says that nothing is to be loaded: a Store to the same
+	// place, which follows, must not fault, nor change the code of the unit.
+	Probe bool
 }
 
 // Imm packs m.
@@ -277,11 +303,16 @@ func (m Mem) Imm() uint64 {
 	if m.RMW {
 		v |= 1 << 16
 	}
+	if m.Probe {
+		v |= 1 << 17
+	}
 	return v
 }
 
 // MemOf unpacks a Load's or Store's Imm.
-func MemOf(imm uint64) Mem { return Mem{int(imm & 0xff), int(imm >> 8 & 0xff), imm>>16&1 != 0} }
+func MemOf(imm uint64) Mem {
+	return Mem{int(imm & 0xff), int(imm >> 8 & 0xff), imm>>16&1 != 0, imm>>17&1 != 0}
+}
 
 // Field packs a bit position and a width for Extract and Deposit.
 func Field(pos, width int) uint64 { return uint64(pos) | uint64(width)<<8 }
@@ -299,6 +330,8 @@ const (
 	// NoStop: the call never leaves the unit, and changes no slot that the
 	// front end has not itself forgotten (Builder.Forget).
 	NoStop
+	// KeepsStack: the call neither reads nor changes the words of Slots.Stack.
+	KeepsStack
 )
 
 // CallImm packs a helper's number and flags.

@@ -167,7 +167,7 @@ func (p *parser) imm(in *Inst, kind, w string) (err error) {
 		if err1 != nil || err2 != nil || size < 1 || size > 16 || size&(size-1) != 0 {
 			return bad
 		}
-		in.Imm = Mem{Size: size, Index: index, RMW: len(f) > 2 && f[2] == "rmw"}.Imm()
+		in.Imm = Mem{Size: size, Index: index, RMW: len(f) > 2 && f[2] == "rmw", Probe: len(f) > 3 && f[3] == "probe"}.Imm()
 	case "field":
 		a, b, _ := strings.Cut(w, ":")
 		pos, err1 := strconv.Atoi(a)
@@ -176,6 +176,18 @@ func (p *parser) imm(in *Inst, kind, w string) (err error) {
 			return bad
 		}
 		in.Imm = Field(pos, width)
+	case "fpu":
+		o, ok := parseStackOp(w, p.u.Slots)
+		if !ok {
+			return bad
+		}
+		in.Imm = o.Packed()
+	case "vec":
+		v, ok := parseVector(w, p.u.Slots)
+		if !ok {
+			return bad
+		}
+		in.Imm = v.Packed()
 	case "helper":
 		f := strings.Split(w, ".")
 		n, err := strconv.Atoi(strings.TrimPrefix(f[0], "h"))
@@ -184,7 +196,7 @@ func (p *parser) imm(in *Inst, kind, w string) (err error) {
 		}
 		var flags HelperFlags
 		for _, x := range f[1:] {
-			flags |= map[string]HelperFlags{"pure": Pure, "nostop": NoStop}[x]
+			flags |= map[string]HelperFlags{"pure": Pure, "nostop": NoStop, "keeps": KeepsStack}[x]
 		}
 		in.Imm = CallImm(n, flags)
 	}

@@ -47,6 +47,9 @@ func (u *Unit) format(w *strings.Builder, i int) {
 		if m.RMW {
 			w.WriteString(".rmw")
 		}
+		if m.Probe {
+			w.WriteString(".probe")
+		}
 	case "field":
 		pos, width := FieldOf(in.Imm)
 		put("%d:%d", pos, width)
@@ -59,6 +62,13 @@ func (u *Unit) format(w *strings.Builder, i int) {
 		if f&NoStop != 0 {
 			w.WriteString(".nostop")
 		}
+		if f&KeepsStack != 0 {
+			w.WriteString(".keeps")
+		}
+	case "fpu":
+		put("%s", StackOpOf(in.Imm).text(u.Slots))
+	case "vec":
+		put("%s", VectorOf(in.Imm).text(u.Slots))
 	case "block":
 		put("block%d", in.Imm)
 	}

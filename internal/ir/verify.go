@@ -97,6 +97,10 @@ func (u *Unit) check(in *Inst, i int) error {
 		if m := MemOf(in.Imm); typ(1).Bits() < m.Size*8 {
 			return want("stored value", typ(1))
 		}
+	case shCall:
+		if in.Op == Vec {
+			return checkVector(in)
+		}
 	case shVec2:
 		if typ(0) != I64 || typ(1) != I64 || in.Type != V128 {
 			return want("operand", typ(0))

@@ -35,7 +35,7 @@ func testBlocksEqualSteps(t *testing.T) {
 		pool = append(pool, vectorPool(t, "x87")...)
 		pool = append(pool, mmxPool(t)...)
 		pool = append(pool, vectorPool(t, "int32")[:len(pool)/3]...)
-		blocksEqualSteps(t, pool, func(rnd *rand.Rand, s *x86.State) {
+		blocksEqualSteps(t, pool, func(rnd *rand.Rand, _ *rig, s *x86.State) {
 			randomFPU(rand2.New(rand2.NewPCG(rnd.Uint64(), 1)), s)
 			s.GPR[3] = vData + 0x20
 			if rnd.Intn(4) == 0 { // some exceptions are not masked
@@ -46,6 +46,18 @@ func testBlocksEqualSteps(t *testing.T) {
 			if rnd.Intn(8) == 0 {
 				s.CR0 &^= 0x20 // NE
 			}
+		})
+	})
+	t.Run("sse specials", func(t *testing.T) {
+		pool := append(vectorPool(t, "sse"), arithmeticPool()...)
+		blocksEqualSteps(t, pool, func(rnd *rand.Rand, r *rig, s *x86.State) {
+			specialFPU(rand2.New(rand2.NewPCG(rnd.Uint64(), 1)), r, s)
+		})
+	})
+	t.Run("x87 specials", func(t *testing.T) {
+		pool := append(vectorPool(t, "x87"), arithmeticPool87()...)
+		blocksEqualSteps(t, pool, func(rnd *rand.Rand, r *rig, s *x86.State) {
+			specialFPU(rand2.New(rand2.NewPCG(rnd.Uint64(), 1)), r, s)
 		})
 	})
 }
@@ -88,7 +100,7 @@ func vectorPool(t *testing.T, file string) (pool [][]byte) {
 
 // blocksEqualSteps runs programs of the pool's instructions; more prepares
 // further registers.
-func blocksEqualSteps(t *testing.T, pool [][]byte, more func(rnd *rand.Rand, s *x86.State)) {
+func blocksEqualSteps(t *testing.T, pool [][]byte, more func(rnd *rand.Rand, r *rig, s *x86.State)) {
 	n := 3000
 	if testing.Short() {
 		n = 500
@@ -118,7 +130,7 @@ func blocksEqualSteps(t *testing.T, pool [][]byte, more func(rnd *rand.Rand, s *
 			}
 			s.GPR[4] = 0x20000040
 			if more != nil {
-				r.cpu.SetRegisters(func(s *x86.State) { more(rnd, s) })
+				r.cpu.SetRegisters(func(s *x86.State) { more(rnd, r, s) })
 			}
 			r.cpu.SetEFLAGS(uint64(rnd.Intn(0x1000))&0xcd5 | 0x202)
 			r.vector = -1

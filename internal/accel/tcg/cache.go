@@ -23,6 +23,7 @@ type unit struct {
 	// missing.
 	code   *interp.Code
 	native native
+	next   *unit // in its page's bucket
 }
 
 // bytes is roughly the memory that a unit takes.
@@ -52,24 +53,33 @@ func (p place) page() place { return place{p.ram, p.off &^ (mem.PageSize - 1)} }
 // codePage is a page from which code was translated. Grains has a bit for
 // each 64 bytes in which a unit has code: stores to the others cost little.
 type codePage struct {
-	units  []*unit
+	page   place   // the zero place: not in the cache any more
+	units  []*unit // that have code here
 	grains uint64
+	// buckets has those that begin here, by place.
+	buckets [256]*unit
 }
 
-type unitKey struct {
-	place
-	guest.Key
-	counted bool
-}
+// bucket is the list on which the unit at off is.
+func (p *codePage) bucket(off uint64) **unit { return &p.buckets[off%256] }
 
-func (u *unit) cacheKey() unitKey { return unitKey{u.place, u.key, u.counted} }
+// find returns the unit at off for a key; nil = none.
+func (p *codePage) find(off uint64, k *guest.Key, counted bool) *unit {
+	for u := *p.bucket(off); u != nil; u = u.next {
+		if u.place.off == off && u.key == *k && u.counted == counted {
+			return u
+		}
+	}
+	return nil
+}
 
 // cache holds the units of a vCPU by physical place, so that changes of the
 // page tables lose nothing.
 type cache struct {
-	units map[unitKey]*unit
 	pages map[place]*codePage
-	size  int // bytes, roughly
+	last  *codePage   // that was looked up: units come page by page
+	spare []*codePage // to be used again
+	size  int         // bytes, roughly
 	limit int
 
 	// Writes by others than the vCPU (DMA) are kept until it looks.
@@ -79,8 +89,10 @@ type cache struct {
 	watched map[*mem.RAM]bool
 
 	flushes int
+	drops   int         // units that were dropped one by one
 	dropped func(*unit) // is told of units that are dropped one by one,
 	cleared func()      // and that all are
+	protect func(place) // is told of pages that are watched from now on
 }
 
 type written struct {
@@ -89,20 +101,55 @@ type written struct {
 }
 
 func newCache(limit int, notify func()) *cache {
-	c := &cache{limit: limit, notify: notify, watched: make(map[*mem.RAM]bool)}
+	c := &cache{
+		limit: limit, notify: notify, watched: make(map[*mem.RAM]bool), pages: make(map[place]*codePage),
+		last: &codePage{}, protect: func(place) {},
+	}
 	c.clear()
 	return c
 }
 
+// page returns what was translated of a page, nil if nothing was.
+func (c *cache) page(p place) *codePage {
+	if c.last.page != p || p.ram == nil {
+		cp := c.pages[p]
+		if cp == nil {
+			return nil
+		}
+		c.last = cp
+	}
+	return c.last
+}
+
+// newPage enters a page.
+func (c *cache) newPage(p place) *codePage {
+	var cp *codePage
+	if n := len(c.spare); n > 0 {
+		cp, c.spare = c.spare[n-1], c.spare[:n-1]
+	} else {
+		cp = &codePage{}
+	}
+	cp.page = p
+	c.pages[p], c.last = cp, cp
+	return cp
+}
+
+// retire keeps a page that has left the cache for newPage.
+func (c *cache) retire(cp *codePage) {
+	clear(cp.units)
+	*cp = codePage{units: cp.units[:0]}
+	c.spare = append(c.spare, cp)
+}
+
 func (c *cache) clear() {
-	for p := range c.pages {
+	for p, cp := range c.pages {
 		p.ram.Unwatch(p.off)
+		for _, u := range cp.units {
+			u.invalidate()
+		}
+		c.retire(cp)
 	}
-	for _, u := range c.units {
-		u.invalidate()
-	}
-	c.units = make(map[unitKey]*unit)
-	c.pages = make(map[place]*codePage)
+	clear(c.pages)
 	c.size = 0
 	c.flushes++
 	if c.cleared != nil {
@@ -110,35 +157,33 @@ func (c *cache) clear() {
 	}
 }
 
-// add enters u; it returns the pages that were not watched before.
-func (c *cache) add(u *unit) (fresh []place) {
-	c.units[u.cacheKey()] = u
+// add enters u.
+func (c *cache) add(u *unit) {
 	c.size += u.bytes()
 	u.valid = true
 	n := min(u.len, mem.PageSize-u.place.off%mem.PageSize)
-	fresh = c.enter(fresh, u, u.place, n)
+	b := c.enter(u, u.place, n).bucket(u.place.off)
+	u.next, *b = *b, u
 	if u.cross {
-		fresh = c.enter(fresh, u, u.second, u.len-n)
+		c.enter(u, u.second, u.len-n)
 	}
-	return fresh
 }
 
-func (c *cache) enter(fresh []place, u *unit, p place, n uint64) []place {
+func (c *cache) enter(u *unit, p place, n uint64) *codePage {
 	page := p.page()
-	cp := c.pages[page]
+	cp := c.page(page)
 	if cp == nil {
-		cp = &codePage{}
-		c.pages[page] = cp
+		cp = c.newPage(page)
 		if !c.watched[p.ram] {
 			c.watched[p.ram] = true
 			p.ram.OnWrite(c.foreignWrite)
 		}
 		p.ram.Watch(p.off)
-		fresh = append(fresh, page)
+		c.protect(page)
 	}
 	cp.units = append(cp.units, u)
 	cp.grains |= grains(p.off, n)
-	return fresh
+	return cp
 }
 
 // grains is the set of a page's 64-byte pieces that off..off+n-1 touches.
@@ -209,12 +254,16 @@ func (c *cache) invalidate(p place, n uint64) {
 
 func (c *cache) drop(u *unit) {
 	u.invalidate()
+	c.drops++
 	c.size -= u.bytes()
 	if c.dropped != nil {
 		c.dropped(u)
 	}
-	if k := u.cacheKey(); c.units[k] == u {
-		delete(c.units, k)
+	for b := c.pages[u.place.page()].bucket(u.place.off); *b != nil; b = &(*b).next {
+		if *b == u {
+			*b = u.next
+			break
+		}
 	}
 	c.remove(u, u.place.page())
 	if u.cross {
@@ -244,5 +293,6 @@ func (c *cache) remove(u *unit, page place) {
 	if len(keep) == 0 {
 		delete(c.pages, page)
 		page.ram.Unwatch(page.off)
+		c.retire(cp)
 	}
 }

@@ -521,3 +521,30 @@ func testRandomOpcodes(t *testing.T) {
 		}
 	}
 }
+
+// TestX87OwnCode: an x87 store that changes the code behind it is done once.
+func TestX87OwnCode(t *testing.T) { eachEngine(t, testX87OwnCode) }
+
+func testX87OwnCode(t *testing.T) {
+	r := newRig(t, "max", 0x110000)
+	s := r.cpu.Registers()
+	for name, store := range map[string]string{"FSTP m32": "\xd9\x5d\x07", "FSTP m64": "\xdd\x5d\x07", "FSTP m80": "\xdb\x7d\x07"} {
+		// FLDZ, FLDZ, the store, of zeros: ADD [BX+SI], AL.
+		code := "\xd9\xee\xd9\xee" + store + strings.Repeat("\x40", 12) + "\xeb\xfe" // INC AX, JMP $
+		r.cpu.Reset()
+		copy(r.ram[0x10000:], code)
+		r.vcpu.FlushCode()
+		r.cpu.SetRegisters(func(s *x86.State) {
+			for i := range s.Seg {
+				s.Seg[i] = x86.Segment{Sel: 0x1000, Base: 0x10000, Limit: 0xffff, Attr: 0x9300}
+			}
+			s.FCW, s.FTW, s.IP, s.GPR[0], s.GPR[3] = 0x37f, 0, 0, 0, 0x200
+		})
+		over := map[string]uint64{"FSTP m32": 4, "FSTP m64": 8, "FSTP m80": 10}[name]
+		want := 12 - over
+		r.vcpu.Run(5000) // long enough for units
+		if s.FTop != 7 || s.FTW != 0x80 || s.FSW != 0 || s.GPR[0] != want || s.IP != uint64(len(code)-2) {
+			t.Errorf("%s: top %d tw %x sw %x ax %x ip %x", name, s.FTop, s.FTW, s.FSW, s.GPR[0], s.IP)
+		}
+	}
+}

@@ -88,6 +88,32 @@ func (v *VCPU) MissLoad(va uint64, size, index int, rmw bool) (uint64, *guest.Fa
 	return x, nil
 }
 
+// errSelf is what MissProbe says where a store would change code: the
+// instruction must run alone.
+var errSelf = &guest.Fault{Vector: -1}
+
+// MissProbe implements interp.Prober.
+func (v *VCPU) MissProbe(va uint64, size, index int) *guest.Fault {
+	for n := 0; n < size; {
+		va := (va + uint64(n)) & v.vaMask
+		k := min(size-n, int(mem.PageSize-va&pageMask))
+		e, fault := v.entry(va, index, true)
+		if fault != nil {
+			return fault
+		}
+		if e.Page(va, true) == nil && !v.alone {
+			page, ok := v.space.WritePage(e.Slow.PA)
+			if ok && page.RAM.Watched(page.Off) {
+				if any, _ := v.cache.hits(place{page.RAM, page.Off | va&pageMask}, uint64(k), nil); any {
+					return errSelf
+				}
+			}
+		}
+		n += k
+	}
+	return nil
+}
+
 func loadPage(p *[4096]byte, va uint64, size int) uint64 {
 	switch b := p[va&pageMask:]; size {
 	case 1:

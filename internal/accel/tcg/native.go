@@ -2,6 +2,9 @@ package tcg
 
 import (
 	"fmt"
+	"runtime"
+
+	hostcpu "golang.org/x/sys/cpu"
 
 	"rhea/internal/guest"
 	"rhea/internal/ir"
@@ -39,18 +42,20 @@ type coder struct {
 
 	helpers []guest.Helper
 	entry   uintptr // where generated code is entered
+	sync    uintptr // where to enter it for syncStack
 	first   int     // offset behind the stubs
 	next    int     // offset of free code memory
 
 	// What sites and jumps refer to, until the code memory is cleared.
-	units  []*unit
-	sites  []amd64.Site
-	writes []amd64.Write
-	jumps  []jumpRecord
+	units []*unit
+	jumps []jumpRecord
+	// free are units to be used again.
+	free []*unit
 
 	// contexts number what the table of indirect jumps depends on besides the
-	// program counter; they are good for a generation.
-	contexts map[guest.Key]uint32
+	// program counter, for each MMU index of code; they are good for a
+	// generation.
+	contexts [interp.Indexes]map[guest.Key]uint32
 	context  uint32
 	mode     guest.Key // that the tag word is set for
 
@@ -60,6 +65,7 @@ type coder struct {
 	// calls by helper.
 	exits [amd64.NumKinds]uint64
 	calls []uint64
+	made  uint64 // units compiled
 }
 
 // Layout of a context's tables, in words.
@@ -85,17 +91,21 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	cpu.Move(ctx.Frame)
 	slots := cpu.Slots()
-	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: false}
+	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: false, Features: amd64.Features{
+		SSE3: hostcpu.X86.HasSSE3, SSSE3: hostcpu.X86.HasSSSE3, SSE41: hostcpu.X86.HasSSE41, SSE42: hostcpu.X86.HasSSE42,
+		AES: hostcpu.X86.HasAES, PCLMULQDQ: hostcpu.X86.HasPCLMULQDQ,
+	}}
 	for i := range interp.Indexes {
 		cfg.Read = append(cfg.Read, int32(host.OffTables+readTable(i)*8))
 		cfg.Write = append(cfg.Write, int32(host.OffTables+writeTable(i)*8))
 	}
 	n := &coder{
 		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
-		helpers: cpu.Helpers(), contexts: map[guest.Key]uint32{}, calls: make([]uint64, len(cpu.Helpers())),
+		helpers: cpu.Helpers(), calls: make([]uint64, len(cpu.Helpers())),
 	}
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
+	n.sync = code.RX + uintptr(n.c.SyncStub)
 	n.first = (size + 63) &^ 63
 	n.reset()
 	return n, nil
@@ -126,8 +136,11 @@ func (n *coder) pending() bool { return n != nil && n.ctx.Pending() }
 // reset empties the code memory. No unit may be used any more.
 func (n *coder) reset() {
 	n.next = n.first
+	if len(n.units) > 1 {
+		n.free = append(n.free, n.units[1:]...)
+	}
 	n.units = append(n.units[:0], nil)
-	n.sites, n.writes = n.sites[:0], n.writes[:0]
+	n.c.Reset()
 	n.jumps = append(n.jumps[:0], jumpRecord{})
 	n.clearJumps()
 }
@@ -135,7 +148,9 @@ func (n *coder) reset() {
 // clearJumps empties the table of indirect jumps.
 func (n *coder) clearJumps() {
 	clear(n.tables[jumpsAt:])
-	clear(n.contexts)
+	for i := range n.contexts {
+		clear(n.contexts[i])
+	}
 	n.context = 0
 	n.mode = guest.Key{Mode: ^uint64(0)}
 }
@@ -189,12 +204,11 @@ func (n *coder) protectData(list []filled, data *[4096]byte) {
 	}
 }
 
-func (n *coder) newGeneration() {
-	if n == nil {
-		return
+func (n *coder) newGeneration(index int) {
+	if n != nil {
+		clear(n.contexts[index])
+		n.mode = guest.Key{Mode: ^uint64(0)}
 	}
-	clear(n.contexts)
-	n.mode = guest.Key{Mode: ^uint64(0)}
 }
 
 // setMode sets the tag of indirect jumps for the mode of k.
@@ -203,14 +217,18 @@ func (n *coder) setMode(k guest.Key) {
 	if n.mode == k {
 		return
 	}
-	id, ok := n.contexts[k]
+	list := &n.contexts[n.cpu.FetchIndex()]
+	if *list == nil {
+		*list = make(map[guest.Key]uint32)
+	}
+	id, ok := (*list)[k]
 	if !ok {
 		if n.context++; n.context == 0 {
 			n.clearJumps()
 			n.context = 1
 		}
 		id = n.context
-		n.contexts[k] = id
+		(*list)[k] = id
 	}
 	n.mode = k
 	*n.ctx.Word(amd64.OffTag) = uint64(id) << 32
@@ -218,10 +236,28 @@ func (n *coder) setMode(k guest.Key) {
 
 // --- translating
 
+// unitSlab is how many units are allocated at once.
+const unitSlab = 256
+
+// newUnit returns a unit to be filled in and entered. It is used again when the
+// code memory has been cleared.
+func (n *coder) newUnit() *unit {
+	if len(n.free) == 0 {
+		slab := make([]unit, unitSlab)
+		for i := range slab {
+			n.free = append(n.free, &slab[i])
+		}
+	}
+	last := len(n.free) - 1
+	u := n.free[last]
+	n.free = n.free[:last]
+	return u
+}
+
 // compile makes machine code of a unit. It returns false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 	for try := 0; ; try++ {
-		size := n.c.Compile(code, u.key.PC, n.code.RW, n.next, uint32(len(n.sites)), u.counted)
+		size := n.c.Compile(code, u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
 		if size != 0 {
 			n.enter(u, size)
 			n.logCode(v.log, u)
@@ -236,19 +272,9 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 
 // enter takes over what the compiler has made for u.
 func (n *coder) enter(u *unit, size int) {
-	owner := uint32(len(n.units))
+	n.made++
 	n.units = append(n.units, u)
-	writes, jumps := uint32(len(n.writes)), uint64(len(n.jumps))
-	for _, s := range n.c.Sites {
-		s.Owner = owner
-		s.First += writes
-		if s.Kind == amd64.Link {
-			s.Imm += jumps
-		}
-		n.sites = append(n.sites, s)
-	}
-	n.writes = append(n.writes, n.c.Writes...)
-	for _, j := range n.c.Jumps {
+	for _, j := range n.c.Jumps[len(n.jumps):] {
 		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At), stub: int32(j.Stub)})
 	}
 	u.native = native{at: n.next, size: size}
@@ -280,6 +306,22 @@ func (n *coder) address(u *unit) uint64 { return uint64(n.code.RX) + uint64(u.na
 // run executes generated code from u on. It returns a unit that has no machine
 // code, to go on with, or nil if something has to be looked at.
 func (n *coder) run(v *VCPU, u *unit) *unit {
+	runtime.LockOSThread() // the thread's x87 may be the guest's
+	u = n.execute(v, u)
+	n.syncStack()
+	runtime.UnlockOSThread()
+	return u
+}
+
+// syncStack puts the guest's x87 state into the frame, if it is in the host's
+// x87.
+func (n *coder) syncStack() {
+	for *n.ctx.Word(amd64.OffResident)&0xff != 0 {
+		n.ctx.Enter(n.sync)
+	}
+}
+
+func (n *coder) execute(v *VCPU, u *unit) *unit {
 	n.setMode(u.key)
 	resume := n.ctx.Word(amd64.OffResume)
 	*resume = n.address(u)
@@ -289,7 +331,7 @@ func (n *coder) run(v *VCPU, u *unit) *unit {
 			n.broken(id)
 			continue
 		}
-		s := &n.sites[id]
+		s := &n.c.Sites[id]
 		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
@@ -303,8 +345,11 @@ func (n *coder) run(v *VCPU, u *unit) *unit {
 		case amd64.Call:
 			n.calls[s.Imm]++
 			n.frame[n.pc] = s.PC
+			if !s.KeepsStack {
+				n.syncStack()
+			}
 			var a [3]uint64
-			for i, w := range n.writes[s.First : s.First+uint32(s.NWrites)] {
+			for i, w := range n.c.Writes[s.First : s.First+uint32(s.NWrites)] {
 				a[i&3] = n.source(&w)
 			}
 			r, stop := n.helpers[s.Imm](a[0], a[1], a[2])
@@ -355,7 +400,7 @@ func (n *coder) source(w *amd64.Write) uint64 {
 
 // leave writes what a site has left to be done when its unit is left for good.
 func (n *coder) leave(s *amd64.Site) {
-	list := n.writes[s.First : s.First+uint32(s.NWrites)]
+	list := n.c.Writes[s.First : s.First+uint32(s.NWrites)]
 	buf := n.buf[:0]
 	for i := range list {
 		buf = append(buf, n.source(&list[i]))
@@ -383,7 +428,17 @@ func (n *coder) load(v *VCPU, s *amd64.Site) bool {
 		n.frame[s.Args[1]], n.frame[s.Args[1]+1] = lo, hi
 		return true
 	}
-	x, fault := v.MissLoad(va, size, index, s.RMW)
+	var x uint64
+	var fault *guest.Fault
+	if s.Probe {
+		if fault = v.MissProbe(va, size, index); fault == errSelf {
+			n.leave(s)
+			v.oneShot = true
+			return false
+		}
+	} else {
+		x, fault = v.MissLoad(va, size, index, s.RMW)
+	}
 	if fault != nil {
 		n.leave(s)
 		v.cpu.Raise(fault)
@@ -437,19 +492,17 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	}
 	n.frame[n.pc] = k.PC
 	from := n.units[s.Owner]
-	at, link := s.Imm, s.Kind == amd64.Link
+	at, link := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump
 	flushes := v.cache.flushes
 	next, fault := v.find(k)
 	if fault != nil || next.native.size == 0 || v.cache.flushes != flushes {
 		return next, fault
 	}
-	switch {
-	case next.cross:
-	case !link:
+	if !link {
 		n.setMode(k)
 		e := jumpsAt + 2*int(amd64.JumpIndex(k.PC))
 		n.tables[e], n.tables[e+1] = *n.ctx.Word(amd64.OffTag)|k.PC, n.address(next)
-	case from.valid && next.valid && samePage(from.key.PC+k.Base, k.PC+k.Base):
+	} else if from.valid && next.valid && !next.cross {
 		j := &n.jumps[at]
 		if !j.linked {
 			j.next, j.linked = next.native.incoming, true
@@ -458,15 +511,6 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		}
 	}
 	return next, nil
-}
-
-// Stats describes what the translator has done, for people.
-func (v *VCPU) Stats() string {
-	n := v.n
-	if n == nil {
-		return ""
-	}
-	return fmt.Sprintf("units %d code %d sites %d exits %v calls %v", len(n.units), n.next, len(n.sites), n.exits, n.calls)
 }
 
 // logCode logs a unit's machine code.

@@ -66,7 +66,7 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v := &VCPU{
 		cfg: t.cfg, cpu: cpu, space: space, io: t.cfg.IO, lock: t.cfg.Lock, log: t.cfg.Log,
 		wake:   make(chan struct{}, 1),
-		vaMask: ^uint64(0), generation: 1, largeFirst: ^uint64(0),
+		vaMask: ^uint64(0), largeFirst: ^uint64(0),
 	}
 	if s := cpu.Slots(); s.Info[s.PC].Type == ir.I32 {
 		v.vaMask = 0xffffffff
@@ -83,8 +83,9 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v.ir.Slots = cpu.Slots()
 	v.m = interp.NewMachine(cpu.Frame(), cpu.Slots(), v)
 	v.cache = newCache(t.cfg.CacheSize, v.Wake)
+	v.cache.protect = v.protectPage
 	if v.n != nil {
-		v.cache.dropped, v.cache.cleared = v.n.drop, v.n.reset
+		v.cache.dropped, v.cache.cleared = v.n.drop, v.cleared
 	}
 	v.watchSpace(space)
 	cpu.Attach(v)
@@ -129,14 +130,15 @@ type VCPU struct {
 	wake    chan struct{}
 
 	// jumps finds units by their virtual key while the page tables stay.
-	jumps      [jumpSize]jump
-	generation uint64
-	fetch      [fetchSize]fetchEntry
+	jumps [jumpSize]jump
+	code  [interp.Indexes]codeView
+	fetch [fetchSize]fetchEntry
 	// Between these addresses the TLB has pieces of large pages.
 	largeFirst, largeLast uint64
 
 	counted bool // a budget is kept
 	oneShot bool // the next unit is a single instruction, not kept
+	alone   bool // such a unit runs
 	spaces  []*mem.Space
 }
 
@@ -147,6 +149,7 @@ const (
 
 type jump struct {
 	key        guest.Key
+	index      int
 	generation uint64
 	unit       *unit
 }
@@ -156,6 +159,9 @@ type fetchEntry struct {
 	place place
 	ok    bool // RAM or ROM
 	pa    uint64
+	// global: the page is in all address spaces.
+	global bool
+	code   *codePage // what was translated of it, if that is known
 }
 
 func (v *VCPU) watchSpace(s *mem.Space) {
@@ -267,7 +273,9 @@ func (v *VCPU) count(on bool) {
 	if v.counted != on {
 		v.counted = on
 		if v.n != nil {
-			v.newGeneration()
+			for i := range v.code {
+				v.newGeneration(i)
+			}
 		}
 	}
 }
@@ -309,7 +317,10 @@ func (v *VCPU) interpret(u *unit, link bool) *unit {
 	}
 	k := u.key // of the units it is linked to as well: links keep the mode
 	from := u.code
-	switch v.m.Run(u.code) {
+	v.alone = from.OneShot
+	exit := v.m.Run(from)
+	v.alone = false
+	switch exit {
 	case interp.Linked:
 		from = v.m.Out
 		k.PC = from.Link(int(v.m.Arg)).PC
@@ -317,6 +328,10 @@ func (v *VCPU) interpret(u *unit, link bool) *unit {
 		from = nil
 		k.PC = v.cpu.Frame()[v.ir.Slots.PC]
 	case interp.Faulted:
+		if v.m.Fault == errSelf {
+			v.oneShot = true
+			return nil
+		}
 		v.cpu.Raise(v.m.Fault)
 		return nil
 	case interp.Guarded:
@@ -348,9 +363,10 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		u, _, fault := v.translate(k, 1)
 		return u, fault
 	}
+	index := v.cpu.FetchIndex()
 	h := k.PC
 	j := &v.jumps[(h^h>>12)%jumpSize]
-	if j.key == k && j.generation == v.generation && j.unit.valid {
+	if j.key == k && j.generation == v.code[index].generation && j.index == index && j.unit.valid {
 		return j.unit, nil
 	}
 	at, ok, fault := v.fetchPlace((k.PC + k.Base) & v.vaMask)
@@ -361,7 +377,7 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		u, _, fault := v.translate(k, 1)
 		return u, fault
 	}
-	u := v.cache.units[unitKey{at, k, v.countedCode()}]
+	u := v.cached((k.PC+k.Base)&v.vaMask, at, &k)
 	if u != nil && u.cross {
 		second, _, fault := v.fetchPlace((k.PC + k.Base + u.len - 1) & v.vaMask)
 		if fault != nil || second.page() != u.second.page() {
@@ -376,10 +392,20 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 			return u, fault
 		}
 	}
-	if !u.cross {
-		*j = jump{k, v.generation, u}
-	}
+	*j = jump{k, index, v.code[index].generation, u}
 	return u, nil
+}
+
+// cached returns the unit for a key, whose code is at va, and there at a
+// place; nil = none.
+func (v *VCPU) cached(va uint64, at place, k *guest.Key) *unit {
+	e := &v.fetch[va>>12%fetchSize] // fetchPlace has filled it
+	if e.code == nil || e.code.page != at.page() {
+		if e.code = v.cache.page(at.page()); e.code == nil {
+			return nil
+		}
+	}
+	return e.code.find(at.off, k, v.countedCode())
 }
 
 // maxInsns bounds a unit, so that interrupts are not kept waiting.
@@ -395,7 +421,12 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 		return nil, false, fault
 	}
 	v.logUnit(k)
-	u = &unit{key: k, len: uint64(v.ir.Bytes), counted: v.countedCode()}
+	if v.n != nil && limit != 1 {
+		u = v.n.newUnit()
+	} else {
+		u = new(unit)
+	}
+	*u = unit{key: k, len: uint64(v.ir.Bytes), counted: v.countedCode()}
 	va := (k.PC + k.Base) & v.vaMask
 	at, ok, _ := v.fetchPlace(va)
 	u.place = at
@@ -413,10 +444,14 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 	if v.n == nil || !v.n.compile(v, u, &v.ir) {
 		v.lowerUnit(u)
 	}
-	for _, p := range v.cache.add(u) {
-		v.protectPage(p)
-	}
+	v.cache.add(u)
 	return u, true, nil
+}
+
+// cleared is called when the cache was emptied: its units are used again.
+func (v *VCPU) cleared() {
+	clear(v.jumps[:])
+	v.n.reset()
 }
 
 // lowerUnit makes the interpreter's form of what is in v.ir.
@@ -445,7 +480,10 @@ func (v *VCPU) fetchPlace(va uint64) (at place, ok bool, fault *guest.Fault) {
 		if fault != nil {
 			return place{}, false, fault
 		}
-		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask}
+		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask, global: p.Global}
+		c := &v.code[index]
+		c.fetched.add(va)
+		c.local = c.local || !p.Global
 		if page, ok := v.space.ReadPage(p.PA); ok {
 			e.place, e.ok = place{page.RAM, page.Off}, true
 		}

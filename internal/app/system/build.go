@@ -38,17 +38,15 @@ type machine struct {
 	pc    *pc.Machine
 	chars map[string]*char
 	files []io.Closer
-	// images are those of the IDE drives, without the layers over them.
-	images [4]*raw.Image
-	// overlays are the layers of -snapshot.
-	overlays []*overlay.Overlay
+	// media are what is in the drives. The machine's lock keeps them.
+	media map[*Drive]*medium
 	// interrupted is closed by the first signal that ends the process.
 	interrupted chan struct{}
 }
 
 // run builds the machine and runs it to its end.
 func run(env Env, cfg *Config) (int, error) {
-	m := &machine{env: env, cfg: cfg, chars: map[string]*char{}, interrupted: make(chan struct{})}
+	m := &machine{env: env, cfg: cfg, chars: map[string]*char{}, media: map[*Drive]*medium{}, interrupted: make(chan struct{})}
 	defer m.close()
 	// Most of the heap is translated code, which lives long: to let garbage
 	// grow to its size would double the process for nothing.
@@ -104,6 +102,9 @@ func (m *machine) catchSignals() (stop func()) {
 
 // close closes what build has opened, last first.
 func (m *machine) close() {
+	for _, md := range m.inserted() {
+		md.close()
+	}
 	for i := len(m.files) - 1; i >= 0; i-- {
 		m.files[i].Close()
 	}
@@ -388,12 +389,15 @@ func (m *machine) drives(b *pc.Config) error {
 		if err := checkImage(d); err != nil {
 			return err
 		}
-		if d.Interface != "ide" {
-			continue
-		}
-		back, err := m.image(d)
+		md, err := m.image(d)
 		if err != nil {
 			return &optError{d.Option, err}
+		}
+		m.media[d] = md
+		back := md.backend
+		if d.Interface == "floppy" {
+			b.Floppies[d.Unit] = &pc.Floppy{Type: floppyTypes[d.FloppyType], Backend: back, ReadOnly: d.ReadOnly, BootIndex: d.BootIndex + 1}
+			continue
 		}
 		b.Drives[d.Bus*2+d.Unit] = &pc.Drive{
 			Backend: back, CDROM: d.CDROM, Model: d.Model, Serial: d.Serial, Firmware: d.Version, WWN: d.WWN,
@@ -404,10 +408,13 @@ func (m *machine) drives(b *pc.Config) error {
 	return nil
 }
 
-// image opens a drive's image; nil if it has none.
-func (m *machine) image(d *Drive) (block.Backend, error) {
+// floppyTypes are the values of drive-type, as CMOS has them.
+var floppyTypes = map[string]uint8{"": 0, "auto": 0, "120": 2, "144": 4, "288": 5}
+
+// image opens a drive's image.
+func (m *machine) image(d *Drive) (*medium, error) {
 	if d.File == "" {
-		return nil, nil
+		return &medium{}, nil
 	}
 	open := raw.Open
 	if d.Cache.Direct {
@@ -417,18 +424,15 @@ func (m *machine) image(d *Drive) (block.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("could not open '%s': %w", d.File, reason(err))
 	}
-	m.closeLater(img)
-	m.images[d.Bus*2+d.Unit] = img
 	if !d.Snapshot {
-		return m.policy(d, img), nil
+		return &medium{m.policy(d, img), img, nil}, nil
 	}
 	o, err := overlay.New(img, "")
 	if err != nil {
+		img.Close()
 		return nil, fmt.Errorf("could not make a temporary file for the snapshot of '%s': %w", d.File, reason(err))
 	}
-	m.closeLater(o)
-	m.overlays = append(m.overlays, o)
-	return m.policy(d, o), nil
+	return &medium{m.policy(d, o), img, o}, nil
 }
 
 // policy has a drive's errors handled as its options say.
@@ -446,6 +450,7 @@ func (m *machine) policy(d *Drive, b block.Backend) block.Backend {
 	var once sync.Once
 	return block.NewPolicy(block.PolicyConfig{
 		Backend: b, OnRead: action(d.RError), OnWrite: action(d.WError), NoFlush: d.Cache.NoFlush,
+		Through: d.Cache.Through && d.Interface == "floppy", // others have a write cache to turn off
 		Failed: func(op block.Op, err error) bool {
 			say(op, err, "the machine is stopped, the monitor's 'cont' tries again")
 			return m.vm.StopForIO()

@@ -162,8 +162,11 @@ func (m *machine) openSocket(ch *char, pump chardev.PumpConfig) error {
 
 // commit writes the snapshot layers to their images (Ctrl-A s).
 func (m *machine) commit() {
-	for _, o := range m.overlays {
-		if err := o.Commit(); err != nil {
+	for _, md := range m.inserted() {
+		if md.layer == nil {
+			continue
+		}
+		if err := md.layer.Commit(); err != nil {
 			fmt.Fprintf(m.env.Stderr, "%s: could not write the snapshot back: %v\n", m.env.Program, err)
 		}
 	}

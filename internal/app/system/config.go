@@ -129,6 +129,8 @@ type Drive struct {
 	Model    string
 	Version  string
 	WWN      uint64
+	// FloppyType is "120", "144", "288", or "auto" or "" for what suits the medium.
+	FloppyType string
 	// Geometry as of -drive cyls=,heads=,secs=,trans=; 0 = guess.
 	Cyls, Heads, Secs int
 	Trans             string

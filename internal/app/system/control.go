@@ -47,6 +47,7 @@ func (m *machine) monitor() hmp.Config {
 			b.APIC.Dump(w)
 			return true
 		},
+		Commands: map[string]func(io.Writer, hmp.Args) error{"eject": m.eject, "change": m.change},
 		Info: map[string]func(io.Writer){
 			"pic": func(w io.Writer) {
 				for chip, name := range []string{"pic0", "pic1"} {
@@ -70,7 +71,7 @@ func (m *machine) monitor() hmp.Config {
 				}
 			},
 			"jit": func(w io.Writer) {
-				fmt.Fprintf(w, "Accelerator: %s (interpreter)\nGuest instructions: %d\n", m.cfg.Accel.Name, m.vcpu.Count())
+				m.vcpu.Report(w)
 			},
 		},
 	}
@@ -99,28 +100,6 @@ func (m *machine) chardevRows() []hmp.Chardev {
 	var rows []hmp.Chardev
 	for _, r := range m.charInfo() {
 		rows = append(rows, hmp.Chardev(r))
-	}
-	return rows
-}
-
-func (m *machine) blockRows() []hmp.Block {
-	var rows []hmp.Block
-	for _, d := range m.cfg.Drives {
-		if d.Interface != "ide" {
-			continue
-		}
-		kind := "hd"
-		if d.CDROM {
-			kind = "cd"
-		}
-		row := hmp.Block{
-			Name: fmt.Sprintf("ide%d-%s%d", d.Bus, kind, d.Unit), Node: d.ID, File: d.File, Format: "raw", Cache: d.Cache.String(),
-			ReadOnly: d.ReadOnly || d.CDROM, Removable: d.CDROM,
-		}
-		if img := m.images[d.Bus*2+d.Unit]; img != nil {
-			row.Size, row.Used = img.Size(), img.Used()
-		}
-		rows = append(rows, row)
 	}
 	return rows
 }

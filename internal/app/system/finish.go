@@ -24,11 +24,6 @@ func (p *parser) finish() error {
 	if p.display == "" && !p.nographic && c.VGA != "none" {
 		p.note("no display is built yet: the screen is seen with the monitor's screendump only; -nographic gives a serial console")
 	}
-	for _, d := range c.Drives {
-		if d.Interface == "floppy" {
-			p.note("%s: the floppy controller is not built yet: the guest does not see this disk", d.Option)
-		}
-	}
 	return nil
 }
 

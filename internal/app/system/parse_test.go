@@ -122,15 +122,20 @@ func TestDrives(t *testing.T) {
 		line string
 		want []place
 	}{
-		{"", []place{{"", "ide", 1, 0, true, true}}},
-		{"disk.img", []place{{"disk.img", "ide", 0, 0, false, false}, {"", "ide", 1, 0, true, true}}},
+		{"", []place{{"", "ide", 1, 0, true, true}, {"", "floppy", 0, 0, false, false}}},
+		{"disk.img", []place{{"disk.img", "ide", 0, 0, false, false}, {"", "ide", 1, 0, true, true}, {"", "floppy", 0, 0, false, false}}},
 		{"-nodefaults --hdd x", []place{{"x", "ide", 1, 1, false, false}}},
-		{"-cdrom a.iso -hdb b", []place{{"a.iso", "ide", 1, 0, true, true}, {"b", "ide", 0, 1, false, false}}},
+		{"-cdrom a.iso -hdb b", []place{{"a.iso", "ide", 1, 0, true, true}, {"b", "ide", 0, 1, false, false}, {"", "floppy", 0, 0, false, false}}},
 		{"-drive file=a,,b -drive file=c -drive file=d,media=cdrom,index=0",
-			[]place{{"d", "ide", 0, 0, true, true}, {"a,b", "ide", 0, 1, false, false}, {"c", "ide", 1, 0, false, false}}},
+			[]place{{"d", "ide", 0, 0, true, true}, {"a,b", "ide", 0, 1, false, false}, {"c", "ide", 1, 0, false, false}, {"", "floppy", 0, 0, false, false}}},
 		{"-nodefaults -drive if=none,id=x,file=f -device ide-hd,drive=x,bus=ide.1,unit=1", []place{{"f", "ide", 1, 1, false, false}}},
 		{"-nodefaults -drive if=none,id=x,file=f -device ide-cd,drive=x", []place{{"f", "ide", 0, 0, true, true}}},
 		{"-fda f -nodefaults", []place{{"f", "floppy", 0, 0, false, false}}},
+		{"-fdb f", []place{{"f", "floppy", 0, 1, false, false}, {"", "ide", 1, 0, true, true}, {"", "floppy", 0, 0, false, false}}},
+		{"-drive if=floppy,file=f,readonly=on -drive if=floppy -cdrom c", []place{{"c", "ide", 1, 0, true, true}, {"f", "floppy", 0, 0, false, true},
+			{"", "floppy", 0, 1, false, false}}},
+		{"-nodefaults -drive if=none,id=x,file=f -device floppy,drive=x,unit=1,drive-type=144", []place{{"f", "floppy", 0, 1, false, false}}},
+		{"-device floppy -device ide-cd", []place{{"", "floppy", 0, 0, false, false}, {"", "ide", 0, 0, true, true}, {"", "ide", 1, 0, true, true}}},
 		{`-nodefaults -blockdev {"driver":"file","filename":"g","node-name":"n0","read-only":true} -blockdev {"node-name":"n1","driver":"raw","file":"n0"} -device {"driver":"ide-hd","drive":"n1","bus":"ide.0","unit":1,"bootindex":1,"id":"hd"}`,
 			[]place{{"g", "ide", 0, 1, false, true}}},
 	} {

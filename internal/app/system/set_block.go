@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"rhea/internal/catalog"
@@ -339,6 +340,12 @@ func (p *parser) finishDrives() error {
 	if cd := (place{"ide", 1, 0}); !p.noDefaults && !taken[cd] {
 		d := newDriveSpec("the default CD-ROM drive").Drive
 		d.Bus, d.CDROM, d.ReadOnly = 1, true, true
+		c.Drives = append(c.Drives, d)
+	}
+	fd := place{"floppy", 0, 0}
+	if !p.noDefaults && !taken[fd] && !slices.ContainsFunc(p.devices, func(d Device) bool { return d.Driver == "floppy" }) {
+		d := newDriveSpec("the default floppy drive").Drive
+		d.Interface = "floppy"
 		c.Drives = append(c.Drives, d)
 	}
 	return nil

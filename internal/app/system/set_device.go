@@ -98,39 +98,19 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 	switch driver {
 	case "ide-hd", "ide-cd":
 		d := &t.drive
-		s.String("drive", &t.driveID)
-		s.String("bus", &t.busName)
-		s.Int("unit", &t.unit, 0, 1)
 		s.String("serial", &d.Serial)
 		s.String("model", &d.Model)
 		s.String("ver", &d.Version)
-		s.Int("bootindex", &d.BootIndex, 0, 1<<20)
 		s.Int("cyls", &d.Cyls, 1, 65535)
 		s.Int("heads", &d.Heads, 1, 255)
 		s.Int("secs", &d.Secs, 1, 255)
 		s.Enum("bios-chs-trans", &d.Trans, "none", "lba", "large", "rechs", "auto")
-		s.Enum("werror", &d.WError, "auto", "enospc", "report", "ignore", "stop")
-		s.Enum("rerror", &d.RError, "auto", "report", "ignore", "stop")
 		s.Uint("wwn", &d.WWN, 64)
-		s.Func("write-cache", "on|off|auto", func(v string) error {
-			if v == "auto" {
-				return nil
-			}
-			on, err := prop.OnOff(v)
-			t.writeCache = &on
-			return err
-		})
-		for _, size := range []string{"logical_block_size", "physical_block_size"} {
-			s.Func(size, "512", func(v string) error {
-				if v != "512" {
-					return fmt.Errorf("'%s' is not supported yet, 512 is", v)
-				}
-				return nil
-			})
-		}
-		// About other users of the image, and what has no default to change.
-		s.Ignore("share-rw", "backend_defaults")
-		s.NotYet("lcyls", "lheads", "lsecs", "discard_granularity", "rotation_rate", "min_io_size", "opt_io_size")
+		blockProps(s, t)
+		s.NotYet("lcyls", "lheads", "lsecs", "rotation_rate")
+	case "floppy":
+		s.Enum("drive-type", &t.drive.FloppyType, "120", "144", "288", "auto")
+		blockProps(s, t)
 	case "isa-debug-exit":
 		u16("iobase", &t.exit.IOBase)
 		s.Int("iosize", &t.exit.IOSize, 1, 4)
@@ -180,12 +160,42 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 	}
 }
 
+// blockProps declares the properties that all drives have.
+func blockProps(s *prop.Set, t *deviceTarget) {
+	d := &t.drive
+	s.String("drive", &t.driveID)
+	s.String("bus", &t.busName)
+	s.Int("unit", &t.unit, 0, 1)
+	s.Int("bootindex", &d.BootIndex, 0, 1<<20)
+	s.Enum("werror", &d.WError, "auto", "enospc", "report", "ignore", "stop")
+	s.Enum("rerror", &d.RError, "auto", "report", "ignore", "stop")
+	s.Func("write-cache", "on|off|auto", func(v string) error {
+		if v == "auto" {
+			return nil
+		}
+		on, err := prop.OnOff(v)
+		t.writeCache = &on
+		return err
+	})
+	for _, size := range []string{"logical_block_size", "physical_block_size"} {
+		s.Func(size, "512", func(v string) error {
+			if v != "512" {
+				return fmt.Errorf("'%s' is not supported yet, 512 is", v)
+			}
+			return nil
+		})
+	}
+	// About other users of the image, and what has no default to change.
+	s.Ignore("share-rw", "backend_defaults")
+	s.NotYet("discard_granularity", "min_io_size", "opt_io_size")
+}
+
 // finishDevices gives the built-in devices their places in the Config.
 func (p *parser) finishDevices() error {
 	c := p.cfg
 	for i := range p.devices {
 		d := &p.devices[i]
-		if d.Driver == "ide-hd" || d.Driver == "ide-cd" {
+		if isDrive(d.Driver) {
 			continue // finishDeviceDrives
 		}
 		fail := func(err error) error { return &optError{d.Option, err} }
@@ -269,12 +279,17 @@ func noChardev(id string) error {
 	return fmt.Errorf("no -chardev has the id '%s'", id)
 }
 
-// finishDeviceDrives attaches the if=none drives that ide-hd and ide-cd name.
+func isDrive(driver string) bool {
+	return driver == "ide-hd" || driver == "ide-cd" || driver == "floppy"
+}
+
+// finishDeviceDrives attaches the if=none drives that ide-hd, ide-cd and
+// floppy name.
 func (p *parser) finishDeviceDrives(take func(kind string, bus, unit int) bool) error {
 	c := p.cfg
 	for i := range p.devices {
 		d := &p.devices[i]
-		if d.Driver != "ide-hd" && d.Driver != "ide-cd" {
+		if !isDrive(d.Driver) {
 			continue
 		}
 		fail := func(format string, args ...any) error { return &optError{d.Option, fmt.Errorf(format, args...)} }
@@ -301,28 +316,35 @@ func (p *parser) finishDeviceDrives(take func(kind string, bus, unit int) bool) 
 			c.Drives = append(c.Drives, newDriveSpec(d.Option).Drive)
 			dst = &c.Drives[len(c.Drives)-1]
 		}
+		kind, buses := "ide", 2
+		if d.Driver == "floppy" {
+			kind, buses = "floppy", 1
+		}
 		bus, unit := 0, t.unit
 		switch t.busName {
-		case "ide.0":
+		case "ide.0", "floppy-bus.0":
 		case "ide.1":
 			bus = 1
 		case "":
 			bus = -1
 		default:
-			return fail("there is no bus '%s'; the IDE buses are ide.0 and ide.1", t.busName)
+			return fail("there is no bus '%s'; the buses are ide.0, ide.1 and floppy-bus.0", t.busName)
+		}
+		if t.busName != "" && strings.HasPrefix(t.busName, "floppy") != (kind == "floppy") {
+			return fail("%s does not fit the bus '%s'", d.Driver, t.busName)
 		}
 		found := false
-		for b := max(bus, 0); b <= max(bus, 1) && !found && (bus < 0 || b == bus); b++ {
+		for b := max(bus, 0); b < buses && !found && (bus < 0 || b == bus); b++ {
 			for u := max(unit, 0); u <= 1 && !found && (unit < 0 || u == unit); u++ {
-				if take("ide", b, u) {
+				if take(kind, b, u) {
 					dst.Bus, dst.Unit, found = b, u, true
 				}
 			}
 		}
 		if !found {
-			return fail("that place of the IDE bus is taken")
+			return fail("that place of the bus is taken")
 		}
-		dst.Interface = "ide"
+		dst.Interface, dst.FloppyType = kind, t.drive.FloppyType
 		dst.CDROM = d.Driver == "ide-cd"
 		dst.ReadOnly = dst.ReadOnly || dst.CDROM
 		for _, f := range []struct{ to, from *string }{

@@ -99,7 +99,8 @@ func (m *Machine) e820() []byte {
 }
 
 // bootFile is the "bootorder" file: the paths of the drives with a boot index,
-// as SeaBIOS names them (src/boot.c, bootprio_find_ata_device).
+// as SeaBIOS names them (src/boot.c, bootprio_find_ata_device and
+// bootprio_find_fdc_device).
 func (m *Machine) bootFile() []byte {
 	type place struct {
 		index int
@@ -109,6 +110,11 @@ func (m *Machine) bootFile() []byte {
 	for i, d := range m.c.Drives {
 		if d != nil && d.BootIndex > 0 {
 			places = append(places, place{d.BootIndex, fmt.Sprintf("/pci@i0cf8/ide@1,1/drive@%x/disk@%x", i/2, i%2)})
+		}
+	}
+	for i, d := range m.c.Floppies {
+		if d != nil && d.BootIndex > 0 {
+			places = append(places, place{d.BootIndex, fmt.Sprintf("/pci@i0cf8/isa@1/fdc@03f0/floppy@%x", i)})
 		}
 	}
 	slices.SortStableFunc(places, func(a, b place) int { return a.index - b.index })
@@ -247,8 +253,15 @@ func (m *Machine) cmos() {
 	set16(0x5b, high&0xffff)
 	m.RTC.Set(0x5d, uint8(high>>16))
 	m.RTC.Set(0x5f, 0)       // processors less one
-	m.RTC.Set(0x10, 0)       // no floppy drives
 	equipment := uint8(0x06) // coprocessor, PS/2 mouse
+	a, b := m.FDC.Type(0), m.FDC.Type(1)
+	m.RTC.Set(0x10, a<<4|b)
+	switch {
+	case a != 0 && b != 0:
+		equipment |= 0x41 // two floppy drives
+	case a != 0 || b != 0:
+		equipment |= 0x01
+	}
 	m.RTC.Set(0x14, equipment)
 	m.disks()
 }
@@ -320,6 +333,13 @@ func (m *Machine) tables() error {
 		}
 		for i, c := range m.c.Parallel {
 			p.Parallel[i] = c != nil
+		}
+		for i := range p.Floppy {
+			if t := m.FDC.Type(i); t != 0 {
+				d := &acpi.Floppy{Type: t}
+				d.Tracks, d.Heads, d.Sectors = m.FDC.Geometry(i)
+				p.Floppy[i] = d
+			}
 		}
 		for _, f := range p.Files() {
 			if err := m.FwCfg.AddFile(f.Name, f.Data); err != nil {

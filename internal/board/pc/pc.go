@@ -14,6 +14,7 @@ import (
 	"rhea/internal/chardev"
 	"rhea/internal/dev"
 	"rhea/internal/dev/char/uart16550"
+	"rhea/internal/dev/disk/fdc"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/dev/display/vga"
 	"rhea/internal/dev/dma/i8237"
@@ -83,6 +84,15 @@ type Drive struct {
 	BootIndex int
 }
 
+// Floppy is a floppy drive.
+type Floppy struct {
+	Type     uint8         // as CMOS has it: 1 360K, 2 1.2M, 3 720K, 4 1.44M, 5 2.88M; 0 = what the medium wants
+	Backend  block.Backend // nil for a drive without a medium
+	ReadOnly bool
+	// BootIndex is as a Drive's.
+	BootIndex int
+}
+
 // Boot is what -boot says.
 type Boot struct {
 	Order  string // of a, b (floppy), c (disk), d (CD-ROM), n (network)
@@ -126,6 +136,7 @@ type Config struct {
 	VGA      VGAKind
 	VRAM     uint64 // bytes, 0 = 16 MiB
 	Drives   [4]*Drive
+	Floppies [2]*Floppy      // A: and B:
 	Serial   [4]chardev.Port // nil = no such port
 	Parallel [3]chardev.Port
 
@@ -213,6 +224,7 @@ type Machine struct {
 	APIC     *lapic.APIC // nil if the CPU has none
 	IOAPIC   *ioapic.IOAPIC
 	IDE      [2]*ide.Channel
+	FDC      *fdc.Controller
 	Serial   [4]*uart16550.UART
 	VGA      *vga.VGA       // nil without one
 	Display  display.Source // of VGA
@@ -362,7 +374,7 @@ func (m *Machine) Busy() bool {
 			return true
 		}
 	}
-	return false
+	return m.FDC.Busy()
 }
 
 // PowerButton presses the power button. It reports false if nobody listens:

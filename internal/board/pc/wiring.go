@@ -6,6 +6,7 @@ import (
 	"rhea/internal/bus/pci"
 	"rhea/internal/dev/char/parallel"
 	"rhea/internal/dev/char/uart16550"
+	"rhea/internal/dev/disk/fdc"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/dev/disk/piixide"
 	"rhea/internal/dev/display/vga"
@@ -155,7 +156,26 @@ func (m *Machine) legacy() {
 	io.Add(0xf0, mem.NewIO("fpu", 2, m.fpu).Sizes(1, 1))
 	m.add("isa/fpu", m.fpu)
 
+	m.floppy()
 	m.ports()
+}
+
+// floppy wires the floppy controller, which is there without drives, too. Of
+// its ports 3F6h is the IDE controller's.
+func (m *Machine) floppy() {
+	ch := m.DMA.Channel(2)
+	c := fdc.Config{Env: m.env, IRQ: m.IRQ(6), DREQ: ch.Request, Sync: m.c.Sync}
+	for i, d := range m.c.Floppies {
+		if d != nil {
+			c.Drives[i] = &fdc.DriveConfig{Type: d.Type, Backend: d.Backend, ReadOnly: d.ReadOnly}
+		}
+	}
+	m.FDC = fdc.New(c)
+	ch.Attach(m.FDC)
+	regs, dir := m.FDC.Regions()
+	m.Ports.Add(0x3f0, regs)
+	m.Ports.Add(0x3f7, dir)
+	m.add("isa/fdc", m.FDC)
 }
 
 // resetPin is what the 8042 and port 92h drive. It resets the whole machine,

@@ -11,7 +11,7 @@ import (
 )
 
 func testPC() *PC {
-	return &PC{CPUs: 2, RAMBelow: 64 << 20, Serial: [4]bool{true}, Parallel: [3]bool{true}}
+	return &PC{CPUs: 2, RAMBelow: 64 << 20, Serial: [4]bool{true}, Parallel: [3]bool{true}, Floppy: [2]*Floppy{{Type: 4, Tracks: 80, Heads: 2, Sectors: 18}}}
 }
 
 // parser walks AML, enough of it for what aml.go makes, and collects the
@@ -110,7 +110,7 @@ func (p *parser) term() {
 	case 0x11:
 		p.in(p.body(), "buffer", func(q *parser) {
 			q.term()
-			if q.b[len(q.b)-2] != 0x79 {
+			if q.b[len(q.b)-2] != 0x79 && !strings.HasPrefix(q.path[len(q.path)-2], "FDC") { // but for _FDE
 				p.t.Errorf("buffer without end tag in %s", q.path)
 			}
 			q.b = nil

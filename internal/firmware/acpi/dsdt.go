@@ -8,9 +8,16 @@ type PC struct {
 	RAMBelow uint64 // end of RAM below 4 GiB: the PCI hole begins there
 	Serial   [4]bool
 	Parallel [3]bool
-	Panic    uint16 // port of the pvpanic device; 0 = none
-	PMBase   uint16 // where the firmware puts the PM registers; 0 = 600h
-	SMBBase  uint16 // and the SMBus's; 0 = 700h
+	Panic    uint16     // port of the pvpanic device; 0 = none
+	Floppy   [2]*Floppy // nil = no such drive
+	PMBase   uint16     // where the firmware puts the PM registers; 0 = 600h
+	SMBBase  uint16     // and the SMBus's; 0 = 700h
+}
+
+// Floppy is a floppy drive.
+type Floppy struct {
+	Type                   uint8 // as CMOS and INT 13h have it
+	Tracks, Heads, Sectors int
 }
 
 const (
@@ -137,6 +144,7 @@ func (p *PC) isa() term {
 			named("_STA", integer(11)),
 			named("_CRS", resources(ioPort(p.Panic, 1)))))
 	}
+	parts = append(parts, p.floppies())
 	for i, on := range p.Serial {
 		if on {
 			parts = append(parts, device(fmt.Sprintf("COM%d", i+1),
@@ -152,4 +160,31 @@ func (p *PC) isa() term {
 		}
 	}
 	return device("ISA_", parts...)
+}
+
+// floppies is the floppy controller with its drives (ACPI 6.4 §9.8).
+func (p *PC) floppies() term {
+	var present []byte
+	var drives []term
+	for i := range 4 {
+		there := byte(0)
+		if i < len(p.Floppy) && p.Floppy[i] != nil {
+			there = 1
+			d := p.Floppy[i]
+			// What INT 13h function 08h says, then its parameter table.
+			var info []term
+			for _, v := range []int{i, int(d.Type), d.Tracks - 1, d.Sectors, d.Heads - 1,
+				0xaf, 0x02, 0x25, 0x02, d.Sectors, 0x1b, 0xff, 0x6c, 0xf6, 0x0f, 0x08} {
+				info = append(info, integer(uint64(v)))
+			}
+			drives = append(drives, device(fmt.Sprintf("FLP%c", 'A'+i), named("_ADR", integer(uint64(i))), named("_FDI", pkg(info...))))
+		}
+		present = append(present, there, 0, 0, 0)
+	}
+	present = append(present, 2, 0, 0, 0) // no tape drives
+	return device("FDC0", append([]term{
+		named("_HID", eisaID("PNP0700")),
+		named("_CRS", resources(ioPort(0x3f2, 4), ioPort(0x3f7, 1), irqFlags(6), dmaChannel(2))),
+		named("_FDE", buffer(present)),
+	}, drives...)...)
 }

@@ -71,6 +71,7 @@ type CPU struct {
 	floatOps []floatOp
 	x87      x87Unit
 	ferr     bool // the FERR# pin
+	unmasks  bool // the next instruction unmasks an exception: see Key
 
 	tscOffset uint64
 	msr       msrs
@@ -183,6 +184,13 @@ func (c *CPU) SetA20(level bool) {
 // Key implements guest.Translator.
 func (c *CPU) Key() guest.Key {
 	mode := c.mode | c.s.FIgnore*modeFIgnore
+	if c.s.MXCSR&mxMasks != mxMasks || c.unmasks {
+		mode |= modeXM
+	}
+	if c.s.FCW&fswExceptions != fswExceptions || c.s.FSW&fswES != 0 || c.unmasks {
+		mode |= modeFM
+	}
+	c.unmasks = false
 	if c.s.Flags&flagRF == 0 {
 		mode &^= modeRF // cleared by the instruction that it was for
 	}

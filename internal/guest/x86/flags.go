@@ -1,6 +1,10 @@
 package x86
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"rhea/internal/ir"
+)
 
 // CCOp says what the lazy arithmetic flags follow from. Its lowest byte is
 // the kind of the last operation that set all of them, plus the size: 0, 1, 2
@@ -26,18 +30,18 @@ import "math/bits"
 // its, and OF unless the second byte has ccNewer. If ccCarry is set CF is
 // bit 0 of CCCarry instead. The top byte is a count.
 const (
-	ccFlags uint64 = 0
-	ccAdd   uint64 = 4
-	ccSub   uint64 = 8
-	ccLogic uint64 = 12
+	ccFlags uint64 = ir.LazyFlags
+	ccAdd   uint64 = ir.LazyAdd
+	ccSub   uint64 = ir.LazySub
+	ccLogic uint64 = ir.LazyLogic
 	ccInc   uint64 = 16 // as a kind: CCDst is the result, CCSrc the old CF
 	ccDec   uint64 = 20
 	ccShl   uint64 = 24
 	ccShr   uint64 = 28
 	ccMul   uint64 = 32
-	ccAdc   uint64 = 36
-	ccSbb   uint64 = 40
-	ccCmp   uint64 = 44
+	ccAdc   uint64 = ir.LazyAdc
+	ccSbb   uint64 = ir.LazySbb
+	ccCmp   uint64 = ir.LazyCmp
 	ccShlN  uint64 = 48
 	ccShrN  uint64 = 52
 	ccSarN  uint64 = 56

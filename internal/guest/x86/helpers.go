@@ -32,8 +32,10 @@ const (
 	hSoftInt
 	hPushf
 	hPopf
+	hPopfInMode
 	hCli
 	hSti
+	hStiInUnit
 	hHlt
 	hIn
 	hOut
@@ -65,13 +67,13 @@ const (
 	hInvlpg
 	hX87
 	hX87Store
+	hX87StoreAll
 	hX87Control
 	hX87Image
 	hX87Put
 	hSSE
 	hMMX
 	hSSEFloat
-	hSignMask
 	hByteMask
 	hStrings
 	hCRC32
@@ -119,9 +121,17 @@ func newSlots() *ir.Slots {
 	name(slotTmp128, "tmp", ir.V128)
 	name(slotTmp64, "tmp2", ir.I64)
 	name(slotTmp64+1, "tmp3", ir.I64)
+	s.FPStatus = slotMXCSR
+	s.Scratch = []ir.Slot{slotTmp64}
+	s.Stack = ir.Stack{Regs: slotFPR, Top: slotFTop, Control: slotFCW, Status: slotFSW, Tags: slotFTW}
+	for i := range ir.Slot(8) {
+		s.Vectors = append(s.Vectors, slotXMM+2*i)
+	}
+	s.Vectors = append(s.Vectors, slotTmp128)
 	for i := range ir.Slot(16) {
 		name(slotXMM+2*i, "xmm"+string("0123456789abcdef"[i]), ir.V128)
 	}
+	s.Lazy = &ir.Lazy{Helper: hFlagsState, Op: slotCCOp, Dst: slotCCDst, Src: slotCCSrc, Aux: slotCCAux}
 	return s
 }
 
@@ -179,11 +189,7 @@ func (c *CPU) helperTable() []guest.Helper {
 		return 0, true
 	}
 	h[hFlags] = func(op, dst, src uint64) (uint64, bool) { return arithBase(op, dst, src, 0), false }
-	h[hFlagsState] = func(_, _, _ uint64) (uint64, bool) {
-		f := c.arithFlags()
-		c.setArith(f)
-		return f, false
-	}
+	h[hFlagsState] = func(_, _, _ uint64) (uint64, bool) { return c.arithFlags(), false }
 	h[hRCL], h[hRCR], h[hDoubleShift] = rcl, rcr, shiftDouble
 	h[hDAA], h[hDAS], h[hAAA], h[hAAS], h[hAAM], h[hAAD] = daa, das, aaa, aas, aam, aad
 	h[hCRC32] = crc32c()
@@ -253,6 +259,8 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 		return uint64(v), f
 	})
 	h[hPopf] = c.instruction(func(v, size, _ uint64) *guest.Fault { return c.popf(uint32(v), int(size)) })
+	h[hStiInUnit] = c.stiInUnit
+	h[hPopfInMode] = c.popfInMode
 	h[hCli] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.cli() })
 	h[hSti] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.sti() })
 	h[hHlt] = func(next, _, _ uint64) (uint64, bool) {

@@ -234,6 +234,43 @@ func (c *CPU) popf(v uint32, opsize int) *guest.Fault {
 	return nil
 }
 
+// stiInUnit is sti for code that goes on by itself, unless there is something
+// to be done after the next instruction: then it stops.
+func (c *CPU) stiInUnit(next, _, _ uint64) (uint64, bool) {
+	if f := c.sti(); f != nil {
+		c.Raise(f)
+		return 0, true
+	}
+	if c.pins.Load()&^c.held.Load()&(pinINTR|pinNMI) == 0 {
+		c.s.Shadow = 0
+		return 0, false
+	}
+	c.s.IP = next
+	return 0, true
+}
+
+// popfInMode is popf for code that goes on by itself unless it is to stop: if
+// the mode has changed the instruction is completed here.
+func (c *CPU) popfInMode(v, opsize, next uint64) (uint64, bool) {
+	old := c.mode
+	if f := c.popf(uint32(v), int(opsize)); f != nil {
+		c.Raise(f)
+		return 0, true
+	}
+	if c.Pending() {
+		c.mem.Wake() // an interrupt that IF held off
+	}
+	if c.mode == old {
+		return 0, false
+	}
+	sp := uint32(c.s.GPR[rSP]) + uint32(opsize)
+	if old&modeStack32 == 0 {
+		sp = uint32(c.s.GPR[rSP])&0xffff0000 | sp&0xffff
+	}
+	c.s.GPR[rSP], c.s.IP = uint64(sp), next
+	return 0, true
+}
+
 // pushf returns what PUSHF and PUSHFD push (SDM vol. 2).
 func (c *CPU) pushf(opsize int) (uint32, *guest.Fault) {
 	flags := c.EFLAGS()

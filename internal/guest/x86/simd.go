@@ -205,7 +205,7 @@ func (t *tx) read64(i int) ir.Val {
 }
 
 // source returns the frame word of operand i, which is loaded to scratch if it
-// is in memory, a general register or an immediate.
+// is in memory or a general register.
 func (t *tx) source(i int) ir.Slot {
 	o := &t.in.enc.operands[i]
 	if n, ok := t.simdReg(i); ok {
@@ -216,8 +216,6 @@ func (t *tx) source(i int) ir.Slot {
 	}
 	var v ir.Val
 	switch size := t.in.sizeOf(o); {
-	case o.kind == "I":
-		v = t.Const(ir.I64, uint64(t.in.imm&0xff))
 	case o.kind == "E":
 		v = t.Conv(ir.I64, t.read(i), false)
 	case size == 16:
@@ -230,34 +228,24 @@ func (t *tx) source(i int) ir.Slot {
 	return slotTmp64
 }
 
-// vector translates an operation of vectorOps.
-func vector(op int) emitter {
-	return func(t *tx) {
-		if !t.simd() {
-			return
-		}
-		src := t.source(1)
-		n, _ := t.simdReg(0)
-		if t.isMMX(0) {
-			t.Call(ir.Void, hMMX, ir.NoStop, t.Const(ir.I64, simdArg(op, mmxSlot(n), src, t.in.imm)))
-			t.forgetX87()
-			return
-		}
-		dst := xmmSlot(n)
-		t.Call(ir.Void, hSSE, ir.NoStop, t.Const(ir.I64, simdArg(op, dst, src, t.in.imm)))
-		t.Forget(dst)
-	}
-}
-
 // vectorOp is an operation on integers in vectors. It has one of: lane, where
 // 64-bit halves do not touch each other; shift, where both halves are shifted
-// by the same count; wide (XMM) and narrow (MMX).
+// by the same count; wide (XMM) and narrow (MMX); mask, whose result is a value.
 type vectorOp struct {
 	name   string
 	lane   func(d, s uint64) uint64
 	shift  func(d, n uint64) uint64
 	wide   func(d, s *lanes, imm uint64)
 	narrow func(d, s, imm uint64) uint64
+	mask   func(s *lanes) uint64
+}
+
+// count is what to shift by.
+func (*vectorOp) count(a uint64, s *lanes) uint64 {
+	if a&immCount != 0 {
+		return argImm(a)
+	}
+	return s[0]
 }
 
 func (c *CPU) simdHelpers(h []guest.Helper) {
@@ -271,8 +259,14 @@ func (c *CPU) simdHelpers(h []guest.Helper) {
 		case op.lane != nil:
 			d[0], d[1] = op.lane(d[0], s[0]), op.lane(d[1], s[1])
 		case op.shift != nil:
-			n := s[0]
+			n := op.count(a, s)
 			d[0], d[1] = op.shift(d[0], n), op.shift(d[1], n)
+		case op.mask != nil:
+			v := *s
+			if a&narrowMask != 0 {
+				v[1] = 0
+			}
+			return op.mask(&v), false
 		default:
 			op.wide(d, s, argImm(a))
 		}
@@ -285,21 +279,20 @@ func (c *CPU) simdHelpers(h []guest.Helper) {
 		case op.lane != nil:
 			d[0] = op.lane(d[0], src[0])
 		case op.shift != nil:
-			d[0] = op.shift(d[0], src[0])
+			d[0] = op.shift(d[0], op.count(a, src))
 		case op.narrow != nil:
 			d[0] = op.narrow(d[0], src[0], argImm(a))
 		}
 		d[1], s.FTop, s.FTW = 0xffff, 0, 0xff
 		return 0, false
 	}
-	h[hSignMask] = signMask
 	h[hByteMask] = byteMask
 	h[hStrings] = c.strings
 	h[hSSEFloat] = c.sseFloat
 }
 
 // signMask collects the sign bits of a's and b's lanes of 8 << kind bits.
-func signMask(a, b, kind uint64) (uint64, bool) {
+func signMask(a, b, kind uint64) uint64 {
 	w := uint(8) << kind
 	var r uint64
 	n := 64 / w
@@ -307,7 +300,7 @@ func signMask(a, b, kind uint64) (uint64, bool) {
 		r |= a >> (i*w + w - 1) & 1 << i
 		r |= b >> (i*w + w - 1) & 1 << (i + n)
 	}
-	return r, false
+	return r
 }
 
 // byteMask makes lanes of 8 << kind bits all ones where a's have their sign

@@ -186,8 +186,8 @@ func psrad(d, n uint64) uint64 {
 }
 
 // pslldq and psrldq shift the whole register by bytes.
-func pslldq(d, s *lanes, _ uint64) {
-	switch n := s[0] & 0xff * 8; {
+func pslldq(d, _ *lanes, imm uint64) {
+	switch n := imm * 8; {
 	case n == 0:
 	case n < 64:
 		d[1] = d[1]<<n | d[0]>>(64-n)
@@ -196,8 +196,8 @@ func pslldq(d, s *lanes, _ uint64) {
 		d[1], d[0] = d[0]<<(n-64), 0
 	}
 }
-func psrldq(d, s *lanes, _ uint64) {
-	switch n := s[0] & 0xff * 8; {
+func psrldq(d, _ *lanes, imm uint64) {
+	switch n := imm * 8; {
 	case n == 0:
 	case n < 64:
 		d[0] = d[0]>>n | d[1]<<(64-n)

@@ -10,7 +10,7 @@ import (
 
 func addLaterEmitters(m map[string]emitter) {
 	for name, f := range map[string]emitter{
-		"MOVDDUP": emitMovddup, "LDDQU": move128(false), "MOVNTDQA": move128(true),
+		"LDDQU": move128(false), "MOVNTDQA": move128(true),
 		"PBLENDVB": blendVariable(0), "BLENDVPS": blendVariable(2), "BLENDVPD": blendVariable(3),
 		"BLENDPD": halves(func(t *tx, d, s ir.Val) (lo, hi ir.Val) {
 			pick := func(n uint32) ir.Val {
@@ -35,14 +35,6 @@ func addLaterEmitters(m map[string]emitter) {
 		}
 		insertps(t)
 	}
-}
-
-func emitMovddup(t *tx) {
-	if !t.simd() {
-		return
-	}
-	v := t.read64(1)
-	t.setXMM(t.in.reg, t.vmake(v, v))
 }
 
 // blendVariable selects lanes of 8 << kind bits by their sign bits in XMM0.

@@ -1,15 +1,29 @@
 package x86
 
-import "rhea/internal/ir"
+import (
+	"strings"
+
+	"rhea/internal/ir"
+)
 
 func addMMXEmitters(m map[string]emitter) {
 	for i, op := range vectorOps() {
-		m[op.name] = vector(i)
+		switch op.name {
+		case "PMOVMSKB", "MOVMSKPS", "MOVMSKPD":
+			m[op.name] = moveMask(i, op.name)
+		case "PAND", "PANDN", "POR", "PXOR":
+			m[op.name] = bitwise(i, op.name)
+		case "ANDPS", "ANDNPS", "ORPS", "XORPS":
+			m[op.name] = bitwise(i, op.name)
+			m[strings.TrimSuffix(op.name, "S")+"D"] = m[op.name]
+		case "MOVSS", "MOVSD", "MOVLPD", "MOVHPD":
+		default:
+			m[op.name] = vector(i, op.name)
+		}
 	}
 	for name, f := range map[string]emitter{
 		"MOVD": emitMovD, "MOVQ": emitMovQ, "MOVQ2DQ": emitMovQ2DQ, "MOVDQ2Q": emitMovDQ2Q, "MOVNTQ": emitMovQ,
-		"PAND": bitwise(ir.And, false), "PANDN": bitwise(ir.And, true), "POR": bitwise(ir.Or, false), "PXOR": bitwise(ir.Xor, false),
-		"PINSRW": emitPinsrw, "PEXTRW": emitPextrw, "PMOVMSKB": moveMask(0),
+		"PINSRW": emitPinsrw, "PEXTRW": emitPextrw,
 		"MASKMOVQ": emitMaskMovQ, "EMMS": emitEmms,
 	} {
 		m[name] = f
@@ -18,25 +32,18 @@ func addMMXEmitters(m map[string]emitter) {
 
 func addSSEEmitters(m map[string]emitter) {
 	for i, op := range floatOps() {
-		m[op.name] = vectorFloat(i, op.kind)
+		m[op.name] = vectorFloat(i, op.name, op.kind)
 	}
-	and, andn, or, xor := bitwise(ir.And, false), bitwise(ir.And, true), bitwise(ir.Or, false), bitwise(ir.Xor, false)
+	numbers := vecOpNumbers()
+	low, high := moveHalf(false, numbers["MOVLPD"], "MOVLPD"), moveHalf(true, numbers["MOVHPD"], "MOVHPD")
 	for name, f := range map[string]emitter{
 		"MOVUPS": move128(false), "MOVUPD": move128(false), "MOVDQU": move128(false),
 		"MOVAPS": move128(true), "MOVAPD": move128(true), "MOVDQA": move128(true),
 		"MOVNTPS": move128(true), "MOVNTPD": move128(true), "MOVNTDQ": move128(true),
-		"MOVSS": moveScalar(4), "MOVSD": moveScalar(8),
-		"MOVLPS": moveHalf(false), "MOVLPD": moveHalf(false), "MOVHPS": moveHalf(true), "MOVHPD": moveHalf(true),
-		"MOVHLPS":    halves(func(t *tx, d, s ir.Val) (lo, hi ir.Val) { return t.vhigh(s), t.vhigh(d) }),
-		"MOVLHPS":    halves(func(t *tx, d, s ir.Val) (lo, hi ir.Val) { return t.vlow(d), t.vlow(s) }),
-		"UNPCKLPD":   halves(func(t *tx, d, s ir.Val) (lo, hi ir.Val) { return t.vlow(d), t.vlow(s) }),
-		"UNPCKHPD":   halves(func(t *tx, d, s ir.Val) (lo, hi ir.Val) { return t.vhigh(d), t.vhigh(s) }),
-		"PUNPCKLQDQ": halves(func(t *tx, d, s ir.Val) (lo, hi ir.Val) { return t.vlow(d), t.vlow(s) }),
-		"PUNPCKHQDQ": halves(func(t *tx, d, s ir.Val) (lo, hi ir.Val) { return t.vhigh(d), t.vhigh(s) }),
-		"SHUFPD":     halves(shufpd),
-		"ANDPS":      and, "ANDPD": and, "ANDNPS": andn, "ANDNPD": andn, "ORPS": or, "ORPD": or, "XORPS": xor, "XORPD": xor,
-		"MOVMSKPS": moveMask(2), "MOVMSKPD": moveMask(3), "MASKMOVDQU": emitMaskMovDQU,
-		"LDMXCSR": emitLdmxcsr, "STMXCSR": emitStmxcsr,
+		"MOVSS": moveScalar(4, numbers["MOVSS"], "MOVSS"), "MOVSD": moveScalar(8, numbers["MOVSD"], "MOVSD"),
+		"MOVLPS": low, "MOVLPD": low, "MOVHPS": high, "MOVHPD": high,
+		"MASKMOVDQU": emitMaskMovDQU,
+		"LDMXCSR":    emitLdmxcsr, "STMXCSR": emitStmxcsr,
 		"FXSAVE": emitFxsave, "FXRSTOR": emitFxrstor,
 	} {
 		m[name] = f
@@ -64,7 +71,8 @@ func move128(aligned bool) emitter {
 
 // moveScalar is MOVSS and MOVSD: loads clear the rest of the register, moves
 // between registers keep it.
-func moveScalar(size int) emitter {
+func moveScalar(size, op int, name string) emitter {
+	kind := vecKind(name)
 	return func(t *tx) {
 		if !t.simd() {
 			return
@@ -76,12 +84,7 @@ func moveScalar(size int) emitter {
 			v := t.load(t.segment(), t.ea(), size)
 			t.setXMM(dst, t.vmake(t.Conv(ir.I64, v, false), t.zero64()))
 		case toReg:
-			d, s := t.xmm(dst), t.xmm(src)
-			lo := t.vlow(s)
-			if size == 4 {
-				lo = t.Deposit(t.vlow(d), lo, 0, 32)
-			}
-			t.setXMM(dst, t.vmake(lo, t.vhigh(d)))
+			t.vec(ir.Void, kind, hSSE, op, xmmSlot(dst), xmmSlot(src), 0)
 		default:
 			t.store(t.segment(), t.ea(), t.Conv(ir.IntType(size), t.vlow(t.xmm(src)), false), size)
 		}
@@ -89,13 +92,14 @@ func moveScalar(size int) emitter {
 }
 
 // moveHalf is MOVLPS, MOVHPS and their PD forms, between a half and memory.
-func moveHalf(high bool) emitter {
+func moveHalf(high bool, op int, name string) emitter {
+	kind := vecKind(name)
 	return func(t *tx) {
 		if !t.simd() {
 			return
 		}
-		r := t.xmm(t.in.reg)
 		if t.in.enc.operands[0].kind == "M" {
+			r := t.xmm(t.in.reg)
 			v := t.vlow(r)
 			if high {
 				v = t.vhigh(r)
@@ -103,12 +107,8 @@ func moveHalf(high bool) emitter {
 			t.store(t.segment(), t.ea(), v, 8)
 			return
 		}
-		v := t.load(t.segment(), t.ea(), 8)
-		if high {
-			t.setXMM(t.in.reg, t.vmake(t.vlow(r), v))
-		} else {
-			t.setXMM(t.in.reg, t.vmake(v, t.vhigh(r)))
-		}
+		t.Set(slotTmp64, t.load(t.segment(), t.ea(), 8))
+		t.vec(ir.Void, kind, hSSE, op, xmmSlot(t.in.reg), slotTmp64, 0)
 	}
 }
 
@@ -121,50 +121,6 @@ func halves(f func(t *tx, d, s ir.Val) (lo, hi ir.Val)) emitter {
 		s := t.read128(1)
 		lo, hi := f(t, t.xmm(t.in.reg), s)
 		t.setXMM(t.in.reg, t.vmake(lo, hi))
-	}
-}
-
-func shufpd(t *tx, d, s ir.Val) (lo, hi ir.Val) {
-	half := func(v ir.Val, bit uint32) ir.Val {
-		if t.in.imm&bit != 0 {
-			return t.vhigh(v)
-		}
-		return t.vlow(v)
-	}
-	return half(d, 1), half(s, 2)
-}
-
-// bitwise is PAND and so on: d = d op s, or (not d) op s.
-func bitwise(op ir.Op, not bool) emitter {
-	do := func(t *tx, d, s ir.Val) ir.Val {
-		if not {
-			d = t.Un(ir.Not, d)
-		}
-		return t.Bin(op, d, s)
-	}
-	return func(t *tx) {
-		if !t.simd() {
-			return
-		}
-		src, isReg := t.simdReg(1)
-		zero := op == ir.Xor && isReg && src == t.in.reg // the idiom
-		if t.isMMX(0) {
-			v := t.zero64()
-			if !zero {
-				v = do(t, t.mmx(t.in.reg), t.read64(1))
-			}
-			t.setMMX(t.in.reg, v)
-			t.enterMMX()
-			return
-		}
-		if zero {
-			z := t.zero64()
-			t.setXMM(t.in.reg, t.vmake(z, z))
-			return
-		}
-		s := t.read128(1)
-		d := t.xmm(t.in.reg)
-		t.setXMM(t.in.reg, t.vmake(do(t, t.vlow(d), t.vlow(s)), do(t, t.vhigh(d), t.vhigh(s))))
 	}
 }
 
@@ -275,26 +231,6 @@ func emitPextrw(t *tx) {
 	t.setReg(t.in.reg, 4, t.Extract(ir.I32, t.half(t.xmm(t.in.rm), n>>2&1), pos, 16))
 }
 
-// moveMask is PMOVMSKB, MOVMSKPS and MOVMSKPD: the sign bits of lanes of
-// 8 << kind bits.
-func moveMask(kind uint64) emitter {
-	return func(t *tx) {
-		if !t.simd() {
-			return
-		}
-		var lo, hi ir.Val
-		if t.isMMX(1) {
-			lo, hi = t.mmx(t.in.rm), t.zero64()
-			defer t.enterMMX()
-		} else {
-			v := t.xmm(t.in.rm)
-			lo, hi = t.vlow(v), t.vhigh(v)
-		}
-		mask := t.Call(ir.I64, hSignMask, ir.Pure, lo, hi, t.Const(ir.I64, kind))
-		t.setReg(t.in.reg, 4, t.Conv(ir.I32, mask, false))
-	}
-}
-
 // MASKMOVQ and MASKMOVDQU store bytes at DS:[EDI]. Bytes that are not
 // selected are written as they were.
 func emitMaskMovQ(t *tx) {
@@ -345,7 +281,11 @@ func emitLdmxcsr(t *tx) {
 	}
 	v := t.Conv(ir.I64, t.read(0), false)
 	t.checkMXCSR(v)
+	t.guardMasks(v)
 	t.Set(slotMXCSR, v)
+	if t.is(modeXM) {
+		t.exit(t.next) // the mode may have changed
+	}
 }
 
 // checkMXCSR raises #GP(0) for reserved bits (SDM vol. 1, 10.2.3).

@@ -109,5 +109,5 @@ func vectorOps() []vectorOp {
 		pack("PACKSSWB", pack16, -0x80, 0x7f), pack("PACKUSWB", pack16, 0, 0xff), pack("PACKSSDW", pack32, -0x8000, 0x7fff),
 		both("PSHUFW", nil, pshufw), both("PSHUFD", pshufd, nil), both("PSHUFLW", pshuflw, nil), both("PSHUFHW", pshufhw, nil),
 		both("SHUFPS", shufps, nil),
-	}, laterVectorOps()...)
+	}, append(bitOps(), laterVectorOps()...)...)
 }

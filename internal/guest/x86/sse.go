@@ -106,7 +106,8 @@ type floatOp struct {
 }
 
 // vectorFloat translates an operation of floatOps.
-func vectorFloat(op int, kind floatKind) emitter {
+func vectorFloat(op int, name string, kind floatKind) emitter {
+	vec := vecKind(name)
 	return func(t *tx) {
 		if !t.simd() {
 			return
@@ -121,14 +122,23 @@ func vectorFloat(op int, kind floatKind) emitter {
 		case isVector:
 			dst = xmmSlot(n)
 		}
-		r := t.Call(ir.I64, hSSEFloat, ir.NoStop, t.Const(ir.I64, simdArg(op, dst, src, in.imm)))
-		t.Forget(slotMXCSR)
-		t.Forget(dst)
-		switch kind {
-		case toVector:
-			t.Guard(r, faultCode(vecXM, 0, false))
-		case toReg, toFlags:
-			t.Guard(t.BinImm(ir.Shr, r, 63), faultCode(vecXM, 0, false))
+		var r ir.Val
+		if typ := ir.Void; !t.is(modeXM) {
+			if kind == toReg || kind == toFlags {
+				typ = ir.I64
+			}
+			r = t.vec(typ, vec, hSSEFloat, op, dst, src, 0)
+			t.Forget(slotMXCSR)
+		} else {
+			r = t.Call(ir.I64, hSSEFloat, ir.NoStop, t.Const(ir.I64, simdArg(op, dst, src, in.imm)))
+			t.Forget(slotMXCSR)
+			t.Forget(dst)
+			switch kind {
+			case toVector:
+				t.Guard(r, faultCode(vecXM, 0, false))
+			case toReg, toFlags:
+				t.Guard(t.BinImm(ir.Shr, r, 63), faultCode(vecXM, 0, false))
+			}
 		}
 		switch kind {
 		case toReg:
@@ -283,4 +293,11 @@ func cmpss(u *sseUnit, d, s *lanes, imm uint64) uint64 {
 func cmpsd(u *sseUnit, d, s *lanes, imm uint64) uint64 {
 	d[0] = u.cmp64(d[0], s[0], imm)
 	return 0
+}
+
+// guardMasks precedes LDMXCSR of v, which must not unmask anything here.
+func (t *tx) guardMasks(v ir.Val) {
+	if !t.is(modeXM) {
+		t.Guard(t.CmpImm(ir.Ne, t.BinImm(ir.And, v, mxMasks), mxMasks), faultCode(guardUnmasks, 0, false))
+	}
 }

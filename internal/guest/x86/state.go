@@ -212,6 +212,9 @@ const (
 	// Two bits a segment register: its base is 0, and it reaches over all
 	// 4 GiB for reads and writes, so that no limit has to be checked.
 	modeSegPos = 20
+
+	modeXM = 1 << 32 // some SSE exception is unmasked: CPU.Key
+	modeFM = 1 << 33 // an x87 exception is unmasked, or one is pending
 )
 
 func modeZero(seg int) uint64 { return 1 << (modeSegPos + 2*seg) }

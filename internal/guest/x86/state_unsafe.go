@@ -30,6 +30,11 @@ const (
 	slotFCW     = ir.Slot(unsafe.Offsetof(State{}.FCW) / 8)
 	slotFSW     = ir.Slot(unsafe.Offsetof(State{}.FSW) / 8)
 	slotFTW     = ir.Slot(unsafe.Offsetof(State{}.FTW) / 8)
+	slotFOP     = ir.Slot(unsafe.Offsetof(State{}.FOP) / 8)
+	slotFIP     = ir.Slot(unsafe.Offsetof(State{}.FIP) / 8)
+	slotFDP     = ir.Slot(unsafe.Offsetof(State{}.FDP) / 8)
+	slotFCS     = ir.Slot(unsafe.Offsetof(State{}.FCS) / 8)
+	slotFDS     = ir.Slot(unsafe.Offsetof(State{}.FDS) / 8)
 	slotXMM     = ir.Slot(unsafe.Offsetof(State{}.XMM) / 8)
 	slotMXCSR   = ir.Slot(unsafe.Offsetof(State{}.MXCSR) / 8)
 

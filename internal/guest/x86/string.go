@@ -17,7 +17,8 @@ const maxIterations = 1 << 16
 
 // stringHelper does string instructions with a repeat prefix, and all INS and
 // OUTS: arg is tx.stringArg's. After a fault or a run the registers say how
-// far it came; IP stays on an instruction that is not finished.
+// far it came; IP stays on an instruction that is not finished. CMPS and SCAS
+// return the flags.
 func (c *CPU) stringHelper(arg, next, _ uint64) (uint64, bool) {
 	in := stringInsn{
 		kind: int(arg & 15), size: uint32(arg >> 4 & 15), adsize: int(arg >> 8 & 15),
@@ -31,6 +32,9 @@ func (c *CPU) stringHelper(arg, next, _ uint64) (uint64, bool) {
 	if !done {
 		c.debugTrap(c.mode&modeTF != 0)
 		return 0, true
+	}
+	if in.kind == sCmps || in.kind == sScas {
+		return c.arithFlags(), false
 	}
 	return 0, false
 }

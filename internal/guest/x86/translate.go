@@ -20,9 +20,11 @@ type tx struct {
 	next uint32 // of the instruction after in
 	// alone: the unit is left for the vCPU loop after this instruction
 	// (single step, interrupt shadow, RF).
-	alone   bool
-	loadsSS bool
-	cc      cc
+	alone    bool
+	loadsSS  bool
+	branches int // that the unit has gone beyond
+	left     int // instructions that the unit may still have, with this one
+	cc       cc
 }
 
 // cc is what is known at translation time of the lazy flags.
@@ -36,6 +38,15 @@ type cc struct {
 	inc, rot, carry ir.Val
 	all             ir.Val // the flags, if they were computed
 }
+
+// A unit goes on behind branches that are not taken, so that what is known of
+// the flags serves several of them. But what lies there is often entered
+// elsewhere too, and then translated once more: it ends after maxBranches, or
+// once it has maxBeyond instructions.
+const (
+	maxBranches = 3
+	maxBeyond   = 20
+)
 
 // translator is the part of a CPU that translation reuses.
 type translator struct {
@@ -59,6 +70,9 @@ func (c *CPU) Guarded(code uint64) {
 		if c.s.CR4&cr4OSXMMEXCPT == 0 { // SDM vol. 1, 11.5.1
 			f.Vector = vecUD
 		}
+	case guardUnmasks:
+		c.unmasks = true
+		return
 	case guardNoStore:
 		c.finish(f.Code)
 		return
@@ -69,6 +83,10 @@ func (c *CPU) Guarded(code uint64) {
 // guardNoStore is the vector of guards that leave an instruction completed,
 // without its store; the code is the next instruction's IP.
 const guardNoStore = 0x80
+
+// guardUnmasks is the vector of guards before an instruction that unmasks an
+// exception: it is translated again, for the mode in which that is possible.
+const guardUnmasks = 0x81
 
 // finish ends the current instruction outside of translated code.
 func (c *CPU) finish(next uint32) {
@@ -108,7 +126,11 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 	if have == 0 {
 		return fault
 	}
-	for n := 0; n < limit && b.Open(); n++ {
+	for n := 0; n < limit && b.Open() && (t.branches == 0 || t.branches < maxBranches && n < maxBeyond); n++ {
+		t.left = limit - n
+		if t.branches != 0 {
+			t.left = min(t.left, maxBeyond-n)
+		}
 		off := int(t.pc - uint32(k.PC))
 		if off >= 0x1000-int(first&0xfff) {
 			break
@@ -542,6 +564,7 @@ func (t *tx) branch(cond ir.Val) {
 	t.ContinueBlock()
 	t.Link(uint64(to))
 	t.ContinueBlock() // the unit goes on
+	t.branches++
 }
 
 // --- the stack

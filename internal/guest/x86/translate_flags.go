@@ -78,12 +78,7 @@ func (t *tx) computeFlags() ir.Val {
 	c := &t.cc
 	kind := c.op & ccByte &^ 3
 	if !c.known || kind == ccAdc || kind == ccSbb {
-		// The helper leaves the state in its plain form.
-		f := t.Call(ir.I64, hFlagsState, ir.NoStop)
-		t.Forget(slotCCOp)
-		t.Forget(slotCCSrc)
-		t.cc = cc{known: true, op: ccFlags, src: f}
-		return f
+		return t.Call(ir.I64, hFlagsState, ir.NoStop|ir.KeepsStack)
 	}
 	f := c.src
 	if kind != ccFlags {

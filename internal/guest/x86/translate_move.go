@@ -314,8 +314,18 @@ func (t *tx) stringArg(kind int) uint64 {
 
 func stringOp(kind int) emitter {
 	return func(t *tx) {
-		if t.in.rep != 0 || kind >= sIns || t.is(modeDbgData) {
+		switch {
+		case kind >= sIns || t.is(modeDbgData):
 			t.callExit(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
+			return
+		case t.in.rep != 0:
+			f := t.call(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
+			switch kind {
+			case sMovs, sStos: // the unit may have changed itself
+				t.link(t.next)
+			case sCmps, sScas:
+				t.setFlags(f)
+			}
 			return
 		}
 		t.stringOnce(kind, t.size(0))

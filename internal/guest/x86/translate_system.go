@@ -4,10 +4,10 @@ import "rhea/internal/ir"
 
 func addSystemEmitters(m map[string]emitter) {
 	for name, f := range map[string]emitter{
-		"PUSHF": emitPushf, "POPF": emitPopf, "CLI": system(hCli), "STI": system(hSti),
+		"PUSHF": emitPushf, "POPF": emitPopf, "CLI": emitCli, "STI": emitSti,
 		"HLT": system(hHlt), "IN": emitIn, "OUT": emitOut,
 		"CLTS": system(hClts), "INVD": system(hCacheOp), "WBINVD": system(hCacheOp),
-		"RDTSC": system(hRdtsc), "RDMSR": system(hRdmsr), "WRMSR": system(hWrmsr), "RDPMC": system(hRdpmc),
+		"RDTSC": emitRdtsc, "RDMSR": system(hRdmsr), "WRMSR": system(hWrmsr), "RDPMC": system(hRdpmc),
 		"CPUID": system(hCpuid), "SYSENTER": emitSysenter, "SYSEXIT": emitSysexit, "RSM": emitRsm,
 		"SGDT": storeTable(0), "SIDT": storeTable(1), "LGDT": loadTable(0), "LIDT": loadTable(1),
 		"SLDT": storeSelector(slotLDTR), "STR": storeSelector(slotTR),
@@ -24,16 +24,56 @@ func system(h int) emitter {
 	return func(t *tx) { t.callExit(h, t.imm32(uint64(t.next))) }
 }
 
-func emitPushf(t *tx) {
-	v := t.call(hPushf, t.imm32(uint64(t.in.opsize)))
-	t.push(t.Conv(ir.IntType(t.in.opsize), v, false), t.in.opsize)
+func emitRdtsc(t *tx) { t.call(hRdtsc) }
+
+// emitCli needs no helper where CLI is allowed and means IF.
+func emitCli(t *tx) {
+	if t.cpl() != 0 || t.is(modeVM) {
+		t.callExit(hCli, t.imm32(uint64(t.next)))
+		return
+	}
+	t.Set(slotFlags, t.BinImm(ir.And, t.Get(ir.I64, slotFlags), ^uint64(flagIF)))
 }
 
+// emitSti goes on if the next instruction is sure to be in this unit: it must
+// be executed before any interrupt is taken (SDM vol. 2, STI). One that comes
+// meanwhile waits for the unit's end; one that waits already is the helper's
+// affair.
+func emitSti(t *tx) {
+	if t.alone || t.cpl() != 0 || t.is(modeVM) || t.left < 2 || (t.next+uint32(t.key.Base))&0xfff > 0x1000-maxLength {
+		t.callExit(hSti, t.imm32(uint64(t.next)))
+		return
+	}
+	t.call(hStiInUnit, t.imm32(uint64(t.next)))
+}
+
+func emitPushf(t *tx) {
+	size := t.in.opsize
+	if t.is(modeVM) {
+		v := t.call(hPushf, t.imm32(uint64(size)))
+		t.push(t.Conv(ir.IntType(size), v, false), size)
+		return
+	}
+	v := t.BinImm(ir.And, t.Get(ir.I64, slotFlags), ^uint64(flagVM|flagRF))
+	v = t.Bin(ir.Or, v, t.flags())
+	df := t.BinImm(ir.And, t.Conv(ir.I64, t.BinImm(ir.Shr, t.Get(ir.I32, slotDF), 21), false), flagDF)
+	v = t.Bin(ir.Or, t.Bin(ir.Or, v, df), t.Const(ir.I64, flag1))
+	t.push(t.Conv(ir.IntType(size), v, false), size)
+}
+
+// emitPopf goes on in translated code if the mode stays: else the helper stops.
 func emitPopf(t *tx) {
-	v := t.peek(0, t.in.opsize)
-	t.call(hPopf, t.Conv(ir.I32, v, false), t.imm32(uint64(t.in.opsize)))
-	t.drop(t.in.opsize)
-	t.alonePopf()
+	size := t.in.opsize
+	v := t.peek(0, size)
+	if t.alone || t.is(modeVM) {
+		t.call(hPopf, t.Conv(ir.I32, v, false), t.imm32(uint64(size)))
+		t.drop(size)
+		t.alonePopf()
+		return
+	}
+	t.call(hPopfInMode, t.Conv(ir.I32, v, false), t.imm32(uint64(size)), t.imm32(uint64(t.next)))
+	t.drop(size)
+	t.link(t.next)
 }
 
 // alonePopf ends a unit after POPF, which decides itself about RF.

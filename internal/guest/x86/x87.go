@@ -76,7 +76,7 @@ func (t *tx) x87Begin(wait bool) bool {
 
 // waitX87 raises a pending x87 exception.
 func (t *tx) waitX87() {
-	if t.is(modeFIgnore) {
+	if t.is(modeFIgnore) || !t.is(modeFM) {
 		return
 	}
 	t.Guard(t.CmpImm(ir.Ne, t.BinImm(ir.And, t.Get(ir.I64, slotFSW), fswES), 0), faultCode(vecMF, 0, false))
@@ -148,12 +148,16 @@ func (t *tx) loadX87() (v, place ir.Val) {
 }
 
 // x87Insn translates an instruction that does not store to memory.
-func x87Insn(op, pops int, integer bool) emitter {
+func x87Insn(op, pops int, integer, native bool) emitter {
 	return func(t *tx) {
 		if !t.x87Begin(true) {
 			return
 		}
 		a := t.x87Descriptor(op, pops, integer)
+		if o, ok := t.stackOp(native); ok {
+			t.fpuInsn(ir.Void, o, a, t.zero64())
+			return
+		}
 		if a.mem() {
 			v, place := t.loadX87()
 			t.Call(ir.Void, hX87, ir.NoStop, t.Const(ir.I64, uint64(a)), v, place)
@@ -171,6 +175,10 @@ func x87Compare(op, pops int) emitter {
 			return
 		}
 		a := t.x87Descriptor(op, pops, false)
+		if o, ok := t.stackOp(true); ok {
+			t.setFlags(t.fpuInsn(ir.I64, o, a, t.zero64()))
+			return
+		}
 		f := t.Call(ir.I64, hX87, ir.NoStop, t.Const(ir.I64, uint64(a)), t.flags())
 		t.forgetX87()
 		t.setFlags(f)
@@ -184,6 +192,11 @@ func x87Move(op, cond int) emitter {
 			return
 		}
 		a := t.x87Descriptor(op, 0, false)
+		if o, ok := t.stackOp(true); ok {
+			o.Code, o.Cond = 3<<8|0xc8|uint16(t.in.rm), true // FCMOVNE
+			t.fpuInsn(ir.Void, o, a, t.Conv(ir.I64, t.condition(cond), false))
+			return
+		}
 		t.Call(ir.Void, hX87, ir.NoStop, t.Const(ir.I64, uint64(a)), t.Conv(ir.I64, t.condition(cond), false))
 		t.forgetX87()
 	}
@@ -191,8 +204,8 @@ func x87Move(op, cond int) emitter {
 
 // x87Store translates FST, FIST, FBSTP and so on to memory, and x87Insn's FST
 // to a register.
-func x87Store(op, pops, done int, integer, truncate bool) emitter {
-	reg := x87Insn(op, pops, false)
+func x87Store(op, pops, done int, integer, truncate, native bool) emitter {
+	reg := x87Insn(op, pops, false, native)
 	return func(t *tx) {
 		if !t.in.mem {
 			reg(t)
@@ -204,6 +217,10 @@ func x87Store(op, pops, done int, integer, truncate bool) emitter {
 		a := t.x87Descriptor(done, pops, integer)
 		if truncate {
 			a |= 1 << 15
+		}
+		if o, ok := t.stackOp(native); ok {
+			t.fpuStore(o, a)
+			return
 		}
 		off, lin := t.x87Memory(true)
 		place := t.Conv(ir.I64, off, false)
@@ -236,8 +253,13 @@ func x87Control(op int, wait bool) emitter {
 		if !t.x87Begin(wait) {
 			return
 		}
-		t.Call(ir.Void, hX87Control, ir.NoStop, t.Const(ir.I64, uint64(op)))
-		t.forgetX87()
+		switch {
+		case op == ctlNOP:
+		case op == ctlFNCLEX && !t.is(modeFM):
+			t.fpu(ir.Void, ir.StackOp{Code: codeFNCLEX, Helper: hX87Control}, 0, t.Const(ir.I64, uint64(op)))
+		default:
+			t.x87Done(uint64(op))
+		}
 	}
 }
 
@@ -246,21 +268,32 @@ func emitFldcw(t *tx) {
 		return
 	}
 	v := t.Conv(ir.I64, t.read(0), false)
+	if !t.is(modeFM) {
+		t.fldcw(v)
+		return
+	}
 	t.Call(ir.Void, hX87Control, ir.NoStop, t.Const(ir.I64, ctlFLDCW), v)
 	t.forgetX87()
+	t.modeFMChanged()
 }
 
 func emitFnstcw(t *tx) {
-	if t.x87Begin(false) {
-		t.write(0, t.Conv(ir.I16, t.Get(ir.I64, slotFCW), false))
+	if !t.x87Begin(false) {
+		return
 	}
+	t.write(0, t.Conv(ir.I16, t.Get(ir.I64, slotFCW), false))
 }
 
 func emitFnstsw(t *tx) {
 	if !t.x87Begin(false) {
 		return
 	}
-	sw := t.Conv(ir.I16, t.Bin(ir.Or, t.Get(ir.I64, slotFSW), t.BinImm(ir.Shl, t.Get(ir.I64, slotFTop), 11)), false)
+	var sw ir.Val
+	if t.is(modeFM) {
+		sw = t.Conv(ir.I16, t.Bin(ir.Or, t.Get(ir.I64, slotFSW), t.BinImm(ir.Shl, t.Get(ir.I64, slotFTop), 11)), false)
+	} else {
+		sw = t.statusWord()
+	}
 	if t.in.mem {
 		t.write(0, sw)
 	} else {
@@ -271,10 +304,12 @@ func emitFnstsw(t *tx) {
 // x87Insns names the helper's operations; those of x87Store come with what
 // completes them.
 func addX87Emitters(m map[string]emitter) {
+	native := nativeX87()
 	for i, op := range x87Ops() {
+		native := native[op.name]
 		switch op.kind {
 		case opPlain:
-			m[op.name] = x87Insn(i, op.pops, op.integer)
+			m[op.name] = x87Insn(i, op.pops, op.integer, native)
 		case opFlags:
 			m[op.name] = x87Compare(i, op.pops)
 		case opMove:
@@ -293,7 +328,7 @@ func addX87Emitters(m map[string]emitter) {
 				}
 			}
 		case opStore:
-			m[op.name] = x87Store(i, op.pops, i+1, op.integer, op.truncate)
+			m[op.name] = x87Store(i, op.pops, i+1, op.integer, op.truncate, native)
 		}
 	}
 	for name, f := range map[string]emitter{
@@ -362,6 +397,13 @@ func (c *CPU) x87Helpers(h []guest.Helper) {
 	h[hX87Store] = func(a, _, place uint64) (uint64, bool) {
 		u.begin(a, 0, place)
 		return u.store(place), false
+	}
+	h[hX87StoreAll] = func(a, _, place uint64) (uint64, bool) {
+		u.begin(a, 0, place)
+		lo := u.store(place)
+		u.s.Tmp[2] = lo
+		u.note(place)
+		return stored(u), false
 	}
 	h[hX87Control] = func(op, v, _ uint64) (uint64, bool) {
 		c.x87Control(int(op), v)

@@ -8,7 +8,8 @@ const (
 	ctlFLDCW
 	ctlFNCLEX
 	ctlFNINIT
-	ctlMask // what FNSTENV does after storing
+	ctlMask   // what FNSTENV does after storing
+	ctlFNSTSW // to scratch
 )
 
 // x87Control does what concerns the control and status words.
@@ -24,6 +25,9 @@ func (c *CPU) x87Control(op int, v uint64) {
 		s.FIP, s.FCS, s.FDP, s.FDS, s.FOP = 0, 0, 0, 0, 0
 	case ctlMask:
 		s.FCW |= fswExceptions
+	case ctlFNSTSW:
+		s.Tmp[2] = s.statusWord()
+		return
 	default:
 		return
 	}
@@ -294,6 +298,7 @@ func emitFnstenv(t *tx) {
 func emitFldenv(t *tx) {
 	if t.x87Begin(true) {
 		t.loadEnv(false)
+		t.exit(t.next) // the mode may have changed
 	}
 }
 
@@ -307,12 +312,21 @@ func emitFnsave(t *tx) {
 func emitFrstor(t *tx) {
 	if t.x87Begin(true) {
 		t.loadEnv(true)
+		t.exit(t.next)
 	}
 }
 
 func (t *tx) x87Done(op uint64) {
 	t.Call(ir.Void, hX87Control, ir.NoStop, t.Const(ir.I64, op))
 	t.forgetX87()
+	t.modeFMChanged()
+}
+
+// modeFMChanged ends the unit if modeFM may have been cleared.
+func (t *tx) modeFMChanged() {
+	if t.is(modeFM) {
+		t.exit(t.next)
+	}
 }
 
 // FXSAVE's image (SDM vol. 1, table 10-2): a header of 32 bytes, ST(0) to
@@ -366,6 +380,7 @@ func emitFxrstor(t *tx) {
 		mxcsr = t.BinImm(ir.And, t.vhigh(tail), 0xffffffff)
 		t.checkMXCSR(mxcsr)
 	}
+	defer t.exit(t.next) // the mode may have changed
 	for k, v := range []ir.Val{t.vlow(head), t.vhigh(head), t.vlow(tail)} {
 		t.putImage(imageFX, uint64(k), v, t.zero64())
 	}

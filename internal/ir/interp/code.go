@@ -115,6 +115,11 @@ type Memory interface {
 	MissStore(va uint64, size, index int, v uint64, running *Code) (fault *guest.Fault, selfModified bool)
 }
 
+// Prober is a Memory that does ir.Mem.Probe.
+type Prober interface {
+	MissProbe(va uint64, size, index int) *guest.Fault
+}
+
 // Machine is what Run works on.
 type Machine struct {
 	Frame *ir.Frame

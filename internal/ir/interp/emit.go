@@ -395,6 +395,14 @@ const zeroWord = ir.FrameWords - 1
 
 func (l *Lowerer) load(in *ir.Inst, i int) {
 	o, indexed := l.memOp(in)
+	if m := ir.MemOf(in.Imm); m.Probe {
+		if !indexed {
+			o.c = zeroWord
+		}
+		o.code, o.a = opSure, uint16(m.Size)
+		l.add(o)
+		return
+	}
 	if m := ir.MemOf(in.Imm); m.RMW && l.vals[i].need < 0 {
 		o.code, o.a = opProbe, uint16(m.Size)
 		if indexed {

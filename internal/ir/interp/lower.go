@@ -58,6 +58,8 @@ func NewLowerer(helpers []guest.Helper) *Lowerer {
 
 // Lower makes Code of u, which must be well-formed.
 func (l *Lowerer) Lower(u *ir.Unit) *Code {
+	u.CallVectors(nil)
+	u.CallStackOps(nil)
 	l.u, l.c = u, &Code{Guest: u.Guest, Valid: true, index: -1}
 	l.temp = ir.TempBase
 	l.patches, l.blockAt = l.patches[:0], l.blockAt[:0]

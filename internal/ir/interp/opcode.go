@@ -65,6 +65,7 @@ const (
 	opEval2
 	opVMake
 
+	opSure // ir.Mem.Probe; a is the size
 	opLd8
 	opLd16
 	opLd32

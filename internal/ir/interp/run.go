@@ -3,6 +3,7 @@ package interp
 import (
 	"encoding/binary"
 
+	"rhea/internal/guest"
 	"rhea/internal/ir"
 )
 
@@ -142,6 +143,12 @@ enter:
 		case opVMake:
 			f[o.a], f[o.a+1] = f[o.b], f[o.c]
 
+		case opSure:
+			if fault := m.probe(indexed(f, o), int(o.a), int(o.imm>>immIndex&31)); fault != nil {
+				m.leave(c, uint32(o.imm>>immWB))
+				m.Fault = fault
+				return Faulted
+			}
 		case opLd8:
 			va := uint64(uint32(f[o.b]) + uint32(o.imm))
 			if e := &tlb.entries[va>>12%TLBSize]; e.read == va&^pageMask {
@@ -437,6 +444,15 @@ func (m *Machine) guarded(c *Code, o *op) Exit {
 	m.leave(c, g.wb)
 	m.Arg = g.code
 	return Guarded
+}
+
+// probe is ir.Mem.Probe.
+func (m *Machine) probe(va uint64, size, index int) *guest.Fault {
+	if p, ok := m.Mem.(Prober); ok {
+		return p.MissProbe(va, size, index)
+	}
+	_, fault := m.Mem.MissLoad(va, size, index, true)
+	return fault
 }
 
 func (m *Machine) loadSlow(c *Code, o *op, va uint64, size int) bool {

@@ -28,6 +28,8 @@ type Config struct {
 	Jumps int32
 	// BMI2 says that the host has those instructions.
 	BMI2 bool
+	// Features are the host's instructions on vectors.
+	Features Features
 }
 
 // JumpSize is the number of entries of the table of indirect jumps.
@@ -70,7 +72,7 @@ const MaxPinned = len(pinRegs)
 // each temporary register, then those of values.
 const (
 	saveWord  = ir.TempBase
-	spillWord = ir.TempBase + 16
+	spillWord = fxWord + 64
 )
 
 // SiteKind says why generated code was left.
@@ -87,7 +89,8 @@ const (
 	Guard
 	// Call: call helper Imm with the values of its Writes; resume with Result.
 	Call
-	// Link: on to PC in the same mode; patch the jump and go there.
+	// Link: on to PC in the same mode. Later the jump Imm may lead there
+	// directly; if that is NoJump the table of indirect jumps should.
 	Link
 	// Indirect: on to PC, which is in Args[0].
 	Indirect
@@ -98,22 +101,31 @@ const (
 	NumKinds
 )
 
-// NoWord is no word of the frame.
-const NoWord = 0xffff
+// NoWord is no word of the frame, NoJump none of the Jumps.
+const (
+	NoWord = 0xffff
+	NoJump = ^uint64(0)
+)
+
+func (k SiteKind) String() string {
+	return [NumKinds]string{"load", "store", "guard", "call", "link", "indirect", "exit", "poll"}[k]
+}
 
 // Site is a place where generated code leaves to Go.
 type Site struct {
-	Kind    SiteKind
-	Size    uint8 // bytes accessed
-	Index   uint8 // MMU index
-	RMW     bool
-	NWrites uint8
-	Pure    bool      // of a Call: it cannot stop
-	Args    [2]uint16 // words of the frame
-	First   uint32    // of Writes
-	Owner   uint32    // the engine's
-	PC      uint64
-	Imm     uint64
+	Kind       SiteKind
+	Size       uint8 // bytes accessed
+	Index      uint8 // MMU index
+	RMW        bool
+	Probe      bool
+	NWrites    uint8
+	Pure       bool      // of a Call: it cannot stop
+	KeepsStack bool      // of a Call: it has nothing to do with the x87
+	Args       [2]uint16 // words of the frame
+	First      uint32    // of Writes
+	Owner      uint32    // the engine's
+	PC         uint64
+	Imm        uint64
 }
 
 // Write says what to write to a slot when the unit is left for good at a

@@ -100,7 +100,9 @@ func (c *Compiler) analyse(r run) {
 			next := flush
 			if c.setStamp[s] == c.stamp {
 				next = c.nextSet[s]
-				if next <= exit && next < flush {
+				if next < 0 { // see isRead
+					next = ^next
+				} else if next <= exit && next < flush {
 					v.dead = true
 				}
 			}
@@ -125,6 +127,12 @@ func (c *Compiler) analyse(r run) {
 			c.keepHome(in.Imm, i)
 			continue
 		case in.Op == ir.Call && in.Imm>>32&uint64(ir.Pure) != 0 && v.need < 0:
+			continue
+		case in.Op == ir.Vec:
+			c.analyseVec(in, i)
+			continue
+		case in.Op == ir.FPU:
+			c.analyseStackOp(in, i)
 			continue
 		}
 		if mayExit(in) || in.Op == ir.Branch && i != int32(b.End)-1 {
@@ -168,7 +176,12 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 			c.need(in.Args[0], i)
 		}
 		if in.Op == ir.Store {
-			c.need(c.stored(in), i)
+			if half, ok := c.fusedHalf(in); ok {
+				c.val(c.stored(in)).fused = true
+				c.need(half, i)
+			} else {
+				c.need(c.stored(in), i)
+			}
 		}
 		return
 	case ir.Add:

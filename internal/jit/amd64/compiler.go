@@ -13,10 +13,15 @@ type Compiler struct {
 	asm
 	u *ir.Unit
 
-	// Results of the last Compile, valid until the next.
+	// What units refer to by number, since Reset: each Compile adds to it. There
+	// is no jump 0.
 	Sites  []Site
 	Writes []Write
 	Jumps  []Jump
+
+	vec   vecCompiler
+	fpu   stackCompiler
+	fused fusedLoad
 
 	vals   []value
 	exitAt []int32 // index of the last instruction at or before that may exit
@@ -46,9 +51,12 @@ type Compiler struct {
 	i         int32 // current instruction
 	end       int32 // of the current block
 	pc        uint64
+	fixed     uint64 // address of the current access, if isFixed
+	isFixed   bool
 	called    bool   // a helper that may do anything
-	start     int    // offset of the unit
+	owner     uint32 // of the unit's sites
 	unitPC    uint64 // where it begins
+	base      uint64 // of its segment
 	firstSite uint32
 	runs      []run
 	block     int // current block
@@ -59,6 +67,11 @@ type Compiler struct {
 	copies    []copyOp
 
 	exitStub, entryStub int
+	lazyAt              int // the subroutine for lazy flags
+
+	// SyncStub is where to enter generated code to have the state of the x87
+	// put into the frame (OffResident).
+	SyncStub int
 }
 
 // fixup is a rel32 to be patched with a block's place.
@@ -98,12 +111,16 @@ type page struct {
 
 // stub is a cold piece of code to be written behind the unit.
 type stub struct {
-	site  uint32
-	jumps [2]int // rel32s that lead here, 0 = none
-	back  int    // where to go on
-	d     reg    // gets the result, noReg = none
-	lost  uint16 // registers with pages that are not known any more
-	once  bool   // does not come back
+	site        uint32
+	jumps       [2]int // rel32s that lead here, 0 = none
+	back        int    // where to go on
+	vectors     uint16 // registers of vectors that it loses
+	points      bool   // base + index becomes the place of the result
+	base, index reg
+	call        int    // of one that only calls another; 0 = it leaves
+	d           reg    // gets the result, noReg = none
+	lost        uint16 // registers with pages that are not known any more
+	once        bool   // does not come back
 }
 
 // side is what the taken side of a branch does out of line: it writes the
@@ -138,6 +155,7 @@ func New(cfg Config) *Compiler {
 		c.pin[s] = pinRegs[i]
 		c.regWord[pinRegs[i]] = uint16(s)
 	}
+	c.initVectors()
 	return c
 }
 
@@ -158,9 +176,16 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 			c.rm(opMOVst|wide, pinRegs[i], slotMem(c.regWord[pinRegs[i]]))
 		}
 	}
+	c.exitLive()
 	c.head(0x58+opcode(rax), 0, 0, 0, false) // POP RAX
+	c.rm(opMOVload, rdx, at(rax, 0))         // the site
+	c.rm(opMOVst, rdx, at(r15, offExit))
+	c.alui(aluADD, 64, rax, 4)
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
+	c.vectorStubs()
+	c.lazyStub()
+	c.SyncStub = c.stackStubs()
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
 		if i < MaxPinned {
@@ -174,15 +199,37 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	return c.n, c.entryStub
 }
 
-// Compile writes the code of u at buf[off:], where buf is the code memory
-// whose beginning Stubs has written. FirstSite is the number of its first
-// site. A counted unit leaves, as a poll does, before it exceeds the budget.
+// Reset forgets all sites and jumps: the code memory is used anew.
+func (c *Compiler) Reset() {
+	c.Sites, c.Writes = c.Sites[:0], c.Writes[:0]
+	c.Jumps = append(c.Jumps[:0], Jump{})
+}
+
+// Compile writes the code of u, which begins at pc in a segment with the given
+// base, at buf[off:], where buf is the code memory whose beginning Stubs has
+// written. Owner is what its sites say of it. A counted unit leaves, as a poll
+// does, before it exceeds the budget.
 // Compile returns how many bytes were written; 0 means that there was no room,
 // or that the unit is too large.
-func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite uint32, counted bool) int {
-	c.u, c.start, c.unitPC, c.firstSite = u, off, pc, firstSite
+func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, owner uint32, counted bool) int {
+	sites, writes, jumps := len(c.Sites), len(c.Writes), len(c.Jumps)
+	c.start(u, pc, base, owner)
 	c.buf, c.n = buf, off
-	c.Sites, c.Writes, c.Jumps = c.Sites[:0], c.Writes[:0], c.Jumps[:0]
+	if !c.compile(counted) { // nothing refers to what it has left
+		c.Sites, c.Writes, c.Jumps = c.Sites[:sites], c.Writes[:writes], c.Jumps[:jumps]
+		return 0
+	}
+	return c.n - off
+}
+
+// start forgets the unit before.
+func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
+	u.CallVectors(c.doesVector)
+	u.CallStackOps(c.doesStackOp)
+	c.vec.atSite = c.vec.atSite[:0]
+	c.fused.at = -1
+	c.u, c.unitPC, c.base, c.owner = u, pc, base, owner
+	c.firstSite = uint32(len(c.Sites))
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
@@ -195,16 +242,20 @@ func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite
 		c.pend[s] = 0
 	}
 	c.homed, c.slots = c.homed[:0], c.slots[:0]
+}
+
+// compile writes the unit; false means that it has no room.
+func (c *Compiler) compile(counted bool) bool {
 	c.analyseAll()
 	if counted {
 		c.countDown()
 	}
-	for len(c.blockAt) < len(u.Blocks) {
+	for len(c.blockAt) < len(c.u.Blocks) {
 		c.blockAt = append(c.blockAt, 0)
 	}
 	for _, r := range c.runs {
 		if !c.run(r) {
-			return 0
+			return false
 		}
 	}
 	for _, f := range c.jumpsTo {
@@ -212,17 +263,17 @@ func (c *Compiler) Compile(u *ir.Unit, pc uint64, buf []byte, off int, firstSite
 	}
 	for i := range c.sides {
 		if c.full() {
-			return 0
+			return false
 		}
 		c.emitSide(&c.sides[i])
 	}
 	for i := range c.cold {
 		if c.full() {
-			return 0
+			return false
 		}
 		c.emitStub(&c.cold[i])
 	}
-	return c.n - off
+	return true
 }
 
 // run lowers a run forwards.
@@ -236,6 +287,7 @@ func (c *Compiler) run(r run) bool {
 		}
 	}
 	c.dropPages()
+	c.fpu.staleCW = false
 	for i := b.First; i < b.End; i++ {
 		in, v := &c.u.Insts[i], &c.vals[i]
 		if i == c.u.Blocks[c.block].End { // a branch's other side, which it has done
@@ -502,8 +554,7 @@ func (c *Compiler) vacate(s ir.Slot) {
 
 // copy128 copies two words of the frame.
 func (c *Compiler) copy128(d, s uint16) {
-	c.rm(opMOVUPSl, 0, slotMem(s))
-	c.rm(opMOVUPSs, 0, slotMem(d))
+	c.vstore(d, c.vload(s))
 }
 
 // dest returns the register in which to compute the value of the current
@@ -544,8 +595,10 @@ func (c *Compiler) own(r reg) {
 // done is called when the current instruction's value is in its register.
 func (c *Compiler) done() { c.afterDef(ir.Val(c.i + 1)) }
 
-// dropPages forgets all places of pages.
+// dropPages forgets all places of pages, and vectors.
 func (c *Compiler) dropPages() {
+	c.dropVectors()
+	c.fpu.now = stackUnknown
 	for _, r := range temps {
 		c.pages[r].live = false
 	}

@@ -158,59 +158,53 @@ func (a *asm) put(v uint64, n int) {
 func (a *asm) byte(b byte)   { a.buf[a.n] = b; a.n++ }
 func (a *asm) int32(v int32) { a.put(uint64(uint32(v)), 4) }
 
-// head writes prefixes and opcode. r, x and b are the registers whose high
-// bits go to REX; force asks for a REX in any case.
-func (a *asm) head(o opcode, r, x, b reg, force bool) {
-	var v uint64
-	n := 0
-	switch o & (3 << 16) {
-	case pfx66:
-		v, n = 0x66, 8
-	case pfxF3:
-		v, n = 0xf3, 8
-	case pfxF2:
-		v, n = 0xf2, 8
-	}
-	rex := uint64(r>>3&1)<<2 | uint64(x>>3&1)<<1 | uint64(b>>3&1)
-	if o&wide != 0 {
-		rex |= 8
-	}
+// Bytes by their number in opcodes: mandatory prefixes, and escapes to maps.
+var (
+	prefixBytes = [4]struct{ v, bits uint8 }{{}, {0x66, 8}, {0xf3, 8}, {0xf2, 8}}
+	escapes     = [4]struct {
+		v    uint16
+		bits uint8
+	}{map1: {}, map0F: {0x0f, 8}, map38: {0x380f, 16}, map3A: {0x3a0f, 16}}
+)
+
+// start puts prefixes and opcode together, n bits. r, x and b are the
+// registers whose high bits go to REX; force asks for a REX in any case.
+func start(o opcode, r, x, b reg, force bool) (v uint64, n uint) {
+	p := prefixBytes[o>>16&3]
+	v, n = uint64(p.v), uint(p.bits)
+	rex := uint64(o>>17&8 | opcode(r>>3&1)<<2 | opcode(x>>3&1)<<1 | opcode(b>>3&1)) // wide is bit 20
 	if rex != 0 || force {
-		v |= (0x40 | rex) << n
+		v |= (0x40 | rex) << (n & 63)
 		n += 8
 	}
-	switch o >> 8 & 3 {
-	case map0F:
-		v |= 0x0f << n
-		n += 8
-	case map38:
-		v |= 0x380f << n
-		n += 16
-	case map3A:
-		v |= 0x3a0f << n
-		n += 16
-	}
-	v |= uint64(o&0xff) << n
-	n += 8
-	a.put(v, n/8)
+	e := escapes[o>>8&3]
+	v |= uint64(e.v) << (n & 63)
+	n += uint(e.bits)
+	return v | uint64(o&0xff)<<(n&63), n + 8
+}
+
+// head writes prefixes and opcode.
+func (a *asm) head(o opcode, r, x, b reg, force bool) {
+	v, n := start(o, r, x, b, force)
+	a.put(v, int(n/8))
 }
 
 // rr writes an instruction with two register operands: reg, r/m.
 func (a *asm) rr(o opcode, r, m reg) {
-	force := o&byte8 != 0 && (r >= rsp || m >= rsp) || o&byteR != 0 && m >= rsp
-	a.head(o, r, 0, m, force)
-	a.byte(0xc0 | byte(r&7)<<3 | byte(m&7))
+	force := o&(byte8|byteR) != 0 && (m >= rsp || o&byte8 != 0 && r >= rsp)
+	v, n := start(o, r, 0, m, force)
+	a.put(v|uint64(0xc0|r&7<<3|m&7)<<(n&63), int(n/8)+1)
 }
 
 // ext is rr with an opcode extension in the reg field.
-func (a *asm) ext(o opcode, n uint8, m reg) {
-	a.head(o, 0, 0, m, (o&byte8 != 0 || o&byteR != 0) && m >= rsp)
-	a.byte(0xc0 | n<<3 | byte(m&7))
+func (a *asm) ext(o opcode, x uint8, m reg) {
+	v, n := start(o, 0, 0, m, o&(byte8|byteR) != 0 && m >= rsp)
+	a.put(v|uint64(0xc0|x<<3|uint8(m&7))<<(n&63), int(n/8)+1)
 }
 
 // rm writes an instruction with a register and a memory operand.
 func (a *asm) rm(o opcode, r reg, m mem) {
-	force := (o&byte8 != 0 || o&byteR != 0) && r >= rsp && r <= rdi && o>>8&3 == map1
+	force := o&(byte8|byteR) != 0 && r >= rsp && r <= rdi && o>>8&3 == map1
 	x, b := m.index, m.base
 	if x == noReg {
 		x = 0
@@ -218,44 +212,42 @@ func (a *asm) rm(o opcode, r reg, m mem) {
 	if b == noReg {
 		b = 0
 	}
-	a.head(o, r, x, b, force)
-	a.modrm(byte(r&7), m)
+	v, n := start(o, r, x, b, force)
+	a.put(v, int(n/8))
+	mod, n := modrm(r, m)
+	a.put(mod, int(n))
 }
 
-func (a *asm) modrm(r byte, m mem) {
-	r <<= 3
+// modrm puts ModRM, SIB and displacement together, n bytes.
+func modrm(r reg, m mem) (v uint64, n uint) {
+	const sib = 4 // in the place of a base: SIB follows; of an index: none
+	v = uint64(r & 7 << 3)
 	if m.base == noReg { // index or nothing: SIB without a base, disp32
-		sib := byte(4<<3 | 5)
+		x := uint64(sib)
 		if m.index != noReg {
-			sib = m.scale<<6 | byte(m.index&7)<<3 | 5
+			x = uint64(m.index & 7)
 		}
-		a.put(uint64(r|4)|uint64(sib)<<8|uint64(uint32(m.disp))<<16, 6)
-		return
+		return v | sib | (uint64(m.scale)<<6|x<<3|5)<<8 | uint64(uint32(m.disp))<<16, 6
 	}
-	base := byte(m.base & 7)
-	mod := byte(0x80)
+	base := uint64(m.base & 7)
+	n = 8
+	if m.index == noReg && base != sib {
+		v |= base
+	} else {
+		x := uint64(sib)
+		if m.index != noReg {
+			x = uint64(m.index & 7)
+		}
+		v |= sib | (uint64(m.scale)<<6|x<<3|base)<<8
+		n = 16
+	}
 	switch {
 	case m.disp == 0 && base != 5:
-		mod = 0
+		return v, n / 8
 	case m.disp == int32(int8(m.disp)):
-		mod = 0x40
+		return v | 0x40 | uint64(uint8(m.disp))<<(n&63), n/8 + 1
 	}
-	if m.index == noReg && base != 4 {
-		a.byte(mod | r | base)
-	} else {
-		x := byte(4)
-		if m.index != noReg {
-			x = byte(m.index & 7)
-		}
-		a.byte(mod | r | 4)
-		a.byte(m.scale<<6 | x<<3 | base)
-	}
-	switch mod {
-	case 0x40:
-		a.byte(byte(m.disp))
-	case 0x80:
-		a.int32(m.disp)
-	}
+	return v | 0x80 | uint64(uint32(m.disp))<<(n&63), n/8 + 4
 }
 
 // w is the REX.W flag for an operand of more than 32 bits.
@@ -298,8 +290,8 @@ func (a *asm) alumi(op int, bits int, m mem, imm int32) {
 func (a *asm) movi(d reg, v uint64) {
 	switch {
 	case v == uint64(uint32(v)):
-		a.head(0xb8|opcode(d&7), 0, 0, d, false)
-		a.int32(int32(v))
+		h, n := start(0xb8|opcode(d&7), 0, 0, d, false)
+		a.put(h|v<<(n&63), int(n/8)+4)
 	case v == uint64(int64(int32(v))):
 		a.ext(0xc7|wide, 0, d)
 		a.int32(int32(v))

@@ -8,7 +8,7 @@ import "rhea/internal/ir"
 // site adds a Site for the current instruction; wb says that pending Sets are
 // to be written if the unit is not resumed.
 func (c *Compiler) site(s Site, wb bool) uint32 {
-	s.PC = c.pc
+	s.PC, s.Owner = c.pc, c.owner
 	s.First = uint32(len(c.Writes))
 	if wb {
 		live := c.slots[:0]
@@ -23,6 +23,7 @@ func (c *Compiler) site(s Site, wb bool) uint32 {
 		c.slots = live
 	}
 	s.NWrites = uint8(len(c.Writes) - int(s.First))
+	c.vec.atSite = append(c.vec.atSite, c.vec.now)
 	c.Sites = append(c.Sites, s)
 	return uint32(len(c.Sites) - 1)
 }
@@ -56,30 +57,37 @@ func (c *Compiler) wordOf(v ir.Val) uint16 {
 	panic("BUG: amd64: pending value is nowhere")
 }
 
-// leaveTo is the jump of a stub: with the number of the site.
+// leaveTo is the call of the exit stub: the number of the site follows, and
+// then where to resume.
 func (c *Compiler) leaveTo(site uint32) {
-	c.movmi32(at(r15, offExit), int32(c.firstSite+site))
 	c.patch(c.callRel(), c.exitStub)
+	c.int32(int32(site))
 }
 
 func (c *Compiler) emitStub(s *stub) {
+	if s.call != 0 {
+		c.emitCallStub(s)
+		return
+	}
 	for _, j := range s.jumps {
 		if j != 0 {
 			c.here(j)
 		}
 	}
-	if k := &c.Sites[s.site]; k.Kind == Link {
+	if k := &c.Sites[s.site]; k.Kind == Link && k.Imm != NoJump {
 		c.Jumps[k.Imm].Stub = c.n
 	}
 	c.leaveTo(s.site)
 	if s.once {
 		return
 	}
+	c.restoreVectors(s.site)
 	for r := reg(0); r < r15; r++ {
 		if s.lost>>r&1 != 0 {
 			c.alu(aluXOR, 32, r, r)
 		}
 	}
+	c.stubPoints(s)
 	if s.d != noReg {
 		c.rm(opMOVload|wide, s.d, at(r15, offResult))
 	}
@@ -91,15 +99,18 @@ func (c *Compiler) emitStub(s *stub) {
 func (c *Compiler) linear(v ir.Val) reg {
 	base, index, scale, disp, ok := c.address(v)
 	if !ok || !c.val(v).fused {
+		c.fixed, c.isFixed = c.constOf(v)
 		return c.use(v)
 	}
+	c.isFixed = false
 	m := c.memOf(base, index, scale, disp)
 	if m.index == noReg && m.disp == 0 && m.base != noReg {
 		return m.base
 	}
 	r := c.temp()
 	if m.base == noReg && m.index == noReg {
-		c.constant(r, uint64(uint32(m.disp)))
+		c.fixed, c.isFixed = uint64(uint32(m.disp)), true
+		c.constant(r, c.fixed)
 	} else {
 		c.rm(opLEA, r, m)
 	}
@@ -109,6 +120,12 @@ func (c *Compiler) linear(v ir.Val) reg {
 // lookup finds out where the host has the n bytes at the address in a: d gets
 // what to add to a. It jumps to the stub if they cannot be accessed directly.
 func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int) {
+	if c.isFixed && c.fixed&0xfff+uint64(n) <= 0x1000 && c.fixed < 1<<32 {
+		c.rm(opMOVload|wide, d, at(r15, table+int32(c.fixed>>12)*8))
+		c.rr(opTEST|wide, d, d)
+		jumps[0] = c.jcc(ccE)
+		return jumps
+	}
 	if n > 1 {
 		t := c.temp()
 		c.rm(opLEA, t, at(a, int32(n-1)))
@@ -173,17 +190,21 @@ func log2(n int) int {
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
 	a := c.linear(in.Args[0])
-	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Args: [2]uint16{c.regWord[a], NoWord}}
+	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Probe: m.Probe, Args: [2]uint16{c.regWord[a], NoWord}}
 	st := stub{d: noReg}
+	if c.fuseLoad(m, s, a) {
+		return
+	}
 	if m.Size == 16 {
 		w := c.vdest()
 		r := c.temp()
 		st.jumps = c.lookup(r, a, 16, c.cfg.Read[m.Index])
 		s.Args[1] = w
 		st.site, st.lost = c.site(s, true), c.lostPages()
-		c.rm(opMOVUPSl, 0, mem{base: r, index: a})
-		st.back = c.n
-		c.rm(opMOVUPSs, 0, slotMem(w))
+		k := c.vreg(w)
+		c.rm(opMOVUPSl, k, mem{base: r, index: a})
+		c.vstore(w, k)
+		c.vec.atSite[st.site-c.firstSite].cached |= c.vec.now.cached // Go has written the words
 		c.after128(&st, w)
 		return
 	}
@@ -194,7 +215,9 @@ func (c *Compiler) load(in *ir.Inst) {
 		lost := c.lostPages()
 		st.jumps = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
 		st.site, st.d, st.lost = c.site(s, true), d, lost
-		c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
+		if !m.Probe {
+			c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
+		}
 		st.back = c.n
 		if d != r && c.regVal[r] == 0 {
 			c.pages[r] = page{addr: in.Args[0], index: uint8(m.Index), size: uint8(m.Size), live: true}
@@ -227,14 +250,18 @@ func (c *Compiler) store(in *ir.Inst) {
 	if m.Size == 16 {
 		v := c.origin(in.Args[1])
 		w := c.vword(v)
+		x := c.vload(w)
 		a := c.linear(in.Args[0])
 		r := c.temp()
 		st.jumps = c.lookup(r, a, 16, c.cfg.Write[m.Index])
 		s.Args = [2]uint16{c.regWord[a], w}
 		st.site, st.lost = c.site(s, true), c.lostPages()
-		c.rm(opMOVUPSl, 0, slotMem(w))
-		c.rm(opMOVUPSs, 0, mem{base: r, index: a})
+		c.rm(opMOVUPSs, x, mem{base: r, index: a})
 		c.after128(&st, w)
+		return
+	}
+	if half, ok := c.fusedHalf(in); ok {
+		c.storeHalf(in, half, s, st)
 		return
 	}
 	v := c.stored(in)
@@ -283,6 +310,10 @@ func (c *Compiler) guard(in *ir.Inst) {
 
 func (c *Compiler) call(in *ir.Inst) {
 	id, flags := ir.CallOf(in.Imm)
+	if z := c.cfg.Slots.Lazy; z != nil && id == z.Helper {
+		c.lazyFlags(in)
+		return
+	}
 	pure := flags&ir.Pure != 0
 	var regs [3]reg
 	n := in.NArgs()
@@ -304,7 +335,7 @@ func (c *Compiler) call(in *ir.Inst) {
 	if in.Type != ir.Void && c.vals[c.i].need >= 0 {
 		d = c.dest(noReg)
 	}
-	s := c.site(Site{Kind: Call, Imm: uint64(id), Pure: flags&(ir.Pure|ir.NoStop) != 0, NWrites: uint8(n)}, false)
+	s := c.site(Site{Kind: Call, Imm: uint64(id), Pure: flags&(ir.Pure|ir.NoStop) != 0, KeepsStack: flags&(ir.Pure|ir.KeepsStack) != 0, NWrites: uint8(n)}, false)
 	for j := range n {
 		if k, ok := c.constOf(in.Args[j]); ok {
 			c.Writes = append(c.Writes, Write{Src: NoWord, Val: k})
@@ -314,6 +345,7 @@ func (c *Compiler) call(in *ir.Inst) {
 	}
 	c.Sites[s].NWrites = uint8(n)
 	c.leaveTo(s)
+	c.dropVectors()
 	if d != noReg {
 		c.rm(opMOVload|wide, d, at(r15, offResult))
 		c.done()
@@ -436,12 +468,33 @@ func (c *Compiler) linkTo(pc uint64) {
 	}
 	s := c.site(Site{Kind: Link}, false)
 	c.Sites[s].PC = pc
+	if c.isFar(pc) {
+		// What lies there may change without this unit's knowing.
+		e := c.cfg.Jumps + int32(JumpIndex(pc))*16
+		c.movi(rax, pc) // the temporaries are free now
+		c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
+		c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
+		c.cold = append(c.cold, stub{site: s, jumps: [2]int{c.jcc(ccNE)}, once: true})
+		c.rm(0xff, 4, at(r15, e+8))
+		c.Sites[s].Imm = NoJump
+		return
+	}
 	c.Sites[s].Imm = uint64(len(c.Jumps))
 	c.align(1)
 	at := c.jmp()
 	c.cold = append(c.cold, stub{site: s, jumps: [2]int{at}, once: true})
 	c.Jumps = append(c.Jumps, Jump{PC: pc, At: at})
 }
+
+// isFar reports whether a jump to pc goes to another page than the unit's
+// first, or to an instruction that may reach into the next.
+func (c *Compiler) isFar(pc uint64) bool {
+	from, to := c.unitPC+c.base, pc+c.base
+	return (from^to)>>12 != 0 || to&0xfff > 0x1000-maxInsn
+}
+
+// maxInsn is the length of the longest instruction of any guest.
+const maxInsn = 16
 
 // indirect jumps to the unit at an address, if the table knows it.
 func (c *Compiler) indirect(in *ir.Inst) {

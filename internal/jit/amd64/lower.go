@@ -8,6 +8,9 @@ import (
 
 // emit lowers the current instruction.
 func (c *Compiler) emit(in *ir.Inst) {
+	if in.Op.Ends() && in.Op != ir.Exit {
+		c.settleCW()
+	}
 	switch in.Op {
 	case ir.Nop, ir.Const, ir.Zext, ir.VConst: // made, or looked through, where they are used
 	case ir.Param:
@@ -30,6 +33,10 @@ func (c *Compiler) emit(in *ir.Inst) {
 		c.guard(in)
 	case ir.Call:
 		c.call(in)
+	case ir.Vec:
+		c.vecOp(in)
+	case ir.FPU:
+		c.stackOp(in)
 	case ir.Jump:
 		c.jump(in)
 	case ir.Branch:
@@ -50,6 +57,12 @@ func (c *Compiler) emit(in *ir.Inst) {
 
 func (c *Compiler) get(in *ir.Inst) {
 	s := ir.Slot(in.Imm)
+	if s == c.vec.fpStatus {
+		c.getStatus()
+	}
+	if c.cfg.Slots.Stack.Has(s) {
+		c.toFrame()
+	}
 	if c.pend[s] != 0 { // only in units that no Builder made
 		c.flush()
 	}
@@ -82,6 +95,15 @@ func (c *Compiler) set(in *ir.Inst) {
 	}
 	s, v := ir.Slot(in.Imm), c.origin(in.Args[0])
 	p := c.val(v)
+	if s == c.vec.fpStatus {
+		c.setStatus()
+	}
+	if s == c.cfg.Slots.Stack.Control && s != 0 {
+		c.fpu.staleCW = true
+	}
+	if c.cfg.Slots.Stack.Has(s) {
+		c.toFrame()
+	}
 	if p.kind == inHome && p.slot == s {
 		if c.pend[s] != 0 {
 			c.pend[s] = 0
@@ -200,8 +222,8 @@ func (c *Compiler) emitCopies(list []copyOp) {
 		case o.r != noReg:
 			c.rm(opMOVst|wide, o.r, m)
 		case o.word != NoWord:
-			c.rm(opMOVQl, 0, slotMem(o.word))
-			c.rm(opMOVQs, 0, m)
+			c.rm(opMOVQl, vcopy, slotMem(o.word))
+			c.rm(opMOVQs, vcopy, m)
 		case o.k == uint64(int64(int32(o.k))):
 			c.movmi(m, int32(o.k))
 		default:
@@ -225,8 +247,7 @@ func (c *Compiler) write(w uint16, v ir.Val) {
 	case in.Op == ir.Const:
 		c.writeConst(w, in.Imm)
 	case in.Op == ir.VConst:
-		c.writeConst(w, in.Imm)
-		c.writeConst(w+1, in.Imm)
+		c.vconst(w, in.Imm)
 	case in.Type == ir.V128:
 		if s := c.vword(v); s != w {
 			c.copy128(w, s)
@@ -1021,10 +1042,7 @@ func (c *Compiler) vdest(avoid ...uint16) uint16 {
 func (c *Compiler) vector(in *ir.Inst) {
 	switch in.Op {
 	case ir.VMake:
-		lo, hi := c.use(in.Args[0]), c.use(in.Args[1])
-		d := c.vdest()
-		c.rm(opMOVst|wide, lo, slotMem(d))
-		c.rm(opMOVst|wide, hi, slotMem(d+1))
+		c.vmake(in)
 	case ir.VLow, ir.VHigh:
 		w := c.vword(in.Args[0])
 		if in.Op == ir.VHigh {

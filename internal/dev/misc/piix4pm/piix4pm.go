@@ -246,14 +246,17 @@ type pmBlock PM
 func (b *pmBlock) Read(off uint64, size int) uint64 {
 	p := (*PM)(b)
 	p.catchUp()
+	// The timer is looked at once: bytes of different times make a number
+	// that was never there, and a time that runs backwards.
+	now := ticks(p.c.Env.Clock.Now()) & 0xffffff
 	var v uint64
 	for i := range size {
-		v |= uint64(p.readByte(int(off)+i)) << (8 * i)
+		v |= uint64(p.readByte(int(off)+i, now)) << (8 * i)
 	}
 	return v
 }
 
-func (p *PM) readByte(off int) uint8 {
+func (p *PM) readByte(off int, now uint64) uint8 {
 	part := func(v uint64, at int) uint8 { return uint8(v >> (8 * (off - at))) }
 	switch {
 	case off < pmen:
@@ -263,7 +266,7 @@ func (p *PM) readByte(off int) uint8 {
 	case off < pmcntrl+2:
 		return part(uint64(p.cntrl), pmcntrl)
 	case off >= pmtmr && off < pmtmr+4:
-		return part(ticks(p.c.Env.Clock.Now())&0xffffff, pmtmr)
+		return part(now, pmtmr)
 	case off >= gpsts && off < gpen:
 		return part(uint64(p.gpSts), gpsts)
 	case off >= gpen && off < gpen+2:

@@ -79,6 +79,31 @@ func TestTimer(t *testing.T) {
 	b.io.Read(0x608, 4)
 }
 
+// hasty is a clock that goes on whenever it is read.
+type hasty struct{ *vclock.Manual }
+
+func (h hasty) Now() int64 {
+	h.Advance(1000)
+	return h.Manual.Now()
+}
+
+// A read of the timer is of one time: firmware takes a step back for a whole
+// turn of the 24 bits.
+func TestTimerNeverRunsBackwards(t *testing.T) {
+	io := mem.NewContainer("io", 0x10000)
+	b := &bench{io: mem.NewSpace("io", io, nil), bus: pci.New(pci.Config{Memory: mem.NewContainer("pci", 1<<32), IO: io})}
+	b.p = New(Config{Env: dev.Env{Clock: hasty{vclock.NewManual()}, Power: b}, Bus: b.bus, Device: 1}, io)
+	b.setup()
+	last := uint64(0)
+	for range 5000 {
+		v := b.io.Read(0x608, 4)
+		if v < last || v > last+100 {
+			t.Fatalf("%#x after %#x", v, last)
+		}
+		last = v
+	}
+}
+
 func TestPowerButtonAndSleep(t *testing.T) {
 	b := newBench(true)
 	b.w(0x602, pwrbtn)

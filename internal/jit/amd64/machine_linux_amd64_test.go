@@ -88,11 +88,15 @@ func newMachine(t testing.TB, slots *ir.Slots, bmi2 bool, helpers func(f *ir.Fra
 	return m
 }
 
+// place is where the byte at an address lies: no page is followed by the next
+// one, so that an access that runs on into another page is found out.
+func place(va uint64) uint64 { return (va>>12*5+3)&15<<12 | va&0xfff }
+
 // setMemory sets the memory; pages are filled in as they are missed, or at
 // once.
 func (m *machine) setMemory(b *irtest.Memory, atOnce bool) {
 	for i := range m.mem {
-		m.mem[i] = binary.LittleEndian.Uint64(b[8*i:])
+		m.mem[place(uint64(8*i))>>3] = binary.LittleEndian.Uint64(b[8*i:])
 	}
 	for table := range 4 {
 		clear(m.tables[table*pagesOf:][:16])
@@ -106,8 +110,8 @@ func (m *machine) setMemory(b *irtest.Memory, atOnce bool) {
 }
 
 func (m *machine) getMemory(b *irtest.Memory) {
-	for i, w := range m.mem {
-		binary.LittleEndian.PutUint64(b[8*i:], w)
+	for i := range m.mem {
+		binary.LittleEndian.PutUint64(b[8*i:], m.mem[place(uint64(8*i))>>3])
 	}
 }
 
@@ -116,7 +120,7 @@ func (m *machine) fill(va uint64, index int) {
 	if n >= 16 || m.direct>>n&1 == 0 {
 		return
 	}
-	to := uint64(m.ctx.Base()) + host.OffTables + memoryAt*8 // its address 0
+	to := uint64(m.ctx.Base()) + host.OffTables + memoryAt*8 + place(n<<12) - n<<12
 	m.tables[2*index*pagesOf+int(n)] = to
 	if m.write>>n&1 != 0 {
 		m.tables[(2*index+1)*pagesOf+int(n)] = to
@@ -128,7 +132,7 @@ func (m *machine) load(va uint64, size int) (v uint64, fault string) {
 		return 0, fmt.Sprintf("fault %x", va)
 	}
 	for i := range uint64(size) {
-		a := va + i
+		a := place(va + i)
 		v |= m.mem[a>>3] >> (8 * (a & 7)) & 0xff << (8 * i)
 	}
 	return v, ""
@@ -139,7 +143,7 @@ func (m *machine) store(va uint64, size int, v uint64) (fault string) {
 		return fmt.Sprintf("fault %x", va)
 	}
 	for i := range uint64(size) {
-		a, x := va+i, v>>(8*i)&0xff
+		a, x := place(va+i), v>>(8*i)&0xff
 		s := 8 * (a & 7)
 		m.mem[a>>3] = m.mem[a>>3]&^(0xff<<s) | x<<s
 	}

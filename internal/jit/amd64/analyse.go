@@ -185,7 +185,7 @@ func (c *Compiler) analyseSet(in *ir.Inst, i, first, end, exit, flush int32) boo
 	}
 	c.need(in.Args[0], min(until, end-1))
 	// The first of several Sets of a value is the last to come by.
-	if d := int32(in.Args[0]) - 1; d >= first && c.exitAt[i] <= d {
+	if d := int32(in.Args[0]) - 1; d >= first && c.exitAt[i] <= d && c.u.Insts[d].Op != ir.Const {
 		c.vals[d].cand = int16(s)
 		c.cands = append(c.cands, d)
 	}

@@ -45,8 +45,9 @@ type Compiler struct {
 	pin   [ir.TempBase]reg // register of a pinned slot, or noReg
 
 	regVal  [16]ir.Val // what a temporary register holds, 0 = free
-	held    uint16     // registers that have a regVal, and perhaps more
-	pages   [16]page   // registers that hold a page's place
+	held    uint16     // registers that have a regVal
+	paged   uint16     // registers that have a page
+	pages   [16]page   // the page whose place a register holds
 	locked  uint16     // registers in use by the current instruction
 	word    int        // next free word of the frame
 	regWord [16]uint16 // where the exit stub saves each register
@@ -109,7 +110,6 @@ type page struct {
 	addr  ir.Val
 	index uint8
 	size  uint8
-	live  bool
 }
 
 // stub is a cold piece of code to be written behind the unit.
@@ -234,7 +234,7 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
-	c.pages = [16]page{}
+	c.paged = 0
 	c.regVal, c.held = [16]ir.Val{}, 0
 	for _, s := range c.homed {
 		c.home[s] = c.home[s][:0]
@@ -281,18 +281,17 @@ func (c *Compiler) compile(counted bool) bool {
 func (c *Compiler) run(r *run) bool {
 	c.block, c.blockAt[r.first] = r.first, c.n
 	c.end = int32(c.u.Blocks[r.last].End)
-	for r := range c.regVal { // what other blocks need is in words
-		if v := c.regVal[r]; v != 0 {
-			c.release(reg(r))
-		}
+	for m := c.held; m != 0; m &= m - 1 { // what other blocks need is in words
+		c.release(reg(bits.TrailingZeros16(m)))
 	}
 	c.dropPages()
 	c.fpu.staleCW = false
-	list := c.todo[r.from:r.to]
+	list, next := c.todo[r.from:r.to], c.u.Blocks[r.first].End
 	for n := len(list) - 1; n >= 0; n-- {
 		i := int(list[n])
-		if i == c.u.Blocks[c.block].End { // a branch's other side, which it has done
+		if i == next { // a branch's other side, which it has done
 			c.block += 2
+			next = c.u.Blocks[c.block].End
 			continue
 		}
 		if c.full() || c.word > ir.FrameWords-64 {
@@ -308,18 +307,18 @@ func (c *Compiler) run(r *run) bool {
 // expire frees the registers of operands that nobody needs any more.
 func (c *Compiler) expire() {
 	for m := c.held; m != 0; m &= m - 1 {
-		r := bits.TrailingZeros16(m)
-		v := c.regVal[r&15]
-		if v != 0 {
-			p := c.val(v)
-			if p.need > c.i {
-				continue
-			}
-			c.regVal[r&15] = 0
+		r := reg(bits.TrailingZeros16(m)) & 15
+		if p := c.val(c.regVal[r]); p.need <= c.i {
+			c.free(r)
 			p.kind = nowhere
 		}
-		c.held &^= 1 << r
 	}
+}
+
+// free says that temporary register r holds no value.
+func (c *Compiler) free(r reg) {
+	c.regVal[r] = 0
+	c.held &^= 1 << r
 }
 
 // hold says that v is in temporary register r.
@@ -374,13 +373,16 @@ func (c *Compiler) lock(r reg) reg {
 
 // temp returns a free temporary register, locked.
 func (c *Compiler) temp() reg {
+	busy := c.locked | c.held | c.paged
+	for _, r := range temps {
+		if busy>>r&1 == 0 {
+			return c.lock(r)
+		}
+	}
 	best, bestNeed := noReg, int32(-1)
 	for _, r := range temps {
 		if c.locked>>r&1 != 0 {
 			continue
-		}
-		if c.regVal[r] == 0 && !c.pages[r].live {
-			return c.lock(r)
 		}
 		need := int32(1 << 30) // pages go first
 		if v := c.regVal[r]; v != 0 {
@@ -399,7 +401,7 @@ func (c *Compiler) temp() reg {
 
 // take makes the register r free, and locks it. Its value moves elsewhere.
 func (c *Compiler) take(r reg) {
-	if c.regVal[r] != 0 || c.pages[r].live {
+	if (c.held|c.paged)>>r&1 != 0 {
 		c.lock(r)
 		c.evict(r)
 	}
@@ -408,23 +410,23 @@ func (c *Compiler) take(r reg) {
 
 // evict empties a temporary register.
 func (c *Compiler) evict(r reg) {
-	c.pages[r].live = false
+	c.paged &^= 1 << r
 	v := c.regVal[r]
 	if v == 0 {
 		return
 	}
 	p := c.val(v)
 	for _, o := range temps { // another register is cheaper than memory
-		if c.locked>>o&1 == 0 && o != r && c.regVal[o] == 0 && !c.pages[o].live {
+		if (c.locked|c.held|c.paged)>>o&1 == 0 && o != r {
 			c.mov(64, o, r)
 			c.hold(o, v)
-			c.regVal[r] = 0
+			c.free(r)
 			p.r = o
 			return
 		}
 	}
 	c.spill(v)
-	c.regVal[r] = 0
+	c.free(r)
 	p.kind = inWord
 }
 
@@ -440,7 +442,7 @@ func (c *Compiler) spill(v ir.Val) {
 // release forgets what is in a register at the beginning of a block.
 func (c *Compiler) release(r reg) {
 	p := c.val(c.regVal[r])
-	c.regVal[r] = 0
+	c.free(r)
 	if p.kind = nowhere; p.word != NoWord {
 		p.kind = inWord
 	}
@@ -580,7 +582,7 @@ func (c *Compiler) dest(like reg) reg {
 		c.live(c.i, s)
 		return c.lock(c.pin[s])
 	}
-	if like != noReg && c.isTemp(like) && !c.pages[like].live {
+	if like != noReg && c.isTemp(like) && c.paged>>like&1 == 0 {
 		o := c.regVal[like]
 		if o == 0 || c.val(o).need <= c.i {
 			if o != 0 {
@@ -611,7 +613,5 @@ func (c *Compiler) done() { c.afterDef(ir.Val(c.i + 1)) }
 func (c *Compiler) dropPages() {
 	c.dropVectors()
 	c.fpu.now = stackUnknown
-	for _, r := range temps {
-		c.pages[r].live = false
-	}
+	c.paged = 0
 }

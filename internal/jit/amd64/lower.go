@@ -8,7 +8,7 @@ import (
 
 // emit lowers the current instruction.
 func (c *Compiler) emit(in *ir.Inst) {
-	if in.Op.Ends() && in.Op != ir.Exit {
+	if c.fpu.staleCW && in.Op.Ends() && in.Op != ir.Exit {
 		c.settleCW()
 	}
 	switch in.Op {
@@ -133,7 +133,7 @@ func (c *Compiler) set(in *ir.Inst) {
 	r := c.use(v)
 	c.mov(64, pr, r)
 	if p.kind == inReg && p.need > c.i && p.need < c.end { // the home is as good, and the register is free
-		c.regVal[r] = 0
+		c.free(r)
 		c.live(int32(v)-1, s)
 	}
 }
@@ -188,7 +188,7 @@ func (c *Compiler) untangle() {
 		locked := c.locked
 		r := c.use(v)
 		c.spill(v)
-		c.regVal[r] = 0
+		c.free(r)
 		p.kind = inWord
 		c.locked = locked
 	}
@@ -548,8 +548,8 @@ func (c *Compiler) copyTo(f, x, other reg) reg {
 	}
 	if v := c.regVal[f]; v != 0 && c.val(v).need > c.i {
 		c.keepElsewhere(f)
-	} else if c.pages[f].live {
-		c.pages[f].live = false
+	} else {
+		c.paged &^= 1 << f
 	}
 	if x != f {
 		c.mov(64, f, x)
@@ -564,7 +564,7 @@ func (c *Compiler) keepElsewhere(r reg) {
 	v := c.regVal[r]
 	c.spill(v)
 	c.val(v).kind = inWord
-	c.regVal[r] = 0
+	c.free(r)
 }
 
 // take2 makes the fixed register f free to be destroyed; *y, a register that
@@ -579,9 +579,9 @@ func (c *Compiler) take2(f reg, y *reg) {
 		c.keepElsewhere(f)
 	} else if v != 0 {
 		c.val(v).kind = nowhere
-		c.regVal[f] = 0
+		c.free(f)
 	}
-	c.pages[f].live = false
+	c.paged &^= 1 << f
 	c.lock(f)
 }
 
@@ -704,7 +704,7 @@ func (c *Compiler) divide(in *ir.Inst, bits int) {
 	}
 	if v := c.regVal[rax]; v != 0 {
 		c.val(v).kind = nowhere
-		c.regVal[rax] = 0
+		c.free(rax)
 	}
 	if signed {
 		c.sextTo(bits, rax, rax)

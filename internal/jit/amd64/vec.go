@@ -284,7 +284,7 @@ func (c *Compiler) moveOut(v ir.Val) {
 	locked := c.locked
 	r := c.use(v)
 	c.spill(v)
-	c.regVal[r] = 0
+	c.free(r)
 	p.kind = inWord
 	c.locked = locked
 }

@@ -57,7 +57,7 @@ func (c *Compiler) stays(in *ir.Inst) bool {
 			in.CallHelper()
 		}
 	}
-	return mayExit(in) || in.Op == ir.Branch
+	return in.Leaves() || in.Op == ir.Branch
 }
 
 // run is a block, or several that are entered at the first only: between
@@ -101,14 +101,6 @@ func (c *Compiler) need(v ir.Val, i int32) {
 	}
 }
 
-// mayExit reports whether the pending Sets matter at in.
-func mayExit(in *ir.Inst) bool {
-	if in.Op == ir.Call {
-		return in.Imm>>32&uint64(ir.Pure) == 0
-	}
-	return in.Op.MayExit()
-}
-
 // analyse walks a run backwards.
 func (c *Compiler) analyse(r *run) {
 	u := c.u
@@ -139,7 +131,7 @@ func (c *Compiler) analyse(r *run) {
 		case ir.FPU:
 			c.analyseStackOp(in, i)
 		case ir.Call:
-			if mayExit(in) {
+			if in.Leaves() {
 				exit, flush = i, i
 				c.stamp++
 			} else if v.need < 0 {
@@ -229,7 +221,7 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 		return
 	case ir.Add:
 		if in.Type == ir.I32 {
-			if base, index, _, _ := c.sum(in); index != 0 {
+			if base, index, _, _ := c.u.Sum(in); index != 0 {
 				c.need(base, i)
 				c.need(index, i)
 				return
@@ -275,37 +267,13 @@ func (c *Compiler) stored(in *ir.Inst) ir.Val {
 
 // address splits an address of 32 bits that only one instruction uses into
 // base + index<<scale + disp, for that to compute along.
-func (c *Compiler) address(a ir.Val) (base, index ir.Val, scale uint8, disp uint64, ok bool) {
+func (c *Compiler) address(a ir.Val) (base, index ir.Val, scale uint, disp uint64, ok bool) {
 	in := c.u.Inst(a)
 	if in.Op != ir.Add || in.Type != ir.I32 || c.val(a).uses > 1 {
 		return 0, 0, 0, 0, false
 	}
-	base, index, scale, disp = c.sum(in)
+	base, index, scale, disp = c.u.Sum(in)
 	return base, index, scale, disp, true
-}
-
-// sum splits an addition of 32 bits.
-func (c *Compiler) sum(in *ir.Inst) (base, index ir.Val, scale uint8, disp uint64) {
-	x, y := in.Args[0], in.Args[1]
-	if k, ok := c.u.ConstOf(y); ok {
-		in2 := c.u.Inst(x)
-		if in2.Op != ir.Add || in2.Type != ir.I32 {
-			return x, 0, 0, k
-		}
-		if _, ok := c.u.ConstOf(in2.Args[1]); ok {
-			return x, 0, 0, k
-		}
-		x, y, disp = in2.Args[0], in2.Args[1], k
-	}
-	for range 2 {
-		if in := c.u.Inst(y); in.Op == ir.Shl {
-			if k, ok := c.u.ConstOf(in.Args[1]); ok && k <= 3 {
-				return x, in.Args[0], uint8(k), disp
-			}
-		}
-		x, y = y, x
-	}
-	return x, y, 0, disp
 }
 
 // keepAcrossLoops makes what a loop needs live until its end.

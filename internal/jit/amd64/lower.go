@@ -360,7 +360,7 @@ func (c *Compiler) narrow(bits int, d reg) {
 
 // lea computes a sum of three, or one whose operands stay.
 func (c *Compiler) lea(in *ir.Inst) bool {
-	base, index, scale, disp := c.sum(in)
+	base, index, scale, disp := c.u.Sum(in)
 	if index == 0 {
 		return false
 	}
@@ -380,8 +380,8 @@ func (c *Compiler) lea(in *ir.Inst) bool {
 }
 
 // memOf is a memory operand for LEA.
-func (c *Compiler) memOf(base, index ir.Val, scale uint8, disp uint64) mem {
-	m := mem{base: noReg, index: noReg, scale: scale, disp: int32(uint32(disp))}
+func (c *Compiler) memOf(base, index ir.Val, scale uint, disp uint64) mem {
+	m := mem{base: noReg, index: noReg, scale: uint8(scale), disp: int32(uint32(disp))}
 	if k, ok := c.constOf(base); ok {
 		m.disp += int32(uint32(k))
 	} else {

@@ -72,10 +72,15 @@ type codePage struct {
 // bucket is the list on which the unit at off is.
 func (p *codePage) bucket(off uint64) **unit { return &p.buckets[off%256] }
 
-// find returns the unit at off for a key; nil = none.
+// find returns the unit at off for a key; nil = none. It moves to the front of
+// its bucket: code that processes share is there once for each address that it
+// is mapped to, and the one that was run last is run again.
 func (p *codePage) find(off uint64, k *guest.Key, counted bool) *unit {
-	for u := *p.bucket(off); u != nil; u = u.next {
-		if u.place.off == off && u.key == *k && u.counted == counted {
+	b := p.bucket(off)
+	for at := b; *at != nil; at = &(*at).next {
+		if u := *at; u.place.off == off && u.key == *k && u.counted == counted {
+			*at = u.next
+			u.next, *b = *b, u
 			return u
 		}
 	}

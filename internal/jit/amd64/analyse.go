@@ -175,8 +175,7 @@ func (c *Compiler) analyseSet(in *ir.Inst, i, first, end, exit, flush int32) boo
 		if next < 0 { // see isRead
 			next = ^next
 		} else if next <= exit && next < flush {
-			c.nextSet[s] = i
-			return false
+			return false // as if it were not there
 		}
 	}
 	c.setStamp[s], c.nextSet[s] = c.stamp, i

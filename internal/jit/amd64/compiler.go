@@ -102,7 +102,6 @@ type value struct {
 	cand  int16  // slot in whose place it may be computed, -1 = none
 	conds uint16 // of the uses: as a condition
 	fused bool   // computed by its users
-	dead  bool   // a Set that was done along with an earlier instruction
 }
 
 // page is a register that holds what to add to addr's page to get the host's,
@@ -293,9 +292,6 @@ func (c *Compiler) run(r *run) bool {
 		if i == next { // a branch's other side, which it has done
 			c.block += 2
 			next = c.u.Blocks[c.block].End
-			continue
-		}
-		if c.vals[i].dead {
 			continue
 		}
 		if c.full() || c.word > ir.FrameWords-64 {

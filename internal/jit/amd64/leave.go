@@ -500,7 +500,7 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	c.poll(0, word)
 	t, x := c.temp(), c.temp()
 	c.mov(32, x, pc)
-	c.shifti(shSHR, 32, x, 12)
+	c.shifti(shSHR, 32, x, jumpBits)
 	c.alu(aluXOR, 32, x, pc)
 	c.alui(aluAND, 32, x, JumpSize-1)
 	c.alu(aluADD, 32, x, x)

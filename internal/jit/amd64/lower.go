@@ -87,7 +87,7 @@ func (c *Compiler) get(in *ir.Inst) {
 }
 
 func (c *Compiler) set(in *ir.Inst) {
-	if c.vals[c.i].fused {
+	if c.vals[c.i].fused { // done along with an earlier instruction
 		return
 	}
 	s, v := ir.Slot(in.Imm), c.origin(in.Args[0])
@@ -102,9 +102,7 @@ func (c *Compiler) set(in *ir.Inst) {
 		c.toFrame()
 	}
 	if p.kind == inHome && p.slot == s {
-		if c.pend[s] != 0 {
-			c.pend[s] = 0
-		}
+		c.unpend(s)
 		return
 	}
 	pr := c.pin[s]
@@ -135,6 +133,20 @@ func (c *Compiler) set(in *ir.Inst) {
 	if p.kind == inReg && p.need > c.i && p.need < c.end { // the home is as good, and the register is free
 		c.free(r)
 		c.live(int32(v)-1, s)
+	}
+}
+
+// unpend forgets the pending Set of s, if there is one.
+func (c *Compiler) unpend(s ir.Slot) {
+	if c.pend[s] == 0 {
+		return
+	}
+	c.pend[s] = 0
+	for i, o := range c.slots {
+		if o == s {
+			c.slots = append(c.slots[:i], c.slots[i+1:]...)
+			break
+		}
 	}
 }
 

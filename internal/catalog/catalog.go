@@ -83,7 +83,7 @@ func Machines() []Entry {
 // Accels lists the engines.
 func Accels() []Entry {
 	return []Entry{
-		{Name: "tcg", Desc: "translator (at present: the portable interpreter of translated code)", Built: true, Default: true},
+		{Name: "tcg", Desc: "translator to machine code (linux/amd64; elsewhere interp is used)", Built: true, Default: true},
 		{Name: "interp", Desc: "portable interpreter of translated code", Built: true},
 		{Name: "kvm", Desc: "Linux KVM"},
 		{Name: "hvf", Desc: "macOS Hypervisor.framework"},

@@ -152,6 +152,11 @@ func (b *Builder) Insn(pc uint64) {
 	b.u.Guest++
 }
 
+// zeroIsNeutral has the operations that a second operand of 0 makes nothing.
+var zeroIsNeutral = [numOps]bool{
+	Add: true, Sub: true, Or: true, Xor: true, Shl: true, Shr: true, Sar: true, Rotl: true, Rotr: true,
+}
+
 // Bin makes a two-operand operation.
 func (b *Builder) Bin(op Op, x, y Val) Val {
 	t := b.TypeOf(x)
@@ -162,7 +167,7 @@ func (b *Builder) Bin(op Op, x, y Val) Val {
 	}
 	if oky {
 		switch {
-		case cy == 0 && (op == Add || op == Sub || op == Or || op == Xor || op == Shl || op == Shr || op == Sar || op == Rotl || op == Rotr):
+		case cy == 0 && zeroIsNeutral[op]:
 			return x
 		case cy == 0 && (op == And || op == Mul):
 			return b.Const(t, 0)
@@ -187,6 +192,9 @@ func (b *Builder) Bin(op Op, x, y Val) Val {
 
 // BinImm is Bin with a constant.
 func (b *Builder) BinImm(op Op, x Val, c uint64) Val {
+	if c == 0 && zeroIsNeutral[op] {
+		return x
+	}
 	return b.Bin(op, x, b.Const(b.TypeOf(x), c))
 }
 

@@ -66,8 +66,8 @@ func (b *Builder) FPU(t Type, o StackOp, args ...Val) Val {
 func (u *Unit) CallStackOps(does func(o StackOp) bool) {
 	for i := range u.Insts {
 		if in := &u.Insts[i]; in.Op == FPU {
-			if o := StackOpOf(in.Imm); does == nil || !does(o) {
-				in.Op, in.Imm = Call, CallImm(o.Helper, NoStop)
+			if does == nil || !does(StackOpOf(in.Imm)) {
+				in.CallHelper()
 			}
 		}
 	}

@@ -127,12 +127,15 @@ func (b *Builder) Vec(t Type, v Vector, arg uint64) Val {
 	return b.Emit(Inst{Op: Vec, Type: t, Args: [4]Val{b.Const(I64, arg)}, Imm: v.Packed()})
 }
 
+// CallHelper makes a Vec or FPU a call of its helper.
+func (in *Inst) CallHelper() { in.Op, in.Imm = Call, CallImm(int(in.Imm>>40), NoStop) }
+
 // CallVectors makes calls of those Vecs that an engine does not do itself.
 func (u *Unit) CallVectors(does func(v Vector) bool) {
 	for i := range u.Insts {
 		if in := &u.Insts[i]; in.Op == Vec {
-			if v := VectorOf(in.Imm); does == nil || !does(v) {
-				in.Op, in.Imm = Call, CallImm(v.Helper, NoStop)
+			if does == nil || !does(VectorOf(in.Imm)) {
+				in.CallHelper()
 			}
 		}
 	}

@@ -23,7 +23,16 @@ type unit struct {
 	// missing.
 	code   *interp.Code
 	native native
-	next   *unit // in its page's bucket
+	next   *unit    // in its page's bucket
+	more   [2]*unit // next on the lists of its first page and its second
+}
+
+// after returns the next unit on the list of a page.
+func (u *unit) after(page place) **unit {
+	if u.place.page() == page {
+		return &u.more[0]
+	}
+	return &u.more[1]
 }
 
 // bytes is roughly the memory that a unit takes.
@@ -53,8 +62,8 @@ func (p place) page() place { return place{p.ram, p.off &^ (mem.PageSize - 1)} }
 // codePage is a page from which code was translated. Grains has a bit for
 // each 64 bytes in which a unit has code: stores to the others cost little.
 type codePage struct {
-	page   place   // the zero place: not in the cache any more
-	units  []*unit // that have code here
+	page   place // the zero place: not in the cache any more
+	units  *unit // that have code here, a list; see unit.after
 	grains uint64
 	// buckets has those that begin here, by place.
 	buckets [256]*unit
@@ -63,10 +72,15 @@ type codePage struct {
 // bucket is the list on which the unit at off is.
 func (p *codePage) bucket(off uint64) **unit { return &p.buckets[off%256] }
 
-// find returns the unit at off for a key; nil = none.
+// find returns the unit at off for a key; nil = none. It moves to the front of
+// its bucket: code that processes share is there once for each address that it
+// is mapped to, and the one that was run last is run again.
 func (p *codePage) find(off uint64, k *guest.Key, counted bool) *unit {
-	for u := *p.bucket(off); u != nil; u = u.next {
-		if u.place.off == off && u.key == *k && u.counted == counted {
+	b := p.bucket(off)
+	for at := b; *at != nil; at = &(*at).next {
+		if u := *at; u.place.off == off && u.key == *k && u.counted == counted {
+			*at = u.next
+			u.next, *b = *b, u
 			return u
 		}
 	}
@@ -136,15 +150,14 @@ func (c *cache) newPage(p place) *codePage {
 
 // retire keeps a page that has left the cache for newPage.
 func (c *cache) retire(cp *codePage) {
-	clear(cp.units)
-	*cp = codePage{units: cp.units[:0]}
+	*cp = codePage{}
 	c.spare = append(c.spare, cp)
 }
 
 func (c *cache) clear() {
 	for p, cp := range c.pages {
 		p.ram.Unwatch(p.off)
-		for _, u := range cp.units {
+		for u := cp.units; u != nil; u = *u.after(p) {
 			u.invalidate()
 		}
 		c.retire(cp)
@@ -181,7 +194,9 @@ func (c *cache) enter(u *unit, p place, n uint64) *codePage {
 		p.ram.Watch(p.off)
 		c.protect(page)
 	}
-	cp.units = append(cp.units, u)
+	if cp.units != u { // its first half may be here, too
+		*u.after(page), cp.units = cp.units, u
+	}
 	cp.grains |= grains(p.off, n)
 	return cp
 }
@@ -218,7 +233,7 @@ func (c *cache) hits(p place, n uint64, running *unit) (any, self bool) {
 	if cp == nil || cp.grains&grains(p.off, n) == 0 {
 		return false, false
 	}
-	for _, u := range cp.units {
+	for u := cp.units; u != nil; u = *u.after(cp.page) {
 		if u.touches(p, n) {
 			any = true
 			if u == running {
@@ -241,14 +256,13 @@ func (c *cache) invalidate(p place, n uint64) {
 	if cp == nil || cp.grains&grains(p.off, n) == 0 {
 		return
 	}
-	var gone []*unit
-	for _, u := range cp.units {
+	page := p.page()
+	for u := cp.units; u != nil; {
+		next := *u.after(page)
 		if u.touches(p, n) {
-			gone = append(gone, u)
+			c.drop(u)
 		}
-	}
-	for _, u := range gone {
-		c.drop(u)
+		u = next
 	}
 }
 
@@ -273,13 +287,16 @@ func (c *cache) drop(u *unit) {
 
 func (c *cache) remove(u *unit, page place) {
 	cp := c.pages[page]
+	if cp == nil { // both halves were here
+		return
+	}
 	cp.grains = 0
-	keep := cp.units[:0]
-	for _, o := range cp.units {
+	for at := &cp.units; *at != nil; {
+		o := *at
 		if o == u {
+			*at = *o.after(page)
 			continue
 		}
-		keep = append(keep, o)
 		n := min(o.len, mem.PageSize-o.place.off%mem.PageSize)
 		if o.place.page() == page {
 			cp.grains |= grains(o.place.off, n)
@@ -287,10 +304,9 @@ func (c *cache) remove(u *unit, page place) {
 		if o.cross && o.second.page() == page {
 			cp.grains |= grains(o.second.off, o.len-n)
 		}
+		at = o.after(page)
 	}
-	clear(cp.units[len(keep):])
-	cp.units = keep
-	if len(keep) == 0 {
+	if cp.units == nil {
 		delete(c.pages, page)
 		page.ram.Unwatch(page.off)
 		c.retire(cp)

@@ -56,6 +56,7 @@ type coder struct {
 	// generation.
 	contexts [interp.Indexes]map[guest.Key]uint32
 	context  uint32
+	epoch    int       // counts how often context began anew
 	mode     guest.Key // that the tag word is set for
 
 	buf [16]uint64
@@ -90,7 +91,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	}
 	cpu.Move(ctx.Frame)
 	slots := cpu.Slots()
-	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: false, Features: amd64.Features{
+	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: hostcpu.X86.HasBMI2, Features: amd64.Features{
 		SSE3: hostcpu.X86.HasSSE3, SSSE3: hostcpu.X86.HasSSSE3, SSE41: hostcpu.X86.HasSSE41, SSE42: hostcpu.X86.HasSSE42,
 		AES: hostcpu.X86.HasAES, PCLMULQDQ: hostcpu.X86.HasPCLMULQDQ,
 	}}
@@ -150,7 +151,6 @@ func (n *coder) clearJumps() {
 	for i := range n.contexts {
 		clear(n.contexts[i])
 	}
-	n.context = 0
 	n.mode = guest.Key{Mode: ^uint64(0)}
 }
 
@@ -203,11 +203,28 @@ func (n *coder) protectData(list []filled, data *[4096]byte) {
 	}
 }
 
-func (n *coder) newGeneration(index int) {
-	if n != nil {
-		clear(n.contexts[index])
-		n.mode = guest.Key{Mode: ^uint64(0)}
+// setContexts makes those of an earlier generation, which were taken away in an
+// epoch, or none, the current ones.
+func (n *coder) setContexts(index int, contexts map[guest.Key]uint32, epoch int) {
+	if n == nil {
+		return
 	}
+	if contexts == nil || epoch != n.epoch {
+		clear(n.contexts[index])
+	} else {
+		n.contexts[index] = contexts
+	}
+	n.mode = guest.Key{Mode: ^uint64(0)}
+}
+
+// takeContexts takes the current ones away.
+func (n *coder) takeContexts(index int) (contexts map[guest.Key]uint32, epoch int) {
+	if n == nil {
+		return nil, 0
+	}
+	contexts = n.contexts[index]
+	n.contexts[index] = nil
+	return contexts, n.epoch
 }
 
 // setMode sets the tag of indirect jumps for the mode of k.
@@ -222,9 +239,10 @@ func (n *coder) setMode(k guest.Key) {
 	}
 	id, ok := (*list)[k]
 	if !ok {
-		if n.context++; n.context == 0 {
+		if n.context++; n.context == 0 { // numbers that are put away mean nothing now
 			n.clearJumps()
 			n.context = 1
+			n.epoch++
 		}
 		id = n.context
 		(*list)[k] = id

@@ -53,35 +53,17 @@ func (v *VCPU) FlushTLB(keepGlobal bool) {
 		}
 	}
 	for i := range v.code {
-		// Where only global pages were executed nothing has changed.
-		if !keepGlobal || v.code[i].local {
+		switch c := &v.code[i]; {
+		case !keepGlobal:
+			c.away = nil
 			v.newGeneration(i)
+		case c.local: // else only global pages were executed: nothing has changed
+			c.stale = true
 		}
 	}
 	if !keepGlobal {
 		v.largeFirst, v.largeLast = ^uint64(0), 0
 	}
-}
-
-// codeView is what is remembered of the addresses of code, for an MMU index.
-type codeView struct {
-	generation uint64
-	fetched    pageSet // since the generation began
-	local      bool    // pages that are not global are among them
-}
-
-// newGeneration says that any virtual address of code may lead elsewhere now.
-func (v *VCPU) newGeneration(index int) {
-	c := &v.code[index]
-	c.generation++
-	c.fetched.clear()
-	c.local = false
-	for i := range v.fetch { // what is fetched again is noted again
-		if e := &v.fetch[i]; e.tag&pageMask == uint64(index)+1 {
-			e.tag = 0
-		}
-	}
-	v.n.newGeneration(index)
 }
 
 // largePage is the size of the largest page that FlushPage must know of.
@@ -121,37 +103,4 @@ func (v *VCPU) protectPage(p place) {
 		v.m.TLB[i].ProtectData(&data[0])
 	}
 	v.n.protectData(v.filled, data)
-}
-
-// pageSet is a set of pages, which may hold more than were added: of those
-// that differ in high bits only. It is emptied in as many steps as it has
-// pages.
-type pageSet struct {
-	bits [1 << 14]uint64 // for 32-bit addresses exact
-	list []uint32
-}
-
-func (s *pageSet) at(va uint64) (word uint32, bit uint64) {
-	page := uint32(va>>12) & (1<<20 - 1)
-	return page / 64, 1 << (page % 64)
-}
-
-func (s *pageSet) add(va uint64) {
-	w, bit := s.at(va)
-	if s.bits[w] == 0 {
-		s.list = append(s.list, w)
-	}
-	s.bits[w] |= bit
-}
-
-func (s *pageSet) has(va uint64) bool {
-	w, bit := s.at(va)
-	return s.bits[w]&bit != 0
-}
-
-func (s *pageSet) clear() {
-	for _, w := range s.list {
-		s.bits[w] = 0
-	}
-	s.list = s.list[:0]
 }

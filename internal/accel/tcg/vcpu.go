@@ -26,7 +26,7 @@ type Config struct {
 	Log *trace.Log
 	// Engine is what executes translated code.
 	Engine Engine
-	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 48 MiB.
+	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 32 MiB.
 	CacheSize int
 	// Disassemble names the instruction in b, for logs; it may be nil.
 	Disassemble func(k guest.Key, b []byte) (text string, n int)
@@ -55,7 +55,7 @@ type TCG struct{ cfg Config }
 // New returns the accelerator.
 func New(cfg Config) *TCG {
 	if cfg.CacheSize == 0 {
-		cfg.CacheSize = 48 << 20
+		cfg.CacheSize = 32 << 20
 	}
 	return &TCG{cfg}
 }
@@ -369,6 +369,9 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		return u, fault
 	}
 	index := v.cpu.FetchIndex()
+	if v.code[index].stale {
+		v.renew(index)
+	}
 	h := k.PC
 	j := &v.jumps[(h^h>>12)%jumpSize]
 	if j.key == k && j.generation == v.code[index].generation && j.index == index && j.unit.valid {
@@ -487,9 +490,7 @@ func (v *VCPU) fetchPlace(va uint64) (at place, ok bool, fault *guest.Fault) {
 			return place{}, false, fault
 		}
 		*e = fetchEntry{tag: tag, pa: p.PA &^ pageMask, global: p.Global}
-		c := &v.code[index]
-		c.fetched.add(va)
-		c.local = c.local || !p.Global
+		v.code[index].fetchedFrom(va, p.PA&^pageMask, p.Global)
 		if page, ok := v.space.ReadPage(p.PA); ok {
 			e.place, e.ok = place{page.RAM, page.Off}, true
 		}

@@ -155,6 +155,28 @@ func TestDrives(t *testing.T) {
 	}
 }
 
+// cache= is three switches, which -blockdev and -device have one by one.
+func TestCacheModes(t *testing.T) {
+	for line, want := range map[string]string{
+		"-hda x":                                     "writeback",
+		"-drive file=x,cache=off":                    "writeback, direct",
+		"-drive file=x,cache=none":                   "writeback, direct",
+		"-drive file=x,cache=writethrough":           "writethrough",
+		"-drive file=x,cache=directsync":             "writethrough, direct",
+		"-drive file=x,cache=unsafe":                 "writeback, ignore flushes",
+		"-drive file=x,cache=directsync,snapshot=on": "writeback, ignore flushes",
+		"-drive file=x,if=none,id=d,cache=writethrough -device ide-hd,drive=d":                                          "writethrough",
+		"-drive file=x,if=none,id=d,cache=writethrough -device ide-hd,drive=d,write-cache=on":                           "writeback",
+		"-drive file=x,if=none,id=d -device ide-hd,drive=d,write-cache=off":                                             "writethrough",
+		"-blockdev file,node-name=d,filename=x,cache.direct=on,cache.no-flush=on -device ide-hd,drive=d":                "writeback, direct, ignore flushes",
+		"-blockdev file,node-name=f,filename=x,cache.direct=on -blockdev raw,node-name=d,file=f -device ide-hd,drive=d": "writeback, direct",
+	} {
+		if got := parse(t, strings.Fields(line)...).Drives[0].Cache.String(); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+}
+
 func TestChars(t *testing.T) {
 	for _, c := range []struct {
 		line                       string

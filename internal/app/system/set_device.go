@@ -144,7 +144,19 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 			t.vgamem = n
 			return err
 		})
-		s.Ignore("addr", "bus", "romfile", "multifunction", "mmio", "edid", "xres", "yres", "xmax", "ymax", "qemu-extended-regs", "global-vmstate", "refresh_rate", "big-endian-framebuffer")
+		// The adapter has one place: only that can be asked for.
+		s.Enum("bus", &t.busName, "pci.0", "isa.0")
+		s.Func("addr", "02.0", func(v string) error {
+			if v != "02.0" && v != "2" && v != "0x2" && v != "0x02" {
+				return fmt.Errorf("'%s' is not supported yet: the display adapter is in slot 2", v)
+			}
+			return nil
+		})
+		// Hints of displays, which are not built yet.
+		s.Ignore("edid", "xres", "yres", "xmax", "ymax", "refresh_rate")
+		s.IgnoreOff("multifunction", "big-endian-framebuffer", "global-vmstate")
+		s.IgnoreOn("mmio", "qemu-extended-regs")
+		s.NotYet("romfile")
 	}
 }
 

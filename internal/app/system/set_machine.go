@@ -328,10 +328,12 @@ func setBoot(p *parser, arg string) error {
 }
 
 func setName(p *parser, arg string) error {
-	var ignored string
 	return bind(arg, "guest", func(s *prop.Set) {
 		s.String("guest", &p.cfg.Name)
-		s.String("process", &ignored)
+		s.Func("process", "<name>", func(string) error {
+			p.note("-name process=: the process keeps its name")
+			return nil
+		})
 		s.Ignore("debug-threads")
 	})
 }

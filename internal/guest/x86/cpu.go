@@ -44,7 +44,7 @@ type CPU struct {
 	cfg   Config
 	model *Model
 
-	features map[string]bool // see has
+	encodable uint64 // see has
 
 	log *trace.Log
 
@@ -94,7 +94,7 @@ const (
 
 // New makes a processor in its reset state.
 func New(cfg Config) *CPU {
-	c := &CPU{cfg: cfg, model: cfg.Model, log: cfg.Log, frame: new(ir.Frame), features: map[string]bool{}}
+	c := &CPU{cfg: cfg, model: cfg.Model, log: cfg.Log, frame: new(ir.Frame), encodable: cfg.Model.encodable()}
 	c.s = stateOf(c.frame)
 	c.slots = newSlots()
 	c.helpers = c.helperTable()

@@ -1,7 +1,9 @@
 package x86
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,20 +14,91 @@ type encoding struct {
 	line     string
 	name     string
 	operands []operand
-	feature  string
-	prefix   byte // 0 = any, 'n' = none, 0x66, 0xf3, 0xf2
-	reg      int  // of ModRM, -1 = any
-	form     byte // 'm', 'r', 0 = either
-	modrm    int  // the whole byte, -1 = any
+	feature  uint8 // of maps.features
+	prefix   byte  // 0 = any, 'n' = none, 0x66, 0xf3, 0xf2
+	reg      int   // of ModRM, -1 = any
+	form     byte  // 'm', 'r', 0 = either
+	modrm    int   // the whole byte, -1 = any
 	hasModRM bool
+	memory   bool    // an operand must be in memory
+	register bool    // an operand must not be in memory
 	emit     emitter // nil: not translated
 }
 
-// operand is an operand's notation: kind is its letter(s), size its size.
+// operand is an operand's notation.
 type operand struct {
-	kind string // "E", "G", "I", ... or a register's name
-	size string // "b", "v", ...
-	text string
+	kind operandKind
+	// bytes is its size, or if that is 0, more what is added to the
+	// instruction's operand size.
+	bytes, more uint8
+	size        string // "b", "v", ...
+	text        string
+}
+
+// operandKind is the letter or name that the size follows.
+type operandKind uint8
+
+// The kinds, as table.go describes them.
+const (
+	kindE operandKind = iota
+	kindG
+	kindI
+	kindSI
+	kindJ
+	kindO
+	kindM
+	kindR
+	kindS
+	kindC
+	kindD
+	kindA
+	kindX
+	kindY
+	kindZ
+	kindP
+	kindQ
+	kindN
+	kindV
+	kindW
+	kindU
+	kindST
+	kindSTi
+	kindAL
+	kindCL
+	kindAX
+	kindEAX
+	kindDX
+	kindOne
+	kindES // and the other segment registers, in the order of their numbers
+	kindCS
+	kindSS
+	kindDS
+	kindFS
+	kindGS
+	numKinds
+)
+
+var kindNames = [numKinds]string{
+	"E", "G", "I", "sI", "J", "O", "M", "R", "S", "C", "D", "A", "X", "Y", "Z", "P", "Q", "N", "V", "W", "U",
+	"ST", "STi", "AL", "CL", "AX", "eAX", "DX", "1", "ES", "CS", "SS", "DS", "FS", "GS",
+}
+
+// segment returns the number of the segment register that an operand names.
+func (k operandKind) segment() (n int, ok bool) { return int(k) - int(kindES), k >= kindES }
+
+// hasModRM reports whether an operand of the kind comes from ModRM.
+func (k operandKind) hasModRM() bool {
+	switch k {
+	case kindE, kindG, kindM, kindR, kindS, kindC, kindD, kindP, kindQ, kindN, kindV, kindW, kindU, kindSTi:
+		return true
+	}
+	return false
+}
+
+// operandBytes are the sizes of operands by their notation; those that are not
+// here have the instruction's operand size.
+var operandBytes = map[string]uint8{
+	"b": 1, "w": 2, "d": 4, "y": 4, "ss": 4, "q": 8, "sd": 8, "dq": 16, "ps": 16, "pd": 16, "t": 10,
 }
 
 // opcode is what one opcode byte of a map leads to.
@@ -52,11 +125,12 @@ const (
 type maps struct {
 	one, two, three38, three3A [256]opcode
 	all                        []*encoding
+	features                   []string // that encodings ask for
 }
 
 // theMaps builds the maps once; they are never changed afterwards.
 var theMaps = sync.OnceValue(func() *maps {
-	m := &maps{}
+	m := &maps{features: []string{""}}
 	emitters := emitters()
 	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map} {
 		for _, line := range strings.Split(text, "\n") {
@@ -80,7 +154,7 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 		panic("BUG: x86: opcode line " + line)
 	}
 	rest, feature, _ := strings.Cut(rest, ";")
-	e := encoding{line: line, feature: strings.TrimSpace(feature), reg: -1, modrm: -1}
+	e := encoding{line: line, feature: m.feature(strings.TrimSpace(feature)), reg: -1, modrm: -1}
 	name, ops, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	e.name = name
 	for _, o := range strings.Split(ops, ",") {
@@ -126,11 +200,20 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 	}
 }
 
+// feature returns the number of what an encoding asks for.
+func (m *maps) feature(name string) uint8 {
+	i := slices.Index(m.features, name)
+	if i < 0 {
+		i, m.features = len(m.features), append(m.features, name)
+	}
+	return uint8(i)
+}
+
 func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]emitter) {
 	for _, o := range e.operands {
-		if strings.Contains("EGMRSCDPQNVWU", o.kind) && len(o.kind) == 1 || o.kind == "STi" {
-			e.hasModRM = true
-		}
+		e.hasModRM = e.hasModRM || o.kind.hasModRM()
+		e.memory = e.memory || o.kind == kindM
+		e.register = e.register || o.kind == kindN || o.kind == kindU
 	}
 	if e.reg >= 0 || e.form != 0 || e.modrm >= 0 {
 		e.hasModRM = true
@@ -155,7 +238,7 @@ func (o *opcode) finish() {
 		o.modrm = o.modrm || e.hasModRM
 		split = split || e.reg >= 0 || e.form != 0 || e.modrm >= 0
 		for _, x := range e.operands {
-			o.regs = o.regs || x.kind == "R"
+			o.regs = o.regs || x.kind == kindR
 		}
 	}
 	for p := range 4 {
@@ -216,15 +299,30 @@ func (e *encoding) fits(pfx, modrm int) bool {
 }
 
 func parseOperand(s string) operand {
+	name, size := s, ""
 	switch {
 	case s == "sIb":
-		return operand{"sI", "b", s}
+		name, size = "sI", "b"
 	case s == "ST" || s == "STi":
-		return operand{s, "t", s}
+		size = "t"
 	case strings.Contains("EGIJOMRSCDAXYZPQNVWU", s[:1]) && len(s) > 1 && strings.ToLower(s[1:]) == s[1:]:
-		return operand{s[:1], s[1:], s}
+		name, size = s[:1], s[1:]
 	}
-	return operand{s, "", s}
+	kind := slices.Index(kindNames[:], name)
+	if kind < 0 {
+		panic("BUG: x86: opcode map: operand " + s)
+	}
+	o := operand{kind: operandKind(kind), bytes: operandBytes[size], size: size, text: s}
+	switch {
+	case size == "p":
+		o.more = 2
+	case size != "":
+	case name == "AL" || name == "CL" || name == "1":
+		o.bytes = 1
+	case name == "DX" || o.kind >= kindES:
+		o.bytes = 2
+	}
+	return o
 }
 
 func hexByte(s string) byte { return byte(hexRangeFirst(s)) }
@@ -294,6 +392,10 @@ func (d *decoder) byte() byte {
 }
 
 func (d *decoder) imm(size int) uint32 {
+	if size == 4 && d.n+4 <= len(d.code) {
+		d.n += 4
+		return binary.LittleEndian.Uint32(d.code[d.n-4:])
+	}
 	var v uint32
 	for i := range size {
 		v |= uint32(d.byte()) << (8 * i)
@@ -304,14 +406,21 @@ func (d *decoder) imm(size int) uint32 {
 // decode decodes the instruction at the start of code. A nil enc means that
 // there is no such instruction (#UD); its bytes are those looked at.
 func decode(code []byte, code32 bool) (in inst, err error) {
-	d := decoder{code: code}
-	in.opsize, in.adsize = 2, 2
+	err = in.decode(theMaps(), code, code32)
+	return in, err
+}
+
+// decode is the function decode, in place.
+func (in *inst) decode(m *maps, code []byte, code32 bool) error {
+	*in = inst{opsize: 2, adsize: 2, seg: -1}
 	if code32 {
 		in.opsize, in.adsize = 4, 4
 	}
-	in.seg = -1
-	b := d.prefixes(&in)
-	m := theMaps()
+	d := decoder{code: code}
+	b := d.byte()
+	if prefixes[b] {
+		b = d.prefixes(in, b)
+	}
 	op := &m.one[b]
 	if b == 0x0f {
 		b = d.byte()
@@ -337,7 +446,7 @@ func decode(code []byte, code32 bool) (in inst, err error) {
 	}
 	e := op.direct[pfx]
 	if op.modrm {
-		d.modRM(&in, op.regs)
+		d.modRM(in, op.regs)
 		if op.byModRM != nil {
 			e = op.byModRM[pfx][in.modrm]
 		}
@@ -345,21 +454,33 @@ func decode(code []byte, code32 bool) (in inst, err error) {
 	in.enc = e
 	if e != nil {
 		for i := range e.operands {
-			d.operand(&in, &e.operands[i])
+			if o := &e.operands[i]; inCode[o.kind] {
+				d.operand(in, o)
+			}
 		}
 	}
 	in.bytes = code[:d.n]
 	if d.bad {
-		return in, errShort
+		return errShort
 	}
-	return in, nil
+	return nil
 }
 
-// prefixes reads the prefixes and returns the first opcode byte.
-func (d *decoder) prefixes(in *inst) byte {
+// prefixes are the prefixes, inCode the kinds of operands that are in the code
+// behind ModRM.
+var (
+	prefixes = [256]bool{
+		0x66: true, 0x67: true, 0xf0: true, 0xf2: true, 0xf3: true,
+		0x26: true, 0x2e: true, 0x36: true, 0x3e: true, 0x64: true, 0x65: true,
+	}
+	inCode = [numKinds]bool{kindI: true, kindSI: true, kindJ: true, kindO: true, kindA: true}
+)
+
+// prefixes reads the prefixes, of which b is the first, and returns the first
+// opcode byte.
+func (d *decoder) prefixes(in *inst, b byte) byte {
 	op, ad := in.opsize, in.adsize
-	for {
-		b := d.byte()
+	for ; !d.bad; b = d.byte() {
 		switch b {
 		case 0x66:
 			in.opsize, in.pfx66 = 6-op, true
@@ -384,10 +505,8 @@ func (d *decoder) prefixes(in *inst) byte {
 		default:
 			return b
 		}
-		if d.bad {
-			return 0
-		}
 	}
+	return 0
 }
 
 // modRM reads the ModRM byte and what belongs to it (SDM vol. 2, 2.1.5).
@@ -431,9 +550,13 @@ func (d *decoder) modRM(in *inst, regs bool) {
 	}
 }
 
+// The registers of 16-bit addresses, by rm.
+var (
+	bases   = [8]int{rBX, rBX, rBP, rBP, rSI, rDI, rBP, rBX}
+	indexes = [8]int{rSI, rDI, rSI, rDI, -1, -1, -1, -1}
+)
+
 func (d *decoder) modRM16(in *inst) {
-	bases := [8]int{rBX, rBX, rBP, rBP, rSI, rDI, rBP, rBX}
-	indexes := [8]int{rSI, rDI, rSI, rDI, -1, -1, -1, -1}
 	if in.mod == 0 && in.rm == 6 {
 		in.disp = d.imm(2)
 		return
@@ -454,25 +577,25 @@ func (d *decoder) modRM16(in *inst) {
 func (d *decoder) operand(in *inst, o *operand) {
 	size := in.sizeOf(o)
 	switch o.kind {
-	case "I":
+	case kindI:
 		v := d.imm(size)
-		if in.enc.operands[0].kind == "I" && len(in.enc.operands) > 1 && o != &in.enc.operands[0] {
+		if in.enc.operands[0].kind == kindI && len(in.enc.operands) > 1 && o != &in.enc.operands[0] {
 			in.imm2 = v // ENTER
 		} else {
 			in.imm = v
 		}
-	case "sI":
+	case kindSI:
 		in.imm = uint32(int8(d.byte()))
-	case "J":
+	case kindJ:
 		v := d.imm(size)
 		if size == 1 {
 			v = uint32(int8(v))
 		}
 		in.imm = v
-	case "O":
+	case kindO:
 		in.disp = d.imm(in.adsize)
 		in.mem, in.base, in.index, in.defaultSegment = true, -1, -1, DS
-	case "A":
+	case kindA:
 		in.imm = d.imm(in.opsize)
 		in.imm2 = d.imm(2)
 	}
@@ -480,31 +603,8 @@ func (d *decoder) operand(in *inst, o *operand) {
 
 // sizeOf returns an operand's size in bytes.
 func (in *inst) sizeOf(o *operand) int {
-	switch o.size {
-	case "b":
-		return 1
-	case "w":
-		return 2
-	case "d", "y", "ss":
-		return 4
-	case "q", "sd":
-		return 8
-	case "dq", "ps", "pd":
-		return 16
-	case "t":
-		return 10
-	case "v", "z", "a":
-		return in.opsize
-	case "p":
-		return in.opsize + 2
+	if o.bytes != 0 {
+		return int(o.bytes)
 	}
-	switch o.kind {
-	case "AL", "CL", "1":
-		return 1
-	case "eAX":
-		return in.opsize
-	case "DX", "ES", "CS", "SS", "DS", "FS", "GS":
-		return 2
-	}
-	return in.opsize
+	return in.opsize + int(o.more)
 }

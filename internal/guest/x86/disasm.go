@@ -196,7 +196,7 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 		return registerName(n, size), true
 	}
 	switch o.kind {
-	case "E", "R":
+	case kindE, kindR:
 		if in.mem {
 			return d.memory(i), true
 		}
@@ -204,75 +204,75 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 			return registerName(in.rm, 4), true // its low word
 		}
 		return reg(in.rm, d.width(o))
-	case "M":
+	case kindM:
 		return d.memory(i), in.mem
-	case "G":
+	case kindG:
 		return reg(in.reg, d.width(o))
-	case "Z":
+	case kindZ:
 		if in.enc.name == "BSWAP" { // of 16 bits: undefined
 			d.opShown = true
 			return registerName(int(in.opcode&7), in.opsize), true
 		}
 		return reg(int(in.opcode&7), d.width(o))
-	case "S":
+	case kindS:
 		if in.reg > GS {
 			return "", false
 		}
 		return segNames()[in.reg], true
-	case "C":
+	case kindC:
 		return fmt.Sprintf("cr%d", in.reg), true
-	case "D":
+	case kindD:
 		return fmt.Sprintf("dr%d", in.reg), true
-	case "P":
+	case kindP:
 		return fmt.Sprintf("mm%d", in.reg), true
-	case "V":
+	case kindV:
 		return fmt.Sprintf("xmm%d", in.reg), true
-	case "N", "U":
+	case kindN, kindU:
 		if in.mem {
 			return "", false
 		}
-		return map[string]string{"N": "mm", "U": "xmm"}[o.kind] + fmt.Sprint(in.rm), true
-	case "Q":
+		return map[operandKind]string{kindN: "mm", kindU: "xmm"}[o.kind] + fmt.Sprint(in.rm), true
+	case kindQ:
 		if in.mem {
 			return d.memory(i), true
 		}
 		return fmt.Sprintf("mm%d", in.rm), true
-	case "W":
+	case kindW:
 		if in.mem {
 			return d.memory(i), true
 		}
 		return fmt.Sprintf("xmm%d", in.rm), true
-	case "ST":
+	case kindST:
 		return "st0", true
-	case "STi":
+	case kindSTi:
 		return fmt.Sprintf("st%d", in.modrm&7), true
-	case "O":
+	case kindO:
 		return d.memory(i), true
-	case "X", "Y":
+	case kindX, kindY:
 		return "", true
-	case "I", "sI":
+	case kindI, kindSI:
 		return d.immediate(i), true
-	case "J":
+	case kindJ:
 		return d.target(), true
-	case "A":
+	case kindA:
 		size := ""
 		if in.opsize != d.native {
 			size = sizeWord(in.opsize) + " "
 		}
 		d.opShown = true
 		return fmt.Sprintf("%s0x%x:0x%x", size, in.imm2, in.imm), true
-	case "eAX":
+	case kindEAX:
 		d.opShown = true
 		return registerName(rAX, in.opsize), true
 	}
-	return strings.ToLower(o.kind), true // a register's name, or 1
+	return strings.ToLower(o.text), true // a register's name, or 1
 }
 
 // immediate writes an immediate operand.
 func (d *disassembly) immediate(i int) string {
 	in, o := d.in, &d.in.enc.operands[i]
 	v := in.imm
-	if i > 0 && in.enc.operands[0].kind == "I" && len(in.enc.operands) > 1 {
+	if i > 0 && in.enc.operands[0].kind == kindI && len(in.enc.operands) > 1 {
 		v = in.imm2
 	}
 	size := ""
@@ -285,7 +285,7 @@ func (d *disassembly) immediate(i int) string {
 			return ""
 		}
 	}
-	if o.kind == "sI" {
+	if o.kind == kindSI {
 		if s := int32(v); s < 0 {
 			return fmt.Sprintf("%s-0x%x", size, -int64(s))
 		}
@@ -333,7 +333,7 @@ func (d *disassembly) memory(i int) string {
 		}
 		b.WriteString("far ")
 		d.opShown = true
-	case o.kind == "E" && o.size == "v" && (name == "SLDT" || name == "STR" || name == "SMSW" || isSegmentMove(in.enc)):
+	case o.kind == kindE && o.size == "v" && (name == "SLDT" || name == "STR" || name == "SMSW" || isSegmentMove(in.enc)):
 		b.WriteString("word ") // whatever the operand size
 	default:
 		if w := sizeWord(d.width(o)); w != "" {
@@ -371,7 +371,7 @@ func (d *disassembly) memory(i int) string {
 // isSegmentMove reports whether e is MOV from a segment register, which
 // stores a word whatever the operand size is.
 func isSegmentMove(e *encoding) bool {
-	return e.name == "MOV" && len(e.operands) == 2 && e.operands[1].kind == "S"
+	return e.name == "MOV" && len(e.operands) == 2 && e.operands[1].kind == kindS
 }
 
 // displacement writes a displacement; alone it is an address, behind

@@ -185,12 +185,16 @@ func (m *Model) Has(name string) bool {
 	panic("BUG: x86: no feature " + name)
 }
 
-// has is Model.Has, remembered.
-func (c *CPU) has(feature string) bool {
-	v, ok := c.features[feature]
-	if !ok {
-		v = c.model.Has(feature)
-		c.features[feature] = v
+// encodable returns which of the things that encodings ask for a processor
+// has, a bit each.
+func (m *Model) encodable() (set uint64) {
+	for i, name := range theMaps().features {
+		if name == "" || m.Has(name) {
+			set |= 1 << i
+		}
 	}
-	return v
+	return set
 }
+
+// has reports whether the processor has the encoding.
+func (c *CPU) has(e *encoding) bool { return c.encodable>>e.feature&1 != 0 }

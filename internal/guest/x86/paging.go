@@ -145,6 +145,10 @@ func (c *CPU) lookupPAE(lin uint32) translation {
 	}
 }
 
+// AddressSpace is the root of the page tables: two that have the same one are
+// the same, if no entry has changed.
+func (c *CPU) AddressSpace() uint64 { return c.s.CR3 }
+
 // Walk implements guest.MMU (SDM vol. 3, 4.6 to 4.8).
 func (c *CPU) Walk(va uint64, a guest.Access, idx int) (guest.Page, *guest.Fault) {
 	lin := uint32(va)

@@ -39,11 +39,11 @@ func (c *CPU) operandsOf(a uint64) (d, s *lanes) {
 func (t *tx) files() (xmm, mmx bool) {
 	for _, o := range t.in.enc.operands {
 		switch o.kind {
-		case "V", "W", "U":
+		case kindV, kindW, kindU:
 			xmm = true
-		case "P", "N":
+		case kindP, kindN:
 			mmx = true
-		case "Q":
+		case kindQ:
 			// CVTPI2PS is an MMX instruction even with a memory operand
 			// (SDM vol. 2, CVTPI2PS); CVTPI2PD is not.
 			mmx = mmx || !t.in.mem || t.in.enc.name == "CVTPI2PS"
@@ -165,11 +165,11 @@ func (t *tx) unaligned() bool {
 // simdReg returns the number of the register that operand i is, if it is one.
 func (t *tx) simdReg(i int) (n int, ok bool) {
 	switch t.in.enc.operands[i].kind {
-	case "V", "P":
+	case kindV, kindP:
 		return t.in.reg, true
-	case "U", "N":
+	case kindU, kindN:
 		return t.in.rm, true
-	case "W", "Q":
+	case kindW, kindQ:
 		return t.in.rm, !t.in.mem
 	}
 	return 0, false
@@ -178,7 +178,7 @@ func (t *tx) simdReg(i int) (n int, ok bool) {
 // isMMX reports whether operand i is an MMX register, or memory in its place.
 func (t *tx) isMMX(i int) bool {
 	switch t.in.enc.operands[i].kind {
-	case "P", "Q", "N":
+	case kindP, kindQ, kindN:
 		return true
 	}
 	return false
@@ -216,7 +216,7 @@ func (t *tx) source(i int) ir.Slot {
 	}
 	var v ir.Val
 	switch size := t.in.sizeOf(o); {
-	case o.kind == "E":
+	case o.kind == kindE:
 		v = t.Conv(ir.I64, t.read(i), false)
 	case size == 16:
 		t.Set(slotTmp128, t.load128(!t.unaligned()))

@@ -98,7 +98,7 @@ func moveHalf(high bool, op int, name string) emitter {
 		if !t.simd() {
 			return
 		}
-		if t.in.enc.operands[0].kind == "M" {
+		if t.in.enc.operands[0].kind == kindM {
 			r := t.xmm(t.in.reg)
 			v := t.vlow(r)
 			if high {
@@ -129,7 +129,7 @@ func emitMovD(t *tx) {
 		return
 	}
 	mmx := t.isMMX(0) || t.isMMX(1)
-	if t.in.enc.operands[1].kind == "E" {
+	if t.in.enc.operands[1].kind == kindE {
 		v := t.Conv(ir.I64, t.read(1), false)
 		if mmx {
 			t.setMMX(t.in.reg, v)
@@ -217,7 +217,7 @@ func emitPextrw(t *tx) {
 	if !t.simd() {
 		return
 	}
-	if t.in.enc.operands[0].kind == "E" { // SSE4.1's
+	if t.in.enc.operands[0].kind == kindE { // SSE4.1's
 		extract(16)(t)
 		return
 	}

@@ -47,7 +47,7 @@ func vector(op int, name string) emitter {
 		if t.isMMX(0) {
 			helper, dst = hMMX, mmxSlot(n)
 		}
-		if t.in.enc.operands[1].kind == "I" {
+		if t.in.enc.operands[1].kind == kindI {
 			if shifts {
 				kind = immediate
 			}

@@ -14,6 +14,7 @@ type emitter func(*tx)
 type tx struct {
 	*ir.Builder
 	c    *CPU
+	maps *maps
 	key  guest.Key
 	in   inst
 	pc   uint32 // of in
@@ -47,6 +48,9 @@ const (
 	maxBranches = 3
 	maxBeyond   = 20
 )
+
+// fetchStep is how much code is fetched at a time: most units are shorter.
+const fetchStep = 64
 
 // translator is the part of a CPU that translation reuses.
 type translator struct {
@@ -112,53 +116,58 @@ func faultOf(v uint64) *guest.Fault {
 // Translate implements guest.Translator.
 func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit int) *guest.Fault {
 	t := &c.tr.tx
-	*t = tx{Builder: b, c: c, key: k, pc: uint32(k.PC)}
+	*t = tx{Builder: b, c: c, maps: theMaps(), key: k, pc: uint32(k.PC)}
 	t.alone = k.Mode&(modeTF|modeShadow|modeRF|modeDbgData|modeFIgnore) != 0
 	if t.alone {
 		limit = 1
 	}
 	u := b.Unit()
 	first := uint32(k.PC + k.Base)
+	code32 := k.Mode&modeCode32 != 0
 	buf := c.tr.code[:]
-	// What is left of the page, and a longest instruction beyond it if it
-	// begins near its end.
-	have, fault := code.FetchCode(uint64(first), buf[:0x1000-first&0xfff])
-	if have == 0 {
-		return fault
-	}
+	// What is left of the page, as far as it is needed, and a longest
+	// instruction beyond it if that begins near its end.
+	left, have := int(0x1000-first&0xfff), 0
 	for n := 0; n < limit && b.Open() && (t.branches == 0 || t.branches < maxBranches && n < maxBeyond); n++ {
 		t.left = limit - n
 		if t.branches != 0 {
 			t.left = min(t.left, maxBeyond-n)
 		}
 		off := int(t.pc - uint32(k.PC))
-		if off >= 0x1000-int(first&0xfff) {
+		if off >= left {
 			break
 		}
-		in, err := decode(buf[off:min(have, off+maxLength)], k.Mode&modeCode32 != 0)
+		if off+maxLength > have && have < left {
+			more, fault := code.FetchCode(uint64(first)+uint64(have), buf[have:min(have+fetchStep, left)])
+			if have += more; have == 0 {
+				return fault
+			}
+		}
+		in := &t.in
+		err := in.decode(t.maps, buf[off:min(have, off+maxLength)], code32)
 		if err != nil && have-off < maxLength {
 			if n > 0 { // let a unit of its own begin here
 				break
 			}
 			more, f := code.FetchCode(uint64(first)+uint64(have), buf[have:have+maxLength])
 			have += more
-			in, err = decode(buf[off:min(have, off+maxLength)], k.Mode&modeCode32 != 0)
+			err = in.decode(t.maps, buf[off:min(have, off+maxLength)], code32)
 			if err != nil && f != nil {
 				return f
 			}
 		}
 		if err != nil { // longer than any instruction
 			in.enc = nil
-			t.begin(in)
+			t.begin()
 			t.raise(vecGP, 0, true)
 			break
 		}
 		if uint64(t.pc)+uint64(len(in.bytes)) > k.Limit {
-			t.begin(in)
+			t.begin()
 			t.raise(vecGP, 0, true)
 			break
 		}
-		t.begin(in)
+		t.begin()
 		t.one()
 		u.Bytes = int(t.next - uint32(k.PC))
 		t.pc = t.next
@@ -172,15 +181,16 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 	return nil
 }
 
-func (t *tx) begin(in inst) {
-	t.in = in
-	t.next = t.pc + uint32(len(in.bytes))
+// begin begins the instruction that was decoded.
+func (t *tx) begin() {
+	n := len(t.in.bytes)
+	t.next = t.pc + uint32(n)
 	if t.key.Mode&modeCode32 == 0 && t.key.Limit <= 0x10000 {
 		t.next &= 0xffff
 	}
 	t.Insn(uint64(t.pc))
 	if u := t.Unit(); u.Bytes == 0 {
-		u.Bytes = max(len(in.bytes), 1)
+		u.Bytes = max(n, 1)
 	}
 }
 
@@ -188,7 +198,7 @@ func (t *tx) begin(in inst) {
 func (t *tx) one() {
 	in := &t.in
 	e := in.enc
-	if e == nil || e.emit == nil || e.feature != "" && !t.c.has(e.feature) {
+	if e == nil || e.emit == nil || !t.c.has(e) {
 		if e != nil && e.emit == nil {
 			t.c.log.Unimp("x86: %s is not built", e.line)
 		}
@@ -199,13 +209,21 @@ func (t *tx) one() {
 		t.raise(vecUD, 0, false)
 		return
 	}
-	for i := range e.operands { // forms that want memory or a register
-		o := &e.operands[i]
-		if o.kind == "M" && !in.mem || (o.kind == "R" || o.kind == "N" || o.kind == "U") && in.mem && o.kind != "R" {
-			t.raise(vecUD, 0, false)
-			return
-		}
+	if e.memory && !in.mem || e.register && in.mem {
+		t.raise(vecUD, 0, false)
+		return
 	}
+	if t.is(modeDbgExec | modeShadow | modeFIgnore) {
+		t.before()
+	}
+	e.emit(t)
+	if t.alone && t.Open() {
+		t.exit(t.next)
+	}
+}
+
+// before does what comes before an instruction that runs alone.
+func (t *tx) before() {
 	if t.key.Mode&modeDbgExec != 0 && t.key.Mode&modeRF == 0 {
 		t.call(hCodeBreak, t.imm32(uint64(t.pc)+t.key.Base))
 	}
@@ -214,10 +232,6 @@ func (t *tx) one() {
 	}
 	if t.key.Mode&modeFIgnore != 0 {
 		t.Set(slotFIgnore, t.Const(ir.I64, 0))
-	}
-	e.emit(t)
-	if t.alone && t.Open() {
-		t.exit(t.next)
 	}
 }
 
@@ -228,7 +242,7 @@ func (in *inst) lockable() bool {
 	}
 	switch in.enc.name {
 	case "ADD", "ADC", "AND", "BTC", "BTR", "BTS", "CMPXCHG", "CMPXCHG8B", "DEC", "INC", "NEG", "NOT", "OR", "SBB", "SUB", "XOR", "XADD", "XCHG":
-		return in.enc.operands[0].kind != "G" || in.enc.name == "XCHG"
+		return in.enc.operands[0].kind != kindG || in.enc.name == "XCHG"
 	}
 	return false
 }
@@ -280,17 +294,18 @@ func (t *tx) setReg(r, size int, v ir.Val) {
 // ea computes the offset of the memory operand, within the address size.
 func (t *tx) ea() ir.Val {
 	in := &t.in
-	v := t.imm32(uint64(in.disp))
-	if in.base >= 0 {
-		v = t.Bin(ir.Add, t.Get(ir.I32, slotGPR+ir.Slot(in.base)), v)
-	}
-	if in.index >= 0 {
-		x := t.BinImm(ir.Shl, t.Get(ir.I32, slotGPR+ir.Slot(in.index)), uint64(in.scale))
-		if in.base >= 0 && in.disp != 0 { // (base + index) + disp
-			v = t.Bin(ir.Add, t.Bin(ir.Add, t.Get(ir.I32, slotGPR+ir.Slot(in.base)), x), t.imm32(uint64(in.disp)))
-		} else {
-			v = t.Bin(ir.Add, v, x)
-		}
+	var v ir.Val
+	switch base, index := ir.Slot(in.base), ir.Slot(in.index); {
+	case in.base < 0 && in.index < 0:
+		v = t.imm32(uint64(in.disp))
+	case in.index < 0:
+		v = t.BinImm(ir.Add, t.Get(ir.I32, slotGPR+base), uint64(in.disp))
+	case in.base < 0:
+		v = t.BinImm(ir.Add, t.BinImm(ir.Shl, t.Get(ir.I32, slotGPR+index), uint64(in.scale)), uint64(in.disp))
+	default: // (base + index) + disp
+		b := t.Get(ir.I32, slotGPR+base)
+		x := t.BinImm(ir.Shl, t.Get(ir.I32, slotGPR+index), uint64(in.scale))
+		v = t.BinImm(ir.Add, t.Bin(ir.Add, b, x), uint64(in.disp))
 	}
 	if in.adsize == 2 {
 		v = t.BinImm(ir.And, v, 0xffff)
@@ -365,19 +380,19 @@ func (t *tx) place(i int) loc {
 	o := &t.in.enc.operands[i]
 	l := loc{size: t.in.sizeOf(o)}
 	switch o.kind {
-	case "E", "M", "R":
+	case kindE, kindM, kindR:
 		if t.in.mem {
 			l.mem, l.addr = true, t.linear(t.segment(), t.ea(), l.size, true)
 			return l
 		}
 		l.reg = t.in.rm
-	case "G":
+	case kindG:
 		l.reg = t.in.reg
-	case "Z":
+	case kindZ:
 		l.reg = int(t.in.opcode & 7)
-	case "AL", "eAX":
+	case kindAL, kindEAX:
 		l.reg = rAX
-	case "CL":
+	case kindCL:
 		l.reg = rCX
 	default:
 		panic("BUG: x86: place of " + o.text)
@@ -407,27 +422,27 @@ func (t *tx) read(i int) ir.Val {
 	o := &in.enc.operands[i]
 	size := in.sizeOf(o)
 	switch o.kind {
-	case "E", "M", "O", "R":
+	case kindE, kindM, kindO, kindR:
 		if in.mem {
 			return t.load(t.segment(), t.ea(), size)
 		}
 		return t.reg(in.rm, size)
-	case "G":
+	case kindG:
 		return t.reg(in.reg, size)
-	case "Z":
+	case kindZ:
 		return t.reg(int(in.opcode&7), size)
-	case "I", "sI":
-		if o.kind == "sI" {
+	case kindI, kindSI:
+		if o.kind == kindSI {
 			size = in.opsize
 		}
 		return t.Const(ir.IntType(size), uint64(in.imm))
-	case "AL", "eAX":
+	case kindAL, kindEAX:
 		return t.reg(rAX, size)
-	case "CL":
+	case kindCL:
 		return t.reg(rCX, 1)
-	case "DX":
+	case kindDX:
 		return t.reg(rDX, 2)
-	case "1":
+	case kindOne:
 		return t.Const(ir.I8, 1)
 	}
 	panic("BUG: x86: read of " + o.text)
@@ -439,17 +454,17 @@ func (t *tx) write(i int, v ir.Val) {
 	o := &in.enc.operands[i]
 	size := in.sizeOf(o)
 	switch o.kind {
-	case "E", "M", "O", "R":
+	case kindE, kindM, kindO, kindR:
 		if in.mem {
 			t.store(t.segment(), t.ea(), v, size)
 			return
 		}
 		t.setReg(in.rm, size, v)
-	case "G":
+	case kindG:
 		t.setReg(in.reg, size, v)
-	case "Z":
+	case kindZ:
 		t.setReg(int(in.opcode&7), size, v)
-	case "AL", "eAX":
+	case kindAL, kindEAX:
 		t.setReg(rAX, size, v)
 	default:
 		panic("BUG: x86: write of " + o.text)

@@ -19,7 +19,7 @@ func emitUD(t *tx) { t.raise(vecUD, 0, false) }
 func emitJcc(t *tx) { t.branch(t.condition(int(t.in.opcode & 15))) }
 
 func emitJmp(t *tx) {
-	if t.in.enc.operands[0].kind == "J" {
+	if t.in.enc.operands[0].kind == kindJ {
 		t.jumpNear(t.target())
 		return
 	}
@@ -38,7 +38,7 @@ func (t *tx) jumpNear(pc uint32) {
 func emitCall(t *tx) {
 	size := t.in.opsize
 	ret := t.Const(ir.IntType(size), uint64(t.next))
-	if t.in.enc.operands[0].kind == "J" {
+	if t.in.enc.operands[0].kind == kindJ {
 		to := t.target()
 		if uint64(to) >= t.key.Limit {
 			t.raise(vecGP, 0, true)
@@ -91,7 +91,7 @@ func far(h int) emitter {
 		in := &t.in
 		size := in.opsize
 		off, sel := t.imm32(uint64(in.imm)), t.imm32(uint64(in.imm2))
-		if in.enc.operands[0].kind == "M" {
+		if in.enc.operands[0].kind == kindM {
 			ea := t.ea()
 			off = t.Conv(ir.I32, t.load(t.segment(), ea, size), false)
 			hi := t.BinImm(ir.Add, ea, uint64(size))

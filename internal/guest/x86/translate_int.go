@@ -81,7 +81,7 @@ func logic(op ir.Op) emitter {
 	return func(t *tx) {
 		l := t.place(0)
 		e := t.in.enc
-		if op == ir.Xor && !l.mem && len(e.operands) == 2 && e.operands[1].kind != "I" && e.operands[1].kind != "sI" && !t.in.mem && t.in.reg == t.in.rm && e.hasModRM && e.operands[1].kind != "Z" {
+		if y := e.operands[1].kind; op == ir.Xor && !t.in.mem && (y == kindG || y == kindE) && t.in.reg == t.in.rm {
 			z := t.Const(ir.IntType(l.size), 0) // XOR r,r
 			t.put(l, z)
 			t.setCC(ccLogic, l.size, z, 0, 0)
@@ -412,7 +412,7 @@ func bitTest(how byte) emitter {
 		size := t.size(0)
 		typ := ir.IntType(size)
 		bit := t.read(1)
-		fromReg := in.enc.operands[1].kind == "G"
+		fromReg := in.enc.operands[1].kind == kindG
 		if !fromReg {
 			bit = t.Conv(typ, bit, false)
 		}

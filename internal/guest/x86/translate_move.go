@@ -23,7 +23,7 @@ func addMoveEmitters(m map[string]emitter) {
 func emitMov(t *tx) {
 	o := t.in.enc.operands
 	switch {
-	case o[1].kind == "S": // MOV Ev,Sw: a word to memory, zero-extended to a register
+	case o[1].kind == kindS: // MOV Ev,Sw: a word to memory, zero-extended to a register
 		if t.in.reg > GS {
 			t.raise(vecUD, 0, false)
 			return
@@ -34,13 +34,13 @@ func emitMov(t *tx) {
 			return
 		}
 		t.setReg(t.in.rm, t.in.opsize, t.Conv(ir.IntType(t.in.opsize), sel, false))
-	case o[0].kind == "S":
+	case o[0].kind == kindS:
 		if t.in.reg > GS || t.in.reg == CS {
 			t.raise(vecUD, 0, false)
 			return
 		}
 		t.loadSegment(t.in.reg, t.read(1))
-	case o[0].kind == "C" || o[0].kind == "D" || o[1].kind == "C" || o[1].kind == "D":
+	case o[0].kind == kindC || o[0].kind == kindD || o[1].kind == kindC || o[1].kind == kindD:
 		emitMovControl(t)
 	default:
 		t.write(0, t.read(1))
@@ -64,7 +64,7 @@ func emitTouch(t *tx) { t.load(t.segment(), t.ea(), 1) }
 
 func emitXchg(t *tx) {
 	a := t.place(0)
-	if t.in.enc.operands[0].kind == "Z" {
+	if t.in.enc.operands[0].kind == kindZ {
 		b := t.place(1)
 		x, y := t.get(a), t.get(b)
 		t.put(a, y)
@@ -117,12 +117,10 @@ func direction(step uint64) emitter {
 	return func(t *tx) { t.Set(slotDF, t.imm32(step)) }
 }
 
-var segmentNames = map[string]int{"ES": ES, "CS": CS, "SS": SS, "DS": DS, "FS": FS, "GS": GS}
-
 func emitPush(t *tx) {
 	o := t.in.enc.operands[0]
 	size := t.in.opsize
-	if seg, ok := segmentNames[o.kind]; ok {
+	if seg, ok := o.kind.segment(); ok {
 		sel := t.Get(ir.I32, slotSeg+ir.Slot(seg)*segWords+segSel)
 		if size == 4 {
 			// Only the low word is written (SDM vol. 2, PUSH; so do all chips
@@ -141,7 +139,7 @@ func emitPush(t *tx) {
 func emitPop(t *tx) {
 	o := t.in.enc.operands[0]
 	size := t.in.opsize
-	if seg, ok := segmentNames[o.kind]; ok {
+	if seg, ok := o.kind.segment(); ok {
 		sel := t.Conv(ir.I32, t.peek(0, 2), false)
 		t.loadsSS = seg == SS
 		// The helper moves the stack pointer once the selector is loaded.
@@ -157,7 +155,7 @@ func emitPop(t *tx) {
 		return
 	}
 	t.drop(size)
-	if o.kind == "Z" {
+	if o.kind == kindZ {
 		t.setReg(int(t.in.opcode&7), size, v)
 	} else {
 		t.setReg(t.in.rm, size, v)
@@ -318,6 +316,9 @@ func stringOp(kind int) emitter {
 		case kind >= sIns || t.is(modeDbgData):
 			t.callExit(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
 			return
+		case t.in.rep != 0 && (kind == sMovs || kind == sStos) && !t.alone && t.left > 1: // else all of it is one step
+			t.repeat(kind)
+			return
 		case t.in.rep != 0:
 			f := t.call(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
 			switch kind {
@@ -330,6 +331,33 @@ func stringOp(kind int) emitter {
 		}
 		t.stringOnce(kind, t.size(0))
 	}
+}
+
+// fewTimes is up to how often a string instruction is repeated in translated
+// code: beyond it calling the helper, which copies and fills by pages, costs
+// less.
+const fewTimes = 12
+
+// repeat is MOVS and STOS with a repeat prefix.
+func (t *tx) repeat(kind int) {
+	count := func() ir.Val { return t.Conv(ir.I32, t.counter(), false) }
+	n := len(t.Unit().Blocks)
+	t.Branch(t.Cmp(ir.Ltu, t.imm32(fewTimes), count()), n, n+1)
+
+	t.NewBlock()
+	t.call(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
+	t.link(t.next)
+
+	t.NewBlock()
+	t.cc = cc{}
+	left := count()
+	t.Branch(t.CmpImm(ir.Eq, left, 0), n+2, n+3)
+	t.ContinueBlock()
+	t.Link(uint64(t.next))
+	t.ContinueBlock()
+	t.stringOnce(kind, t.size(0))
+	t.setReg(rCX, t.in.adsize, t.Conv(ir.IntType(t.in.adsize), t.BinImm(ir.Sub, left, 1), false))
+	t.link(t.pc) // once more, until nothing is left
 }
 
 func (t *tx) stringOnce(kind, size int) {

@@ -85,7 +85,7 @@ func (t *tx) alonePopf() {
 
 // port reads the port operand.
 func (t *tx) port(i int) ir.Val {
-	if t.in.enc.operands[i].kind == "DX" {
+	if t.in.enc.operands[i].kind == kindDX {
 		return t.Conv(ir.I32, t.reg(rDX, 2), false)
 	}
 	return t.imm32(uint64(t.in.imm & 0xff))
@@ -114,16 +114,16 @@ func emitMovControl(t *tx) {
 	o := in.enc.operands
 	n := t.imm32(uint64(in.reg))
 	switch { // the mod field is ignored: the operand is always a register
-	case o[1].kind == "C" || o[1].kind == "D":
+	case o[1].kind == kindC || o[1].kind == kindD:
 		h := hReadCR
-		if o[1].kind == "D" {
+		if o[1].kind == kindD {
 			h = hReadDR
 		}
 		v := t.call(h, n)
 		t.setReg(int(in.modrm&7), 4, t.Conv(ir.I32, v, false))
 	default:
 		h := hSetCR
-		if o[0].kind == "D" {
+		if o[0].kind == kindD {
 			h = hSetDR
 		}
 		t.callExit(h, n, t.reg(int(in.modrm&7), 4))

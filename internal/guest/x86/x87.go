@@ -100,9 +100,9 @@ func (t *tx) x87Descriptor(op, pops int, integer bool) x87Arg {
 	a |= x87Arg(in.opcode&7)<<28 | x87Arg(in.modrm)<<20
 	for i, o := range in.enc.operands {
 		switch {
-		case o.kind == "STi" && i == 0 && len(in.enc.operands) == 2:
+		case o.kind == kindSTi && i == 0 && len(in.enc.operands) == 2:
 			a |= 1 << 14
-		case o.kind == "M":
+		case o.kind == kindM:
 			a |= 1<<35 | x87Arg(t.segment())<<32 | x87Arg(memoryFormat(o.size, integer))<<16
 		}
 	}

@@ -11,7 +11,7 @@ func (l *Lowerer) emitBlock(b ir.Block) {
 	l.wbGood, l.end = false, b.End
 	for i := b.First; i < b.End; i++ {
 		in, v := &l.u.Insts[i], &l.vals[i]
-		if v.need < 0 && (!in.Op.Keep() || in.Op == ir.Call && !mayExit(in)) || v.fused {
+		if v.need < 0 && (!in.Op.Keep() || in.Op == ir.Call && !in.Leaves()) || v.fused {
 			continue
 		}
 		l.emit(in, i)
@@ -529,7 +529,7 @@ func (l *Lowerer) call(in *ir.Inst, i int) {
 			k.args[j] = l.word(in.Args[j])
 		}
 	}
-	if mayExit(in) {
+	if in.Leaves() {
 		for j := range k.args {
 			k.args[j] = l.keep(k.args[j])
 		}
@@ -546,7 +546,7 @@ func (l *Lowerer) call(in *ir.Inst, i int) {
 	}
 	k.dst = uint16(l.temp)
 	if in.Type != ir.Void && l.vals[i].need >= 0 {
-		if mayExit(in) { // not into a slot: it would be taken for the old value
+		if in.Leaves() { // not into a slot: it would be taken for the old value
 			l.vals[i].word = l.newTemp()
 			k.dst = uint16(l.vals[i].word)
 		} else {

@@ -124,7 +124,7 @@ func (l *Lowerer) analyse(b ir.Block) {
 	l.cands = l.cands[:0]
 	last := -1
 	for i := b.First; i < b.End; i++ {
-		if mayExit(&u.Insts[i]) {
+		if u.Insts[i].Leaves() {
 			last = i
 		}
 		l.exitAt[i] = last
@@ -163,7 +163,7 @@ func (l *Lowerer) analyse(b ir.Block) {
 		case in.Op == ir.Call && in.Imm>>32&uint64(ir.Pure) != 0 && v.need < 0:
 			continue
 		}
-		if mayExit(in) {
+		if in.Leaves() {
 			exit = i
 			if in.Op == ir.Call {
 				flush = i
@@ -212,7 +212,7 @@ func (l *Lowerer) noteArgs(in *ir.Inst, i int) {
 		}
 	case ir.Add:
 		if in.Type == ir.I32 {
-			if base, index, _, _ := l.sum(in); index != 0 {
+			if base, index, _, _ := l.u.Sum(in); index != 0 {
 				l.need(base, i)
 				l.need(index, i)
 				return
@@ -237,39 +237,7 @@ func (l *Lowerer) address(a ir.Val) (base, index ir.Val, scale uint, disp uint64
 	if in.Op != ir.Add || in.Type != ir.I32 {
 		return a, 0, 0, 0
 	}
-	return l.sum(in)
-}
-
-// sum splits an addition of 32 bits.
-func (l *Lowerer) sum(in *ir.Inst) (base, index ir.Val, scale uint, disp uint64) {
-	x, y := in.Args[0], in.Args[1]
-	if c, ok := l.u.ConstOf(y); ok {
-		in2 := l.u.Inst(x)
-		if in2.Op != ir.Add {
-			return x, 0, 0, c
-		}
-		if _, ok := l.u.ConstOf(in2.Args[1]); ok {
-			return x, 0, 0, c
-		}
-		x, y, disp = in2.Args[0], in2.Args[1], c
-	}
-	for range 2 {
-		if in := l.u.Inst(y); in.Op == ir.Shl {
-			if k, ok := l.u.ConstOf(in.Args[1]); ok && k <= 3 {
-				return x, in.Args[0], uint(k), disp
-			}
-		}
-		x, y = y, x
-	}
-	return x, y, 0, disp
-}
-
-// mayExit reports whether the pending Sets matter at in.
-func mayExit(in *ir.Inst) bool {
-	if in.Op == ir.Call {
-		return in.Imm>>32&uint64(ir.Pure) == 0
-	}
-	return in.Op.MayExit()
+	return l.u.Sum(in)
 }
 
 // keepAcrossLoops makes what a loop needs live until its end.

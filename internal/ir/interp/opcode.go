@@ -225,7 +225,7 @@ func (l *Lowerer) deposit(in *ir.Inst, i int) {
 func (l *Lowerer) binary(in *ir.Inst, i int) {
 	t := l.u.Inst(in.Args[0]).Type
 	if in.Op == ir.Add && t == ir.I32 {
-		if base, index, scale, disp := l.sum(in); index != 0 {
+		if base, index, scale, disp := l.u.Sum(in); index != 0 {
 			if _, ok := l.u.ConstOf(base); !ok {
 				b, c := l.word(base), l.word(index)
 				l.add(op{code: opLea32, b: b, c: c, imm: disp | uint64(scale)<<immScale, a: l.dest(i)})

@@ -33,10 +33,14 @@ type Config struct {
 }
 
 // JumpSize is the number of entries of the table of indirect jumps.
-const JumpSize = 4096
+const (
+	JumpSize = 1 << jumpBits
+
+	jumpBits = 15
+)
 
 // JumpIndex is the entry for a program counter.
-func JumpIndex(pc uint64) uint64 { return (pc ^ pc>>12) % JumpSize }
+func JumpIndex(pc uint64) uint64 { return (pc ^ pc>>jumpBits) % JumpSize }
 
 // Words below R15, in bytes. They are those of jit/host, and the engine's.
 const (

@@ -3,42 +3,75 @@ package amd64
 import "rhea/internal/ir"
 
 // analyseAll finds out which values are needed until where, which Sets are
-// overtaken by others, and which operations their users can do along.
+// overtaken by others, and which operations their users can do along. What is
+// left to be lowered is in todo.
 func (c *Compiler) analyseAll() {
-	u := c.u
-	if cap(c.vals) < len(u.Insts) {
-		c.vals = make([]value, len(u.Insts)*2)
-		c.exitAt = make([]int32, len(u.Insts)*2)
-	}
-	c.vals = c.vals[:len(u.Insts)]
-	c.exitAt = c.exitAt[:len(u.Insts)]
-	for i := range c.vals {
-		c.vals[i] = value{need: -1, word: NoWord, cand: -1, r: noReg}
-	}
-	for i := range u.Insts {
-		in := &u.Insts[i]
-		for j := range in.NArgs() {
-			c.vals[in.Args[j]-1].uses++
-		}
-	}
+	c.scan()
 	c.findRuns()
+	c.todo = c.todo[:0]
 	for i := len(c.runs) - 1; i >= 0; i-- {
-		c.analyse(c.runs[i])
+		c.analyse(&c.runs[i])
 	}
 	if len(c.runs) > 1 {
 		c.keepAcrossLoops()
 	}
 }
 
+// scan is the pass forwards: it counts uses, finds what may leave the unit,
+// and makes calls of what there is no machine code for.
+func (c *Compiler) scan() {
+	list := c.u.Insts
+	if cap(c.vals) < len(list) {
+		c.vals = make([]value, len(list)*2)
+		c.exitAt = make([]int32, len(list)*2)
+	}
+	vals, exitAt := c.vals[:len(list)], c.exitAt[:len(list)]
+	c.vals, c.exitAt = vals, exitAt
+	last := int32(-1)
+	for i := range list {
+		in := &list[i]
+		vals[i] = value{need: -1, word: NoWord, cand: -1, r: noReg}
+		for j := 0; j < len(in.Args) && in.Args[j] != 0; j++ {
+			vals[in.Args[j]-1].uses++
+		}
+		if in.Op == ir.Branch || in.Op == ir.Guard || in.Op == ir.Select {
+			vals[in.Args[0]-1].conds++
+		}
+		if in.Op >= ir.Load && c.stays(in) { // none of those before leaves the unit
+			last = int32(i)
+		}
+		exitAt[i] = last
+	}
+}
+
+// stays reports whether in may leave the unit, so that what comes behind stays
+// there.
+func (c *Compiler) stays(in *ir.Inst) bool {
+	switch in.Op {
+	case ir.Vec:
+		if !c.doesVector(ir.VectorOf(in.Imm)) {
+			in.CallHelper()
+		}
+	case ir.FPU:
+		if !c.doesStackOp(ir.StackOpOf(in.Imm)) {
+			in.CallHelper()
+		}
+	}
+	return in.Leaves() || in.Op == ir.Branch
+}
+
 // run is a block, or several that are entered at the first only: between
 // them are branches whose one side leaves the unit at once (the block between
 // is nothing but a Link), and whose other goes on.
-type run struct{ first, last int }
+type run struct {
+	first, last int
+	from, to    int // in todo
+}
 
 func (c *Compiler) findRuns() {
 	c.runs = c.runs[:0]
 	for n := 0; n < len(c.u.Blocks); n++ {
-		r := run{n, n}
+		r := run{first: n, last: n}
 		for c.isSide(r.last) {
 			r.last += 2
 		}
@@ -68,85 +101,87 @@ func (c *Compiler) need(v ir.Val, i int32) {
 	}
 }
 
-// mayExit reports whether the pending Sets matter at in.
-func mayExit(in *ir.Inst) bool {
-	if in.Op == ir.Call {
-		return in.Imm>>32&uint64(ir.Pure) == 0
-	}
-	return in.Op.MayExit()
-}
-
 // analyse walks a run backwards.
-func (c *Compiler) analyse(r run) {
+func (c *Compiler) analyse(r *run) {
 	u := c.u
-	b := ir.Block{First: u.Blocks[r.first].First, End: u.Blocks[r.last].End}
+	first, end := int32(u.Blocks[r.first].First), int32(u.Blocks[r.last].End)
 	c.stamp++
 	c.cands = c.cands[:0]
-	last := int32(-1)
-	for i := b.First; i < b.End; i++ {
-		if in := &u.Insts[i]; mayExit(in) || in.Op == ir.Branch {
-			last = int32(i)
-		}
-		c.exitAt[i] = last
-	}
-	flush := int32(b.End) // where pending Sets are written
-	exit := int32(b.End)  // the next instruction that may exit
-	for i := int32(b.End) - 1; i >= int32(b.First); i-- {
-		in := &u.Insts[i]
-		v := &c.vals[i]
-		switch {
-		case in.Op == ir.Set:
-			s := in.Imm
-			next := flush
-			if c.setStamp[s] == c.stamp {
-				next = c.nextSet[s]
-				if next < 0 { // see isRead
-					next = ^next
-				} else if next <= exit && next < flush {
-					v.dead = true
-				}
-			}
-			if !v.dead {
-				until := next
-				if c.pin[s] != noReg { // it is written at once
-					until = i
-				}
-				c.need(in.Args[0], min(until, int32(b.End)-1))
-				// The first of several Sets of a value is the last to come by.
-				if d := int32(in.Args[0]) - 1; d >= int32(b.First) && c.exitAt[i] <= d {
-					c.vals[d].cand = int16(s)
-					c.cands = append(c.cands, d)
-				}
-			}
-			c.setStamp[s], c.nextSet[s] = c.stamp, i
+	r.from = len(c.todo)
+	flush := end // where pending Sets are written
+	exit := end  // the next instruction that may exit
+	for i := end - 1; i >= first; i-- {
+		in, v := &u.Insts[i], &c.vals[i]
+		switch in.Op {
+		case ir.Nop, ir.Const, ir.VConst, ir.Zext: // made, or looked through, where they are used
 			continue
-		case v.need < 0 && !in.Op.Keep():
-			continue // not needed
-		case in.Op == ir.Get:
+		case ir.Insn, ir.Param:
+		case ir.Set:
+			if !c.analyseSet(in, i, first, end, exit, flush) {
+				continue
+			}
+		case ir.Get:
+			if v.need < 0 {
+				continue
+			}
 			c.setStamp[in.Imm] = 0 // an earlier Set is not overtaken
 			c.keepHome(in.Imm, i)
-			continue
-		case in.Op == ir.Call && in.Imm>>32&uint64(ir.Pure) != 0 && v.need < 0:
-			continue
-		case in.Op == ir.Vec:
+		case ir.Vec:
 			c.analyseVec(in, i)
-			continue
-		case in.Op == ir.FPU:
+		case ir.FPU:
 			c.analyseStackOp(in, i)
-			continue
-		}
-		if mayExit(in) || in.Op == ir.Branch && i != int32(b.End)-1 {
-			exit = i
-			if in.Op == ir.Call {
-				flush = i
+		case ir.Call:
+			if in.Leaves() {
+				exit, flush = i, i
 				c.stamp++
+			} else if v.need < 0 {
+				continue
 			}
+			c.noteArgs(in, i)
+		case ir.Load, ir.Store, ir.Guard:
+			exit = i
+			c.noteArgs(in, i)
+		case ir.Branch:
+			if i != end-1 {
+				exit = i
+			}
+			c.noteArgs(in, i)
+		default:
+			if v.need < 0 && !in.Op.Keep() || v.fused { // the operands were noted by its user
+				continue
+			}
+			c.noteArgs(in, i)
 		}
-		if v.fused {
-			continue // its operands were noted by its user
-		}
-		c.noteArgs(in, i)
+		c.todo = append(c.todo, i)
 	}
+	r.to = len(c.todo)
+}
+
+// analyseSet reports whether the Set at i is to be lowered. Exit is the next
+// instruction that may leave the unit, flush where pending Sets are written.
+func (c *Compiler) analyseSet(in *ir.Inst, i, first, end, exit, flush int32) bool {
+	s := in.Imm
+	next := flush
+	if c.setStamp[s] == c.stamp {
+		next = c.nextSet[s]
+		if next < 0 { // see isRead
+			next = ^next
+		} else if next <= exit && next < flush {
+			return false // as if it were not there
+		}
+	}
+	c.setStamp[s], c.nextSet[s] = c.stamp, i
+	until := next
+	if c.pin[s] != noReg { // it is written at once
+		until = i
+	}
+	c.need(in.Args[0], min(until, end-1))
+	// The first of several Sets of a value is the last to come by.
+	if d := int32(in.Args[0]) - 1; d >= first && c.exitAt[i] <= d && c.u.Insts[d].Op != ir.Const {
+		c.vals[d].cand = int16(s)
+		c.cands = append(c.cands, d)
+	}
+	return true
 }
 
 // keepHome is told of a Get at i: no value that is made before may be computed
@@ -186,7 +221,7 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 		return
 	case ir.Add:
 		if in.Type == ir.I32 {
-			if base, index, _, _ := c.sum(in); index != 0 {
+			if base, index, _, _ := c.u.Sum(in); index != 0 {
 				c.need(base, i)
 				c.need(index, i)
 				return
@@ -195,7 +230,7 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 	case ir.Branch, ir.Guard, ir.Select:
 		cv := c.val(in.Args[0])
 		k := c.u.Inst(in.Args[0])
-		if k.Op >= ir.Eq && k.Op <= ir.Les && cv.uses == 1 {
+		if k.Op >= ir.Eq && k.Op <= ir.Les && cv.uses == cv.conds {
 			cv.fused = true
 			c.need(k.Args[0], i)
 			c.need(k.Args[1], i)
@@ -232,37 +267,13 @@ func (c *Compiler) stored(in *ir.Inst) ir.Val {
 
 // address splits an address of 32 bits that only one instruction uses into
 // base + index<<scale + disp, for that to compute along.
-func (c *Compiler) address(a ir.Val) (base, index ir.Val, scale uint8, disp uint64, ok bool) {
+func (c *Compiler) address(a ir.Val) (base, index ir.Val, scale uint, disp uint64, ok bool) {
 	in := c.u.Inst(a)
 	if in.Op != ir.Add || in.Type != ir.I32 || c.val(a).uses > 1 {
 		return 0, 0, 0, 0, false
 	}
-	base, index, scale, disp = c.sum(in)
+	base, index, scale, disp = c.u.Sum(in)
 	return base, index, scale, disp, true
-}
-
-// sum splits an addition of 32 bits.
-func (c *Compiler) sum(in *ir.Inst) (base, index ir.Val, scale uint8, disp uint64) {
-	x, y := in.Args[0], in.Args[1]
-	if k, ok := c.u.ConstOf(y); ok {
-		in2 := c.u.Inst(x)
-		if in2.Op != ir.Add || in2.Type != ir.I32 {
-			return x, 0, 0, k
-		}
-		if _, ok := c.u.ConstOf(in2.Args[1]); ok {
-			return x, 0, 0, k
-		}
-		x, y, disp = in2.Args[0], in2.Args[1], k
-	}
-	for range 2 {
-		if in := c.u.Inst(y); in.Op == ir.Shl {
-			if k, ok := c.u.ConstOf(in.Args[1]); ok && k <= 3 {
-				return x, in.Args[0], uint8(k), disp
-			}
-		}
-		x, y = y, x
-	}
-	return x, y, 0, disp
 }
 
 // keepAcrossLoops makes what a loop needs live until its end.

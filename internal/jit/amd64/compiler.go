@@ -2,6 +2,7 @@ package amd64
 
 import (
 	"fmt"
+	"math/bits"
 
 	"rhea/internal/ir"
 )
@@ -31,6 +32,7 @@ type Compiler struct {
 	setStamp [ir.TempBase]int32
 	stamp    int32
 	cands    []int32 // instructions that have a cand
+	todo     []int32 // instructions of the run to be lowered, backwards
 
 	// Sets of the current block to slots in memory that are not yet written,
 	// and the order they came in.
@@ -43,7 +45,9 @@ type Compiler struct {
 	pin   [ir.TempBase]reg // register of a pinned slot, or noReg
 
 	regVal  [16]ir.Val // what a temporary register holds, 0 = free
-	pages   [16]page   // registers that hold a page's place
+	held    uint16     // registers that have a regVal
+	paged   uint16     // registers that have a page
+	pages   [16]page   // the page whose place a register holds
 	locked  uint16     // registers in use by the current instruction
 	word    int        // next free word of the frame
 	regWord [16]uint16 // where the exit stub saves each register
@@ -95,9 +99,9 @@ type value struct {
 	slot  ir.Slot
 	kind  locKind
 	r     reg
-	cand  int16 // slot in whose place it may be computed, -1 = none
-	fused bool  // computed by its user
-	dead  bool  // a Set that another overtakes
+	cand  int16  // slot in whose place it may be computed, -1 = none
+	conds uint16 // of the uses: as a condition
+	fused bool   // computed by its users
 }
 
 // page is a register that holds what to add to addr's page to get the host's,
@@ -106,7 +110,6 @@ type page struct {
 	addr  ir.Val
 	index uint8
 	size  uint8
-	live  bool
 }
 
 // stub is a cold piece of code to be written behind the unit.
@@ -224,8 +227,6 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, own
 
 // start forgets the unit before.
 func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
-	u.CallVectors(c.doesVector)
-	u.CallStackOps(c.doesStackOp)
 	c.vec.atSite = c.vec.atSite[:0]
 	c.fused.at = -1
 	c.u, c.unitPC, c.base, c.owner = u, pc, base, owner
@@ -233,8 +234,8 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
-	c.pages = [16]page{}
-	c.regVal = [16]ir.Val{}
+	c.paged = 0
+	c.regVal, c.held = [16]ir.Val{}, 0
 	for _, s := range c.homed {
 		c.home[s] = c.home[s][:0]
 	}
@@ -253,8 +254,8 @@ func (c *Compiler) compile(counted bool) bool {
 	for len(c.blockAt) < len(c.u.Blocks) {
 		c.blockAt = append(c.blockAt, 0)
 	}
-	for _, r := range c.runs {
-		if !c.run(r) {
+	for i := range c.runs {
+		if !c.run(&c.runs[i]) {
 			return false
 		}
 	}
@@ -277,44 +278,53 @@ func (c *Compiler) compile(counted bool) bool {
 }
 
 // run lowers a run forwards.
-func (c *Compiler) run(r run) bool {
-	b := ir.Block{First: c.u.Blocks[r.first].First, End: c.u.Blocks[r.last].End}
+func (c *Compiler) run(r *run) bool {
 	c.block, c.blockAt[r.first] = r.first, c.n
-	c.end = int32(b.End)
-	for r := range c.regVal { // what other blocks need is in words
-		if v := c.regVal[r]; v != 0 {
-			c.release(reg(r))
-		}
+	c.end = int32(c.u.Blocks[r.last].End)
+	for m := c.held; m != 0; m &= m - 1 { // what other blocks need is in words
+		c.release(reg(bits.TrailingZeros16(m)))
 	}
 	c.dropPages()
 	c.fpu.staleCW = false
-	for i := b.First; i < b.End; i++ {
-		in, v := &c.u.Insts[i], &c.vals[i]
-		if i == c.u.Blocks[c.block].End { // a branch's other side, which it has done
+	list, next := c.todo[r.from:r.to], c.u.Blocks[r.first].End
+	for n := len(list) - 1; n >= 0; n-- {
+		i := int(list[n])
+		if i == next { // a branch's other side, which it has done
 			c.block += 2
-			continue
-		}
-		if v.need < 0 && (!in.Op.Keep() || in.Op == ir.Call && !mayExit(in)) || v.fused {
+			next = c.u.Blocks[c.block].End
 			continue
 		}
 		if c.full() || c.word > ir.FrameWords-64 {
 			return false
 		}
 		c.i, c.locked = int32(i), 0
-		c.emit(in)
-		c.expire(in)
+		c.emit(&c.u.Insts[i])
+		c.expire()
 	}
 	return true
 }
 
 // expire frees the registers of operands that nobody needs any more.
-func (c *Compiler) expire(in *ir.Inst) {
-	for _, r := range temps {
-		if v := c.regVal[r]; v != 0 && c.val(v).need <= c.i {
-			c.regVal[r] = 0
-			c.val(v).kind = nowhere
+func (c *Compiler) expire() {
+	for m := c.held; m != 0; m &= m - 1 {
+		r := reg(bits.TrailingZeros16(m)) & 15
+		if p := c.val(c.regVal[r]); p.need <= c.i {
+			c.free(r)
+			p.kind = nowhere
 		}
 	}
+}
+
+// free says that temporary register r holds no value.
+func (c *Compiler) free(r reg) {
+	c.regVal[r] = 0
+	c.held &^= 1 << r
+}
+
+// hold says that v is in temporary register r.
+func (c *Compiler) hold(r reg, v ir.Val) {
+	c.regVal[r] = v
+	c.held |= 1 << r
 }
 
 func (c *Compiler) val(v ir.Val) *value { return &c.vals[v-1] }
@@ -363,13 +373,16 @@ func (c *Compiler) lock(r reg) reg {
 
 // temp returns a free temporary register, locked.
 func (c *Compiler) temp() reg {
+	busy := c.locked | c.held | c.paged
+	for _, r := range temps {
+		if busy>>r&1 == 0 {
+			return c.lock(r)
+		}
+	}
 	best, bestNeed := noReg, int32(-1)
 	for _, r := range temps {
 		if c.locked>>r&1 != 0 {
 			continue
-		}
-		if c.regVal[r] == 0 && !c.pages[r].live {
-			return c.lock(r)
 		}
 		need := int32(1 << 30) // pages go first
 		if v := c.regVal[r]; v != 0 {
@@ -388,7 +401,7 @@ func (c *Compiler) temp() reg {
 
 // take makes the register r free, and locks it. Its value moves elsewhere.
 func (c *Compiler) take(r reg) {
-	if c.regVal[r] != 0 || c.pages[r].live {
+	if (c.held|c.paged)>>r&1 != 0 {
 		c.lock(r)
 		c.evict(r)
 	}
@@ -397,22 +410,23 @@ func (c *Compiler) take(r reg) {
 
 // evict empties a temporary register.
 func (c *Compiler) evict(r reg) {
-	c.pages[r].live = false
+	c.paged &^= 1 << r
 	v := c.regVal[r]
 	if v == 0 {
 		return
 	}
 	p := c.val(v)
 	for _, o := range temps { // another register is cheaper than memory
-		if c.locked>>o&1 == 0 && o != r && c.regVal[o] == 0 && !c.pages[o].live {
+		if (c.locked|c.held|c.paged)>>o&1 == 0 && o != r {
 			c.mov(64, o, r)
-			c.regVal[o], c.regVal[r] = v, 0
+			c.hold(o, v)
+			c.free(r)
 			p.r = o
 			return
 		}
 	}
 	c.spill(v)
-	c.regVal[r] = 0
+	c.free(r)
 	p.kind = inWord
 }
 
@@ -428,7 +442,7 @@ func (c *Compiler) spill(v ir.Val) {
 // release forgets what is in a register at the beginning of a block.
 func (c *Compiler) release(r reg) {
 	p := c.val(c.regVal[r])
-	c.regVal[r] = 0
+	c.free(r)
 	if p.kind = nowhere; p.word != NoWord {
 		p.kind = inWord
 	}
@@ -458,7 +472,7 @@ func (c *Compiler) use(v ir.Val) reg {
 		r := c.temp()
 		c.rm(opMOVload|wide, r, slotMem(p.word))
 		p.kind, p.r = inReg, r
-		c.regVal[r] = v
+		c.hold(r, v)
 		return r
 	}
 	panic(fmt.Sprintf("BUG: amd64: v%d (%s) is nowhere", v, in.Op))
@@ -491,7 +505,7 @@ func (c *Compiler) loadWord(r reg, w uint16, t ir.Type) {
 func (c *Compiler) settle(v ir.Val, r reg) {
 	p := c.val(v)
 	p.kind, p.r = inReg, r
-	c.regVal[r] = v
+	c.hold(r, v)
 	c.afterDef(v)
 }
 
@@ -568,7 +582,7 @@ func (c *Compiler) dest(like reg) reg {
 		c.live(c.i, s)
 		return c.lock(c.pin[s])
 	}
-	if like != noReg && c.isTemp(like) && !c.pages[like].live {
+	if like != noReg && c.isTemp(like) && c.paged>>like&1 == 0 {
 		o := c.regVal[like]
 		if o == 0 || c.val(o).need <= c.i {
 			if o != 0 {
@@ -589,7 +603,7 @@ func (c *Compiler) isTemp(r reg) bool { return c.regWord[r] >= ir.TempBase && r 
 func (c *Compiler) own(r reg) {
 	v := &c.vals[c.i]
 	v.kind, v.r, v.word = inReg, r, NoWord
-	c.regVal[r] = ir.Val(c.i + 1)
+	c.hold(r, ir.Val(c.i+1))
 }
 
 // done is called when the current instruction's value is in its register.
@@ -599,7 +613,5 @@ func (c *Compiler) done() { c.afterDef(ir.Val(c.i + 1)) }
 func (c *Compiler) dropPages() {
 	c.dropVectors()
 	c.fpu.now = stackUnknown
-	for _, r := range temps {
-		c.pages[r].live = false
-	}
+	c.paged = 0
 }

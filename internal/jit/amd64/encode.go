@@ -160,94 +160,85 @@ func (a *asm) int32(v int32) { a.put(uint64(uint32(v)), 4) }
 
 // Bytes by their number in opcodes: mandatory prefixes, and escapes to maps.
 var (
-	prefixBytes = [4]struct{ v, bits uint8 }{{}, {0x66, 8}, {0xf3, 8}, {0xf2, 8}}
+	prefixBytes = [4]uint8{0, 0x66, 0xf3, 0xf2}
 	escapes     = [4]struct {
 		v    uint16
-		bits uint8
-	}{map1: {}, map0F: {0x0f, 8}, map38: {0x380f, 16}, map3A: {0x3a0f, 16}}
+		size uint8
+	}{map1: {}, map0F: {0x0f, 1}, map38: {0x380f, 2}, map3A: {0x3a0f, 2}}
 )
 
-// start puts prefixes and opcode together, n bits. r, x and b are the
-// registers whose high bits go to REX; force asks for a REX in any case.
-func start(o opcode, r, x, b reg, force bool) (v uint64, n uint) {
-	p := prefixBytes[o>>16&3]
-	v, n = uint64(p.v), uint(p.bits)
-	rex := uint64(o>>17&8 | opcode(r>>3&1)<<2 | opcode(x>>3&1)<<1 | opcode(b>>3&1)) // wide is bit 20
-	if rex != 0 || force {
-		v |= (0x40 | rex) << (n & 63)
-		n += 8
+// start puts prefixes and opcode together, n bytes. r, x and b are the
+// registers whose high bits go to REX; force asks for a REX in any case. It is
+// done from the opcode backwards: what is not there costs nothing.
+func start(o opcode, r, x, b reg, force bool) (v uint64, n int) {
+	v, n = uint64(o&0xff), 1
+	if m := o >> 8 & 3; m != map1 {
+		e := &escapes[m]
+		v = v<<(8*e.size&63) | uint64(e.v)
+		n += int(e.size)
 	}
-	e := escapes[o>>8&3]
-	v |= uint64(e.v) << (n & 63)
-	n += uint(e.bits)
-	return v | uint64(o&0xff)<<(n&63), n + 8
+	rex := o>>17&8 | opcode(r>>1&4|x>>2&2|b>>3&1) // wide is bit 20
+	if rex != 0 || force {
+		v = v<<8 | uint64(rex) | 0x40
+		n++
+	}
+	if p := o >> 16 & 3; p != 0 {
+		v = v<<8 | uint64(prefixBytes[p])
+		n++
+	}
+	return v, n
 }
 
 // head writes prefixes and opcode.
-func (a *asm) head(o opcode, r, x, b reg, force bool) {
-	v, n := start(o, r, x, b, force)
-	a.put(v, int(n/8))
-}
+func (a *asm) head(o opcode, r, x, b reg, force bool) { a.put(start(o, r, x, b, force)) }
 
 // rr writes an instruction with two register operands: reg, r/m.
 func (a *asm) rr(o opcode, r, m reg) {
 	force := o&(byte8|byteR) != 0 && (m >= rsp || o&byte8 != 0 && r >= rsp)
 	v, n := start(o, r, 0, m, force)
-	a.put(v|uint64(0xc0|r&7<<3|m&7)<<(n&63), int(n/8)+1)
+	a.put(v|uint64(0xc0|r&7<<3|m&7)<<(8*n&63), n+1)
 }
 
 // ext is rr with an opcode extension in the reg field.
 func (a *asm) ext(o opcode, x uint8, m reg) {
 	v, n := start(o, 0, 0, m, o&(byte8|byteR) != 0 && m >= rsp)
-	a.put(v|uint64(0xc0|x<<3|uint8(m&7))<<(n&63), int(n/8)+1)
+	a.put(v|uint64(0xc0|x<<3|uint8(m&7))<<(8*n&63), n+1)
 }
 
 // rm writes an instruction with a register and a memory operand.
 func (a *asm) rm(o opcode, r reg, m mem) {
+	const sib = 4 // in the place of a base: SIB follows; of an index: none
 	force := o&(byte8|byteR) != 0 && r >= rsp && r <= rdi && o>>8&3 == map1
-	x, b := m.index, m.base
+	x, b, index := m.index, m.base, uint64(m.index&7)
 	if x == noReg {
-		x = 0
+		x, index = 0, sib
 	}
-	if b == noReg {
-		b = 0
+	if b == noReg { // index or nothing: SIB without a base, disp32
+		v, n := start(o, r, x, 0, force)
+		a.put(v, n)
+		a.put(uint64(r&7<<3|sib)|(uint64(m.scale)<<6|index<<3|5)<<8|uint64(uint32(m.disp))<<16, 6)
+		return
+	}
+	mod, size := uint64(0x80), 4
+	switch {
+	case m.disp == 0 && b&7 != 5:
+		mod, size = 0, 0
+	case m.disp == int32(int8(m.disp)):
+		mod, size = 0x40, 1
 	}
 	v, n := start(o, r, x, b, force)
-	a.put(v, int(n/8))
-	mod, n := modrm(r, m)
-	a.put(mod, int(n))
-}
-
-// modrm puts ModRM, SIB and displacement together, n bytes.
-func modrm(r reg, m mem) (v uint64, n uint) {
-	const sib = 4 // in the place of a base: SIB follows; of an index: none
-	v = uint64(r & 7 << 3)
-	if m.base == noReg { // index or nothing: SIB without a base, disp32
-		x := uint64(sib)
-		if m.index != noReg {
-			x = uint64(m.index & 7)
-		}
-		return v | sib | (uint64(m.scale)<<6|x<<3|5)<<8 | uint64(uint32(m.disp))<<16, 6
-	}
-	base := uint64(m.base & 7)
-	n = 8
-	if m.index == noReg && base != sib {
-		v |= base
+	mod |= uint64(r & 7 << 3)
+	if base := uint64(b & 7); index == sib && x == 0 && base != sib {
+		v |= (mod | base) << (8 * n & 63)
+		n++
 	} else {
-		x := uint64(sib)
-		if m.index != noReg {
-			x = uint64(m.index & 7)
-		}
-		v |= sib | (uint64(m.scale)<<6|x<<3|base)<<8
-		n = 16
+		v |= (mod | sib | (uint64(m.scale)<<6|index<<3|base)<<8) << (8 * n & 63)
+		n += 2
 	}
-	switch {
-	case m.disp == 0 && base != 5:
-		return v, n / 8
-	case m.disp == int32(int8(m.disp)):
-		return v | 0x40 | uint64(uint8(m.disp))<<(n&63), n/8 + 1
+	a.put(v, n)
+	if size != 0 {
+		a.put(uint64(uint32(m.disp)), size)
 	}
-	return v | 0x80 | uint64(uint32(m.disp))<<(n&63), n/8 + 4
 }
 
 // w is the REX.W flag for an operand of more than 32 bits.
@@ -291,7 +282,7 @@ func (a *asm) movi(d reg, v uint64) {
 	switch {
 	case v == uint64(uint32(v)):
 		h, n := start(0xb8|opcode(d&7), 0, 0, d, false)
-		a.put(h|v<<(n&63), int(n/8)+4)
+		a.put(h|v<<(8*n&63), n+4)
 	case v == uint64(int64(int32(v))):
 		a.ext(0xc7|wide, 0, d)
 		a.int32(int32(v))

@@ -71,10 +71,10 @@ func (c *Compiler) fuseLoad(m ir.Mem, s Site, a reg) bool {
 	r := c.temp()
 	st := stub{d: noReg, points: true, base: r, index: a}
 	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
-	st.site, st.lost = c.site(s, true), c.lostPages()
+	st.site, st.lost = c.site(s, true), c.paged
 	st.back = c.n
 	c.cold = append(c.cold, st)
-	c.vals[set].dead = true
+	c.vals[set].fused = true
 	c.fused = fusedLoad{at, s.Size, r, a}
 	return true
 }
@@ -129,7 +129,7 @@ func (c *Compiler) storeHalf(in *ir.Inst, v ir.Val, s Site, st stub) {
 		op = opMOVDs
 	}
 	c.rm(opcode(op), x, mem{base: r, index: a})
-	st.site, st.lost = c.site(s, true), c.lostPages()
+	st.site, st.lost = c.site(s, true), c.paged
 	st.back = c.n
 	c.cold = append(c.cold, st)
 }

@@ -1,6 +1,10 @@
 package amd64
 
-import "rhea/internal/ir"
+import (
+	"math/bits"
+
+	"rhea/internal/ir"
+)
 
 // This file has what leaves a unit, or may: accesses to memory, guards, calls
 // and ends.
@@ -82,10 +86,9 @@ func (c *Compiler) emitStub(s *stub) {
 		return
 	}
 	c.restoreVectors(s.site)
-	for r := reg(0); r < r15; r++ {
-		if s.lost>>r&1 != 0 {
-			c.alu(aluXOR, 32, r, r)
-		}
+	for m := s.lost; m != 0; m &= m - 1 {
+		r := reg(bits.TrailingZeros16(m))
+		c.alu(aluXOR, 32, r, r)
 	}
 	c.stubPoints(s)
 	if s.d != noReg {
@@ -148,8 +151,9 @@ func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int) {
 // pageFor returns a register that says where address v's page is: one that
 // an earlier access has left, or a new one.
 func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jumps [2]int) {
-	for _, r := range temps {
-		if p := &c.pages[r]; p.live && p.addr == v && int(p.index) == m.Index && int(p.size) >= m.Size {
+	for set := c.paged; set != 0; set &= set - 1 {
+		r := reg(bits.TrailingZeros16(set)) & 15
+		if p := &c.pages[r]; p.addr == v && int(p.index) == m.Index && int(p.size) >= m.Size {
 			c.lock(r)
 			c.rr(opTEST|wide, r, r)
 			jumps[0] = c.jcc(ccE)
@@ -162,15 +166,6 @@ func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jumps 
 	}
 	r = c.temp()
 	return r, c.lookup(r, a, m.Size, table[m.Index])
-}
-
-func (c *Compiler) lostPages() (set uint16) {
-	for _, r := range temps {
-		if c.pages[r].live {
-			set |= 1 << r
-		}
-	}
-	return set
 }
 
 // Moves between memory and registers, by log2 of the size.
@@ -200,7 +195,7 @@ func (c *Compiler) load(in *ir.Inst) {
 		r := c.temp()
 		st.jumps = c.lookup(r, a, 16, c.cfg.Read[m.Index])
 		s.Args[1] = w
-		st.site, st.lost = c.site(s, true), c.lostPages()
+		st.site, st.lost = c.site(s, true), c.paged
 		k := c.vreg(w)
 		c.rm(opMOVUPSl, k, mem{base: r, index: a})
 		c.vstore(w, k)
@@ -212,7 +207,7 @@ func (c *Compiler) load(in *ir.Inst) {
 		// The store that follows finds the page's place in r.
 		r := c.temp()
 		d := c.dest(noReg)
-		lost := c.lostPages()
+		lost := c.paged
 		st.jumps = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
 		st.site, st.d, st.lost = c.site(s, true), d, lost
 		if !m.Probe {
@@ -220,7 +215,8 @@ func (c *Compiler) load(in *ir.Inst) {
 		}
 		st.back = c.n
 		if d != r && c.regVal[r] == 0 {
-			c.pages[r] = page{addr: in.Args[0], index: uint8(m.Index), size: uint8(m.Size), live: true}
+			c.pages[r] = page{addr: in.Args[0], index: uint8(m.Index), size: uint8(m.Size)}
+			c.paged |= 1 << r
 			st.lost |= 1 << r
 		}
 		c.cold = append(c.cold, st)
@@ -230,7 +226,7 @@ func (c *Compiler) load(in *ir.Inst) {
 	r := c.temp()
 	d := c.dest(r)
 	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
-	st.site, st.d, st.lost = c.site(s, true), d, c.lostPages()
+	st.site, st.d, st.lost = c.site(s, true), d, c.paged
 	c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
 	st.back = c.n
 	c.cold = append(c.cold, st)
@@ -255,7 +251,7 @@ func (c *Compiler) store(in *ir.Inst) {
 		r := c.temp()
 		st.jumps = c.lookup(r, a, 16, c.cfg.Write[m.Index])
 		s.Args = [2]uint16{c.regWord[a], w}
-		st.site, st.lost = c.site(s, true), c.lostPages()
+		st.site, st.lost = c.site(s, true), c.paged
 		c.rm(opMOVUPSs, x, mem{base: r, index: a})
 		c.after128(&st, w)
 		return
@@ -297,7 +293,7 @@ func (c *Compiler) store(in *ir.Inst) {
 		s.Args[1] = c.regWord[x]
 		c.rm(storeOps[log2(m.Size)], x, to)
 	}
-	st.site, st.lost = c.site(s, true), c.lostPages()
+	st.site, st.lost = c.site(s, true), c.paged
 	st.back = c.n
 	c.cold = append(c.cold, st)
 }
@@ -504,7 +500,7 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	c.poll(0, word)
 	t, x := c.temp(), c.temp()
 	c.mov(32, x, pc)
-	c.shifti(shSHR, 32, x, 12)
+	c.shifti(shSHR, 32, x, jumpBits)
 	c.alu(aluXOR, 32, x, pc)
 	c.alui(aluAND, 32, x, JumpSize-1)
 	c.alu(aluADD, 32, x, x)

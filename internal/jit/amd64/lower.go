@@ -8,11 +8,10 @@ import (
 
 // emit lowers the current instruction.
 func (c *Compiler) emit(in *ir.Inst) {
-	if in.Op.Ends() && in.Op != ir.Exit {
+	if c.fpu.staleCW && in.Op.Ends() && in.Op != ir.Exit {
 		c.settleCW()
 	}
 	switch in.Op {
-	case ir.Nop, ir.Const, ir.Zext, ir.VConst: // made, or looked through, where they are used
 	case ir.Param:
 		p := &c.vals[c.i]
 		if p.word == NoWord { // else a jump to here has given it one
@@ -90,11 +89,10 @@ func (c *Compiler) get(in *ir.Inst) {
 }
 
 func (c *Compiler) set(in *ir.Inst) {
-	s, v := ir.Slot(in.Imm), c.origin(in.Args[0])
-	if c.vals[c.i].dead { // the Set before it is, too, and its value may be gone
-		c.unpend(s)
+	if c.vals[c.i].fused { // done along with an earlier instruction
 		return
 	}
+	s, v := ir.Slot(in.Imm), c.origin(in.Args[0])
 	p := c.val(v)
 	if s == c.vec.fpStatus {
 		c.setStatus()
@@ -135,7 +133,7 @@ func (c *Compiler) set(in *ir.Inst) {
 	r := c.use(v)
 	c.mov(64, pr, r)
 	if p.kind == inReg && p.need > c.i && p.need < c.end { // the home is as good, and the register is free
-		c.regVal[r] = 0
+		c.free(r)
 		c.live(int32(v)-1, s)
 	}
 }
@@ -190,7 +188,7 @@ func (c *Compiler) untangle() {
 		locked := c.locked
 		r := c.use(v)
 		c.spill(v)
-		c.regVal[r] = 0
+		c.free(r)
 		p.kind = inWord
 		c.locked = locked
 	}
@@ -362,7 +360,7 @@ func (c *Compiler) narrow(bits int, d reg) {
 
 // lea computes a sum of three, or one whose operands stay.
 func (c *Compiler) lea(in *ir.Inst) bool {
-	base, index, scale, disp := c.sum(in)
+	base, index, scale, disp := c.u.Sum(in)
 	if index == 0 {
 		return false
 	}
@@ -382,8 +380,8 @@ func (c *Compiler) lea(in *ir.Inst) bool {
 }
 
 // memOf is a memory operand for LEA.
-func (c *Compiler) memOf(base, index ir.Val, scale uint8, disp uint64) mem {
-	m := mem{base: noReg, index: noReg, scale: scale, disp: int32(uint32(disp))}
+func (c *Compiler) memOf(base, index ir.Val, scale uint, disp uint64) mem {
+	m := mem{base: noReg, index: noReg, scale: uint8(scale), disp: int32(uint32(disp))}
 	if k, ok := c.constOf(base); ok {
 		m.disp += int32(uint32(k))
 	} else {
@@ -550,8 +548,8 @@ func (c *Compiler) copyTo(f, x, other reg) reg {
 	}
 	if v := c.regVal[f]; v != 0 && c.val(v).need > c.i {
 		c.keepElsewhere(f)
-	} else if c.pages[f].live {
-		c.pages[f].live = false
+	} else {
+		c.paged &^= 1 << f
 	}
 	if x != f {
 		c.mov(64, f, x)
@@ -566,7 +564,7 @@ func (c *Compiler) keepElsewhere(r reg) {
 	v := c.regVal[r]
 	c.spill(v)
 	c.val(v).kind = inWord
-	c.regVal[r] = 0
+	c.free(r)
 }
 
 // take2 makes the fixed register f free to be destroyed; *y, a register that
@@ -581,9 +579,9 @@ func (c *Compiler) take2(f reg, y *reg) {
 		c.keepElsewhere(f)
 	} else if v != 0 {
 		c.val(v).kind = nowhere
-		c.regVal[f] = 0
+		c.free(f)
 	}
-	c.pages[f].live = false
+	c.paged &^= 1 << f
 	c.lock(f)
 }
 
@@ -655,9 +653,12 @@ func (c *Compiler) shift(in *ir.Inst, bits int) {
 	c.done()
 }
 
+// shiftPrefix is what tells SHLX, SARX and SHRX apart.
+var shiftPrefix = [...]byte{ir.Shl: 1, ir.Sar: 2, ir.Shr: 3}
+
 // shiftx is SHLX, SHRX and SARX (APM vol. 3): d = x shifted by y.
 func (c *Compiler) shiftx(op ir.Op, bits int, d, x, y reg) {
-	pp := map[ir.Op]byte{ir.Shl: 1, ir.Sar: 2, ir.Shr: 3}[op]
+	pp := shiftPrefix[op]
 	c.vex(pp, 2, bits == 64, 0xf7, d, y, x)
 }
 
@@ -703,7 +704,7 @@ func (c *Compiler) divide(in *ir.Inst, bits int) {
 	}
 	if v := c.regVal[rax]; v != 0 {
 		c.val(v).kind = nowhere
-		c.regVal[rax] = 0
+		c.free(rax)
 	}
 	if signed {
 		c.sextTo(bits, rax, rax)

@@ -1,6 +1,10 @@
 package amd64
 
-import "rhea/internal/ir"
+import (
+	"math/bits"
+
+	"rhea/internal/ir"
+)
 
 // This file has the operations on vectors. The slots of Slots.Vectors are kept
 // in the host's XMM registers within a block, each in one of its own; every
@@ -117,10 +121,9 @@ func (c *Compiler) dropVectors() { c.vec.now = vecState{} }
 // restoreVectors is the end of a stub that comes back.
 func (c *Compiler) restoreVectors(site uint32) {
 	s := c.vec.atSite[site-c.firstSite]
-	for i, slot := range c.cfg.Slots.Vectors {
-		if s.cached>>i&1 != 0 {
-			c.rm(opMOVUPSl, reg(i), slotMem(uint16(slot)))
-		}
+	for m := s.cached; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros16(m)
+		c.rm(opMOVUPSl, reg(i), slotMem(uint16(c.cfg.Slots.Vectors[i])))
 	}
 	if s.live {
 		c.patch(c.callRel(), c.vec.goLive)
@@ -281,7 +284,7 @@ func (c *Compiler) moveOut(v ir.Val) {
 	locked := c.locked
 	r := c.use(v)
 	c.spill(v)
-	c.regVal[r] = 0
+	c.free(r)
 	p.kind = inWord
 	c.locked = locked
 }

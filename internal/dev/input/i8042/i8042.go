@@ -133,6 +133,9 @@ func (k *Controller) Ports() (data, command *mem.Region) {
 // Read implements mem.MMIO: data at offset 0, status and command at 4.
 func (k *Controller) Read(off uint64, _ int) uint64 {
 	if off&4 != 0 {
+		// A BIOS polls here and counts, it does not look at a clock: a byte
+		// whose time has come must not wait for a busy host to run the timer.
+		k.Settle()
 		return uint64(k.status())
 	}
 	if !k.obf {

@@ -10,6 +10,7 @@ import (
 	"rhea/internal/dev/input/keys"
 	"rhea/internal/dev/input/ps2"
 	"rhea/internal/snap"
+	"rhea/internal/vclock"
 )
 
 // desk is a controller with what is plugged in.
@@ -211,5 +212,26 @@ func TestScripts(t *testing.T) {
 			w1 0x64 0xd4 / w1 0x60 0xf4 / get = 0xfa / key a 1 / key ctrl 1 / w1 0x60 0xee / get = 0xee / get = 0x1c / get = 0x14`,
 	} {
 		t.Run(name, func(t *testing.T) { devtest.Run(t, build, numbered(t, script)) })
+	}
+}
+
+// A byte is there when its time has come, whether or not the host has come to
+// run the timer: the Bochs BIOS polls a number of times and gives up.
+func TestLateHost(t *testing.T) {
+	now := int64(0)
+	env := dev.Env{Clock: vclock.NewQueue(func() int64 { return now }, nil)} // nobody runs it
+	k := New(Config{Env: env, Keyboard: ps2.NewKeyboard(ps2.KeyboardConfig{Env: env})})
+	k.Write(0, 1, 0xff) // reset
+	if v := k.Read(4, 1); v&stOBF != 0 {
+		t.Errorf("status %#x at once", v)
+	}
+	for _, want := range []uint64{0xfa, 0xaa} {
+		now += byteTime
+		if v := k.Read(4, 1); v&stOBF == 0 {
+			t.Errorf("status %#x when the byte's time has come", v)
+		}
+		if v := k.Read(0, 1); v != want {
+			t.Errorf("%#x, want %#x", v, want)
+		}
 	}
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package tcg_test
 
 import (

@@ -11,7 +11,6 @@ import (
 	"rhea/internal/ir/interp"
 	"rhea/internal/jit/amd64"
 	"rhea/internal/jit/host"
-	"rhea/internal/trace"
 )
 
 // Available reports whether there is a translator to machine code here.
@@ -278,7 +277,9 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 		size := n.c.Compile(code, u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
 		if size != 0 {
 			n.enter(u, size)
+			v.logOptimized()
 			n.logCode(v.log, u)
+			n.mapCode(v, u)
 			return true
 		}
 		if try > 0 || n.next == n.first {
@@ -529,11 +530,4 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		}
 	}
 	return next, nil
-}
-
-// logCode logs a unit's machine code.
-func (n *coder) logCode(l *trace.Log, u *unit) {
-	if l.On(trace.OutAsm) {
-		l.Printf(trace.OutAsm, "OUT: [size=%d]\n%x\n\n", u.native.size, n.code.RW[u.native.at:u.native.at+u.native.size])
-	}
 }

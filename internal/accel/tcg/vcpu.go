@@ -30,6 +30,10 @@ type Config struct {
 	CacheSize int
 	// Disassemble names the instruction in b, for logs; it may be nil.
 	Disassemble func(k guest.Key, b []byte) (text string, n int)
+	// PerfMap, if it is not nil, gets a line for each unit of machine code, in
+	// the form of perf's map files: address, size, name. A later line for the
+	// same address replaces an earlier one. Several vCPUs may write at a time.
+	PerfMap io.Writer
 }
 
 // Engine says how translated code is executed.
@@ -77,6 +81,7 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 			return nil, err
 		}
 		v.n = n
+		n.mapStubs(v)
 	}
 	v.lower = interp.NewLowerer(cpu.Helpers())
 	v.builder = ir.NewBuilder(&v.ir)
@@ -460,6 +465,7 @@ func (v *VCPU) cleared() {
 // lowerUnit makes the interpreter's form of what is in v.ir.
 func (v *VCPU) lowerUnit(u *unit) {
 	u.code = v.lower.Lower(&v.ir)
+	v.logOptimized()
 	u.code.PC, u.code.Owner = u.key.PC, u
 }
 

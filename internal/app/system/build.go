@@ -38,6 +38,7 @@ type machine struct {
 	pc    *pc.Machine
 	chars map[string]*char
 	files []io.Closer
+	perf  *perfMap // of -perfmap; nil = none
 	// media are what is in the drives. The machine's lock keeps them.
 	media map[*Drive]*medium
 	// interrupted is closed by the first signal that ends the process.
@@ -196,8 +197,13 @@ func (m *machine) buildPC() error {
 	if m.pc.APIC != nil {
 		m.cpu.SetAPIC(m.pc.APIC)
 	}
+	engine := m.engine()
+	perf, err := m.openPerfMap(engine)
+	if err != nil {
+		return err
+	}
 	m.vcpu, err = tcg.New(tcg.Config{
-		Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)), Engine: m.engine(),
+		PerfMap: perf, Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)), Engine: engine,
 		Disassemble: func(k guest.Key, code []byte) (string, int) {
 			return x86.Disassemble(code, k.PC, x86.Code32(k))
 		},
@@ -228,6 +234,24 @@ func (m *machine) engine() tcg.Engine {
 	return tcg.Translator
 }
 
+// openPerfMap opens the file of -perfmap; nil = there is none.
+func (m *machine) openPerfMap(e tcg.Engine) (io.Writer, error) {
+	if !m.cfg.Log.PerfMap {
+		return nil, nil
+	}
+	if e == tcg.Interpreter {
+		fmt.Fprintf(m.env.Stderr, "%s: note: -perfmap: the interpreter makes no machine code\n", m.env.Program)
+		return nil, nil
+	}
+	p, err := newPerfMap()
+	if err != nil {
+		return nil, &optError{"-perfmap", err}
+	}
+	m.perf = p
+	m.closeLater(p)
+	return p, nil
+}
+
 // resetPin resets the processor with the machine. It does so on its own
 // goroutine, for its outputs (SMIACT#, FERR#) take the machine's lock.
 type resetPin struct{ cpu *x86.CPU }
@@ -236,6 +260,9 @@ func (r resetPin) Reset() { r.cpu.RESET() }
 
 // crash puts the terminal in order when the process is about to die.
 func (m *machine) crash() {
+	if m.perf != nil {
+		m.perf.Flush()
+	}
 	for _, ch := range m.chars {
 		if r, ok := ch.port.(interface{ Restore() }); ok {
 			r.Restore()

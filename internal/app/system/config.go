@@ -252,6 +252,8 @@ type Run struct {
 type Log struct {
 	Items trace.Item
 	File  string // "" = standard error
+	// PerfMap writes a map of the machine code for perf.
+	PerfMap bool
 }
 
 // Chardev returns the character device called id.

@@ -210,7 +210,7 @@ func debugOptions() []Option {
 		{Name: "compat", Arg: "[deprecated-input=...][,...]", Help: "what becomes of deprecated things", Status: Silent, Set: ignoreArg},
 		{Name: "async-teardown", Help: "free memory in the background", Status: Silent},
 		{Name: "enable-sync-profile", Help: "profile locks", Status: Noted},
-		{Name: "perfmap", Help: "write a map for perf", Status: NotYet},
+		{Name: "perfmap", Help: "write /tmp/perf-PID.map, by which perf names the guest's code", Set: func(p *parser, _ string) error { p.cfg.Log.PerfMap = true; return nil }},
 		{Name: "jitdump", Help: "write a dump for perf", Status: NotYet},
 		{Name: "dfilter", Arg: "range,...", Help: "limit the log to addresses", Status: NotYet},
 		{Name: "seed", Arg: "number", Help: "seed of random numbers", Status: NotYet},

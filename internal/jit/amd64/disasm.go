@@ -1,0 +1,58 @@
+package amd64
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"golang.org/x/arch/x86/x86asm"
+)
+
+// Disassemble names what Compile has written to buf[off:off+size], for logs:
+// it calls line for each instruction, and for each number of a site behind a
+// call of the exit stub. The host executes buf at address.
+func (c *Compiler) Disassemble(buf []byte, off, size int, address uint64, line func(at uint64, code []byte, text string)) {
+	stubs := map[uint64]string{address + uint64(c.exitStub): "exit"}
+	for name, at := range map[string]int{"flags": c.lazyAt, "mxcsr": c.vec.goLive, "gomxcsr": c.vec.endLive,
+		"x87": c.fpu.goResident, "sync87": c.fpu.sync, "loadcw": c.fpu.loadCW} {
+		if at != 0 {
+			stubs[address+uint64(at)] = name
+		}
+	}
+	symbol := func(a uint64) (string, uint64) { return stubs[a], a }
+	for end := off + size; off < end; {
+		code, at := buf[off:end], address+uint64(off)
+		in, err := x86asm.Decode(code, 64)
+		if err != nil || in.Len == 0 {
+			line(at, code[:1], fmt.Sprintf("db 0x%02x", code[0]))
+			off++
+			continue
+		}
+		off += in.Len
+		line(at, code[:in.Len], strings.TrimSpace(x86asm.IntelSyntax(in, at, symbol)))
+		if rel, ok := in.Args[0].(x86asm.Rel); !ok || in.Op != x86asm.CALL || off+int(rel) != c.exitStub || end-off < 4 {
+			continue
+		}
+		line(address+uint64(off), buf[off:off+4], c.siteText(binary.LittleEndian.Uint32(buf[off:])))
+		off += 4
+	}
+}
+
+// siteText says what a site is for.
+func (c *Compiler) siteText(n uint32) string {
+	text := fmt.Sprintf("dd %#x", n)
+	if int(n) >= len(c.Sites) {
+		return text
+	}
+	s := &c.Sites[n]
+	text += fmt.Sprintf(" ; %s, pc %#x", s.Kind, s.PC)
+	switch s.Kind {
+	case Load, Store:
+		text += fmt.Sprintf(", %d bytes", s.Size)
+	case Call:
+		text += fmt.Sprintf(", helper %d", s.Imm)
+	case Guard:
+		text += fmt.Sprintf(", code %#x", s.Imm)
+	}
+	return text
+}

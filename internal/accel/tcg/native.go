@@ -29,6 +29,9 @@ type jumpRecord struct {
 	linked   bool
 }
 
+// noMode is the mode of no key.
+const noMode = ^uint64(0)
+
 // coder makes machine code and runs it.
 type coder struct {
 	cpu    guest.CPU
@@ -151,7 +154,7 @@ func (n *coder) clearJumps() {
 	for i := range n.contexts {
 		clear(n.contexts[i])
 	}
-	n.mode = guest.Key{Mode: ^uint64(0)}
+	n.mode = guest.Key{Mode: noMode}
 }
 
 // --- the tables of pages
@@ -214,7 +217,7 @@ func (n *coder) setContexts(index int, contexts map[guest.Key]uint32, epoch int)
 	} else {
 		n.contexts[index] = contexts
 	}
-	n.mode = guest.Key{Mode: ^uint64(0)}
+	n.mode = guest.Key{Mode: noMode}
 }
 
 // takeContexts takes the current ones away.
@@ -504,14 +507,16 @@ func (n *coder) store(v *VCPU, s *amd64.Site) bool {
 // follow finds the unit that a Link or Indirect leads to, and has later jumps
 // go there directly if that is allowed.
 func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
-	k := n.units[s.Owner].key
+	k := n.mode // that of the unit, which is not looked at: it may be far from any cache
+	if k.Mode == noMode {
+		k = n.units[s.Owner].key
+	}
 	k.PC = s.PC
 	if s.Kind == amd64.Indirect {
 		k.PC = n.frame[s.Args[0]]
 	}
 	n.frame[n.pc] = k.PC
-	from := n.units[s.Owner]
-	at, link := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump
+	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner
 	flushes := v.cache.flushes
 	next, fault := v.find(k)
 	if fault != nil || next.native.size == 0 || v.cache.flushes != flushes {
@@ -521,7 +526,7 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		n.setMode(k)
 		e := jumpsAt + 2*int(amd64.JumpIndex(k.PC))
 		n.tables[e], n.tables[e+1] = *n.ctx.Word(amd64.OffTag)|k.PC, n.address(next)
-	} else if from.valid && next.valid && !next.cross {
+	} else if next.valid && !next.cross && n.units[owner].valid {
 		j := &n.jumps[at]
 		if !j.linked {
 			j.next, j.linked = next.native.incoming, true

@@ -87,7 +87,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	code, err := host.NewCode(codeSize)
 	if err != nil {
 		ctx.Close()
-		return nil, fmt.Errorf("-accel tcg: %w", err)
+		return nil, fmt.Errorf("-accel tcg,tb-size=%d: %w; a smaller size may do", codeSize>>20, err)
 	}
 	cpu.Move(ctx.Frame)
 	slots := cpu.Slots()

@@ -298,7 +298,11 @@ func (c *Compiler) run(r *run) bool {
 			return false
 		}
 		c.i, c.locked = int32(i), 0
-		c.emit(&c.u.Insts[i])
+		if in := &c.u.Insts[i]; in.Op == ir.Insn { // every third or so
+			c.pc = in.Imm
+		} else {
+			c.emit(in)
+		}
 		c.expire()
 	}
 	return true

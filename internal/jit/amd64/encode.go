@@ -177,11 +177,14 @@ func start(o opcode, r, x, b reg, force bool) (v uint64, n int) {
 		v = v<<(8*e.size&63) | uint64(e.v)
 		n += int(e.size)
 	}
-	rex := o>>17&8 | opcode(r>>1&4|x>>2&2|b>>3&1) // wide is bit 20
-	if rex != 0 || force {
-		v = v<<8 | uint64(rex) | 0x40
-		n++
+	// Whether there is a REX is anyone's guess: no branch.
+	rex := uint64(o>>17&8 | opcode(r>>1&4|x>>2&2|b>>3&1)) // wide is bit 20
+	has := (rex + 15) >> 4
+	if force {
+		has = 1
 	}
+	v = v<<(8*has&63) | (rex|0x40)&-has
+	n += int(has)
 	if p := o >> 16 & 3; p != 0 {
 		v = v<<8 | uint64(prefixBytes[p])
 		n++
@@ -220,11 +223,11 @@ func (a *asm) rm(o opcode, r reg, m mem) {
 		return
 	}
 	mod, size := uint64(0x80), 4
-	switch {
-	case m.disp == 0 && b&7 != 5:
-		mod, size = 0, 0
-	case m.disp == int32(int8(m.disp)):
+	if m.disp == int32(int8(m.disp)) {
 		mod, size = 0x40, 1
+	}
+	if m.disp == 0 && b&7 != 5 {
+		mod, size = 0, 0
 	}
 	v, n := start(o, r, x, b, force)
 	mod |= uint64(r & 7 << 3)
@@ -236,9 +239,7 @@ func (a *asm) rm(o opcode, r reg, m mem) {
 		n += 2
 	}
 	a.put(v, n)
-	if size != 0 {
-		a.put(uint64(uint32(m.disp)), size)
-	}
+	a.put(uint64(uint32(m.disp)), size)
 }
 
 // w is the REX.W flag for an operand of more than 32 bits.

@@ -22,8 +22,6 @@ func (c *Compiler) emit(in *ir.Inst) {
 		c.get(in)
 	case ir.Set:
 		c.set(in)
-	case ir.Insn:
-		c.pc = in.Imm
 	case ir.Load:
 		c.load(in)
 	case ir.Store:

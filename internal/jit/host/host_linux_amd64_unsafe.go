@@ -220,7 +220,10 @@ func (c *Context) Close() error {
 
 // NewCode makes memory for size bytes of machine code, rounded up to pages.
 func NewCode(size int) (*Code, error) {
-	c, err := newCode(size, mapDual)
+	c, err := newCode(size, mapAnonymous)
+	if err != nil {
+		c, err = newCode(size, mapDual)
+	}
 	if err != nil {
 		c, err = newCode(size, mapSingle)
 	}
@@ -245,6 +248,26 @@ func newCode(size int, mapping func(*process, span) ([]byte, error)) (*Code, err
 	}
 	rx := p.lo + uintptr(s.off)
 	return &Code{RW: rw, RX: rx, Dual: uintptr(unsafe.Pointer(unsafe.SliceData(rw))) != rx, place: s}, nil
+}
+
+// mapAnonymous maps shared memory that has no file twice: writable, and
+// executable at s. Profilers take code in a file for that file's, and ask the
+// map of -perfmap for other code only.
+func mapAnonymous(p *process, s span) ([]byte, error) {
+	size := uintptr(s.size)
+	at, err := unix.MmapPtr(-1, 0, nil, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, err
+	}
+	// An old size of 0 asks for a second mapping of the same memory (mremap(2)).
+	to := pointer(p.lo + uintptr(s.off))
+	if _, err = unix.MremapPtr(at, 0, to, size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED); err == nil {
+		err = unix.Mprotect(unsafe.Slice((*byte)(to), s.size), unix.PROT_READ|unix.PROT_EXEC)
+	}
+	if err != nil {
+		return nil, errors.Join(err, unix.MunmapPtr(at, size))
+	}
+	return unsafe.Slice((*byte)(at), s.size), nil
 }
 
 // mapDual maps a memory file twice: executable at s, writable elsewhere.

@@ -168,7 +168,7 @@ func TestSlowPeer(t *testing.T) {
 		0x66, 0x41, // inc ecx
 		0x66, 0x81, 0xf9, // cmp ecx,total
 	}, total)
-	b = append(b, 0x72, 0xd8, // jb next
+	b = append(b, 0x72, 0xdc, // jb next
 		0xf4, 0xeb, 0xfd) // hlt; jmp $-1
 	b = append(b, make([]byte, 510-len(b))...)
 	b = append(b, 0x55, 0xaa)

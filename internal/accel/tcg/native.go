@@ -45,6 +45,8 @@ type coder struct {
 	helpers []guest.Helper
 	entry   uintptr // where generated code is entered
 	sync    uintptr // where to enter it for syncStack
+	resume  uintptr // where to do an access once more, of flat code
+	flat    bool    // memory is not looked up
 	first   int     // offset behind the stubs
 	next    int     // offset of free code memory
 
@@ -82,12 +84,16 @@ func readTable(index int) int  { return 2 * index * tablePages }
 func writeTable(index int) int { return (2*index + 1) * tablePages }
 
 // newCoder moves the processor's state to memory that machine code can use.
-func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
+func newCoder(cpu guest.CPU, shared *Config) (*coder, error) {
+	codeSize, newCode := shared.CacheSize, host.NewCode
+	if shared.Flat != nil {
+		newCode = host.NewPrivateCode
+	}
 	ctx, err := host.NewContext(tableWords * 8)
 	if err != nil {
 		return nil, fmt.Errorf("-accel tcg: %w", err)
 	}
-	code, err := host.NewCode(codeSize)
+	code, err := newCode(codeSize)
 	if err != nil {
 		ctx.Close()
 		return nil, fmt.Errorf("-accel tcg,tb-size=%d: %w; a smaller size may do", codeSize>>20, err)
@@ -98,6 +104,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 		SSE3: hostcpu.X86.HasSSE3, SSSE3: hostcpu.X86.HasSSSE3, SSE41: hostcpu.X86.HasSSE41, SSE42: hostcpu.X86.HasSSE42,
 		AES: hostcpu.X86.HasAES, PCLMULQDQ: hostcpu.X86.HasPCLMULQDQ,
 	}}
+	cfg.Flat = shared.Flat != nil
 	for i := range interp.Indexes {
 		cfg.Read = append(cfg.Read, int32(host.OffTables+readTable(i)*8))
 		cfg.Write = append(cfg.Write, int32(host.OffTables+writeTable(i)*8))
@@ -109,6 +116,10 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
 	n.sync = code.RX + uintptr(n.c.SyncStub)
+	if n.flat = cfg.Flat; n.flat {
+		ctx.SetFaultEntry(code.RX + uintptr(n.c.FaultStub))
+		n.resume = code.RX + uintptr(n.c.ResumeStub)
+	}
 	n.first = (size + 63) &^ 63
 	n.reset()
 	return n, nil
@@ -161,7 +172,7 @@ func (n *coder) clearJumps() {
 
 // fill enters a page; page is nil if it cannot be accessed directly.
 func (n *coder) fill(va uint64, index int, page *[4096]byte, read, write bool) {
-	if n == nil {
+	if n == nil || n.flat {
 		return
 	}
 	va &^= pageMask
@@ -181,21 +192,21 @@ func (n *coder) fill(va uint64, index int, page *[4096]byte, read, write bool) {
 }
 
 func (n *coder) clear(va uint64, index int) {
-	if n != nil {
+	if n != nil && !n.flat {
 		at := int(va >> 12)
 		n.tables[readTable(index)+at], n.tables[writeTable(index)+at] = 0, 0
 	}
 }
 
 func (n *coder) protect(va uint64, index int) {
-	if n != nil {
+	if n != nil && !n.flat {
 		n.tables[writeTable(index)+int(va>>12)] = 0
 	}
 }
 
 // protectData protects the pages of list whose bytes are data.
 func (n *coder) protectData(list []filled, data *[4096]byte) {
-	if n == nil {
+	if n == nil || n.flat {
 		return
 	}
 	to := hostAddress(data)
@@ -347,12 +358,21 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 	n.setMode(u.key)
 	resume := n.ctx.Word(amd64.OffResume)
 	*resume = n.address(u)
+	entry := n.entry
 	for {
-		id := n.ctx.Enter(n.entry)
+		id := n.ctx.Enter(entry)
 		if id >= host.ExitFault {
+			if id == host.ExitFault && n.flat {
+				if !n.faulted(v) {
+					return nil
+				}
+				entry = n.resume
+				continue
+			}
 			n.broken(id)
 			continue
 		}
+		entry = n.entry
 		s := &n.c.Sites[id]
 		n.exits[s.Kind]++
 		switch s.Kind {

@@ -29,6 +29,10 @@ const maxNested = 16
 // IP and, as far as need be, those that the delivery meets.
 func (c *CPU) Raise(f *guest.Fault) {
 	c.debugHits = 0
+	if c.cfg.Pages != nil {
+		c.trapped(f, false)
+		return
+	}
 	for n := 0; f != nil; n++ {
 		if n == maxNested {
 			c.shutdown()
@@ -109,6 +113,9 @@ const (
 // softInt is INT n, INT3, INTO (if OF is set) or INT1 (SDM vol. 2). A fault is
 // the instruction's own.
 func (c *CPU) softInt(vec int, kind softKind, nextIP uint32) *guest.Fault {
+	if c.cfg.Pages != nil && kind != softINT1 {
+		return c.softUser(vec, kind, nextIP)
+	}
 	d := delivery{vec: vec, soft: true, trap: true, ip: nextIP}
 	switch {
 	case kind == softINT1:

@@ -77,6 +77,11 @@ const (
 	hByteMask
 	hStrings
 	hCRC32
+	hCas // of 1 byte; those of 2, 4 and 8 follow
+	_
+	_
+	_
+	hFence
 	numHelpers
 )
 
@@ -132,6 +137,7 @@ func newSlots() *ir.Slots {
 		name(slotXMM+2*i, "xmm"+string("0123456789abcdef"[i]), ir.V128)
 	}
 	s.Lazy = &ir.Lazy{Helper: hFlagsState, Op: slotCCOp, Dst: slotCCDst, Src: slotCCSrc, Aux: slotCCAux}
+	s.Cas = hCas
 	return s
 }
 
@@ -193,6 +199,10 @@ func (c *CPU) helperTable() []guest.Helper {
 	h[hRCL], h[hRCR], h[hDoubleShift] = rcl, rcr, shiftDouble
 	h[hDAA], h[hDAS], h[hAAA], h[hAAS], h[hAAM], h[hAAD] = daa, das, aaa, aas, aam, aad
 	h[hCRC32] = crc32c()
+	for i := range 4 {
+		h[hCas+i] = c.cas(1 << i)
+	}
+	h[hFence] = fence()
 	h[hCodeBreak] = c.instruction(func(a, _, _ uint64) *guest.Fault { return c.codeBreak(uint32(a)) })
 	h[hDataBreak] = func(a, b, _ uint64) (uint64, bool) {
 		c.dataBreak(uint32(a), int(b&0xff), b>>8 != 0)

@@ -6,7 +6,7 @@ func addMoveEmitters(m map[string]emitter) {
 	for name, f := range map[string]emitter{
 		"MOV": emitMov, "MOVZX": extend(false), "MOVSX": extend(true), "LEA": emitLea,
 		"XCHG": emitXchg, "XLAT": emitXlat, "MOVNTI": emitMov, "NOP": func(*tx) {}, "PAUSE": func(*tx) {},
-		"LFENCE": func(*tx) {}, "MFENCE": func(*tx) {}, "SFENCE": func(*tx) {}, "CLFLUSH": emitTouch,
+		"LFENCE": func(*tx) {}, "MFENCE": emitMfence, "SFENCE": func(*tx) {}, "CLFLUSH": emitTouch,
 		"CBW": emitCBW, "CWD": emitCWD, "LAHF": emitLahf, "SAHF": emitSahf,
 		"CLD": direction(1), "STD": direction(0xffffffff),
 		"PUSH": emitPush, "POP": emitPop, "PUSHA": emitPusha, "POPA": emitPopa,
@@ -74,6 +74,12 @@ func emitXchg(t *tx) {
 	x, y := t.get(a), t.read(1)
 	t.put(a, y)
 	t.write(1, x)
+}
+
+func emitMfence(t *tx) {
+	if t.c.cfg.Pages != nil {
+		t.Call(ir.Void, hFence, ir.NoStop|ir.KeepsStack)
+	}
 }
 
 func emitXlat(t *tx) {

@@ -23,6 +23,9 @@ type Compiler struct {
 	vec   vecCompiler
 	fpu   stackCompiler
 	fused fusedLoad
+	// probed is the instruction that Probe was last seen in: a store that
+	// follows must be done.
+	probed uint64
 
 	vals   []value
 	exitAt []int32 // index of the last instruction at or before that may exit
@@ -76,6 +79,10 @@ type Compiler struct {
 	// SyncStub is where to enter generated code to have the state of the x87
 	// put into the frame (OffResident).
 	SyncStub int
+	// FaultStub is where a signal handler has flat code go on that has
+	// faulted: it leaves with FaultExit. ResumeStub enters it again, to do the
+	// access once more: the address is in the word OffResume.
+	FaultStub, ResumeStub int
 }
 
 // fixup is a rel32 to be patched with a block's place.
@@ -169,7 +176,7 @@ func slotMem(w uint16) mem { return at(r15, int32(w)*8) }
 // is the offset at which generated code is to be entered, to go on at the
 // address in the word OffResume.
 func (c *Compiler) Stubs(buf []byte) (n, entry int) {
-	c.asm = asm{buf: buf}
+	c.asm = asm{buf: buf, Accesses: c.Accesses}
 	c.exitStub = c.n // called: the return address is where to resume
 	for _, r := range temps {
 		c.rm(opMOVst|wide, r, slotMem(c.regWord[r]))
@@ -199,6 +206,9 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 		c.rm(opMOVload|wide, r, slotMem(c.regWord[r]))
 	}
 	c.rm(0xff, 4, at(r15, offResume))
+	if c.cfg.Flat {
+		c.flatStubs()
+	}
 	return c.n, c.entryStub
 }
 
@@ -206,6 +216,7 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 func (c *Compiler) Reset() {
 	c.Sites, c.Writes = c.Sites[:0], c.Writes[:0]
 	c.Jumps = append(c.Jumps[:0], Jump{})
+	c.Accesses = c.Accesses[:0]
 }
 
 // Compile writes the code of u, which begins at pc in a segment with the given
@@ -215,11 +226,11 @@ func (c *Compiler) Reset() {
 // Compile returns how many bytes were written; 0 means that there was no room,
 // or that the unit is too large.
 func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, owner uint32, counted bool) int {
-	sites, writes, jumps := len(c.Sites), len(c.Writes), len(c.Jumps)
+	sites, writes, jumps, accesses := len(c.Sites), len(c.Writes), len(c.Jumps), len(c.Accesses)
 	c.start(u, pc, base, owner)
 	c.buf, c.n = buf, off
 	if !c.compile(counted) { // nothing refers to what it has left
-		c.Sites, c.Writes, c.Jumps = c.Sites[:sites], c.Writes[:writes], c.Jumps[:jumps]
+		c.Sites, c.Writes, c.Jumps, c.Accesses = c.Sites[:sites], c.Writes[:writes], c.Jumps[:jumps], c.Accesses[:accesses]
 		return 0
 	}
 	return c.n - off
@@ -228,7 +239,7 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, own
 // start forgets the unit before.
 func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
 	c.vec.atSite = c.vec.atSite[:0]
-	c.fused.at = -1
+	c.fused.at, c.probed = -1, ^uint64(0)
 	c.u, c.unitPC, c.base, c.owner = u, pc, base, owner
 	c.firstSite = uint32(len(c.Sites))
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]

@@ -184,6 +184,10 @@ func log2(n int) int {
 
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
+	if c.cfg.Flat {
+		c.loadFlat(in, m)
+		return
+	}
 	a := c.linear(in.Args[0])
 	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Probe: m.Probe, Args: [2]uint16{c.regWord[a], NoWord}}
 	st := stub{d: noReg}
@@ -241,6 +245,10 @@ func (c *Compiler) after128(st *stub, w uint16) {
 
 func (c *Compiler) store(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
+	if c.cfg.Flat {
+		c.storeFlat(in, m)
+		return
+	}
 	s := Site{Kind: Store, Size: uint8(m.Size), Index: uint8(m.Index)}
 	st := stub{d: noReg}
 	if m.Size == 16 {
@@ -277,18 +285,7 @@ func (c *Compiler) store(in *ir.Inst) {
 	to := mem{base: r, index: a}
 	if isConst {
 		s.Args[1], s.Imm = NoWord, k&(^uint64(0)>>(64-bits))
-		switch m.Size {
-		case 1:
-			c.rm(0xc6, 0, to)
-			c.byte(byte(k))
-		case 2:
-			c.rm(0xc7|pfx66, 0, to)
-			c.put(k&0xffff, 2)
-		case 4:
-			c.movmi32(to, int32(uint32(k)))
-		default:
-			c.movmi(to, int32(k))
-		}
+		c.storeConst(to, m.Size, k)
 	} else {
 		s.Args[1] = c.regWord[x]
 		c.rm(storeOps[log2(m.Size)], x, to)
@@ -296,6 +293,22 @@ func (c *Compiler) store(in *ir.Inst) {
 	st.site, st.lost = c.site(s, true), c.paged
 	st.back = c.n
 	c.cold = append(c.cold, st)
+}
+
+// storeConst stores a constant of size bytes.
+func (c *Compiler) storeConst(to mem, size int, k uint64) {
+	switch size {
+	case 1:
+		c.rm(0xc6, 0, to)
+		c.byte(byte(k))
+	case 2:
+		c.rm(0xc7|pfx66, 0, to)
+		c.put(k&0xffff, 2)
+	case 4:
+		c.movmi32(to, int32(uint32(k)))
+	default:
+		c.movmi(to, int32(k))
+	}
 }
 
 func (c *Compiler) guard(in *ir.Inst) {
@@ -308,6 +321,10 @@ func (c *Compiler) call(in *ir.Inst) {
 	id, flags := ir.CallOf(in.Imm)
 	if z := c.cfg.Slots.Lazy; z != nil && id == z.Helper {
 		c.lazyFlags(in)
+		return
+	}
+	if k := c.cfg.Slots.Cas; c.cfg.Flat && k != 0 && id >= k && id < k+4 {
+		c.casFlat(in, 1<<(id-k))
 		return
 	}
 	pure := flags&ir.Pure != 0

@@ -39,11 +39,24 @@ func (v *VCPU) ForgetCode(va, n uint64) {
 	}
 }
 
-// Remapped has the vCPU forget, soon, what it knows of addresses. It may be
-// called from any goroutine.
-func (v *VCPU) Remapped() {
-	v.remap.Store(true)
+// Remapped has the vCPU forget, soon, what it knows of the addresses of data,
+// and if code is true of code. It may be called from any goroutine.
+func (v *VCPU) Remapped(code bool) {
+	if code {
+		v.remap.Store(true)
+	} else {
+		v.reread.Store(true)
+	}
 	v.Wake()
+}
+
+// flushData forgets what is known of the addresses of data.
+func (v *VCPU) flushData() {
+	for _, f := range v.filled {
+		v.m.TLB[f.index()].At(f.va()).Clear()
+		v.n.clear(f.va(), f.index())
+	}
+	v.filled = v.filled[:0]
 }
 
 // AttentionWords are what a signal handler stores 1 to, to have Run look at

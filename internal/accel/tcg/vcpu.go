@@ -135,6 +135,7 @@ type VCPU struct {
 
 	kicked  atomic.Bool
 	remap   atomic.Bool // the space has changed
+	reread  atomic.Bool // so has what data may be accessed
 	protect atomic.Bool // pages were marked clean
 	wake    chan struct{}
 
@@ -227,6 +228,9 @@ func (v *VCPU) attend() {
 	v.m.Attention.Store(0)
 	if v.remap.Swap(false) {
 		v.FlushTLB(false)
+	}
+	if v.reread.Swap(false) {
+		v.flushData()
 	}
 	if v.protect.Swap(false) {
 		v.protectAll()

@@ -1,6 +1,7 @@
 package x86
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,9 @@ const (
 	UserCode = 4<<3 | 3
 	UserData = 5<<3 | 3
 )
+
+// UserIndex is the MMU index of a program's accesses.
+const UserIndex = mmuUser
 
 // SystemMemory is the physical address at which a processor in user mode finds
 // its descriptor tables: linear address n of them is SystemMemory+n. The GDT
@@ -221,4 +225,62 @@ func fence() guest.Helper {
 		x.Add(1)
 		return 0, false
 	}
+}
+
+// FeatureWord is EDX of CPUID leaf 1, less what only systems use.
+func (m *Model) FeatureWord() uint32 { return m.Features.word(leaf1EDX) &^ uint32(featAPIC) }
+
+// Sizes of the images of SaveFX and SaveX87.
+const (
+	FXSize  = fxSize
+	X87Size = 108
+)
+
+// SaveFX makes FXSAVE's image.
+func (c *CPU) SaveFX(b []byte) {
+	clear(b[:fxSize])
+	le := binary.LittleEndian
+	for k := range uint64(4) {
+		le.PutUint64(b[8*k:], c.imageWord(imageFX, k))
+	}
+	for i := range uint64(8) {
+		le.PutUint64(b[fxST+16*i:], c.imageWord(imageFX, partST+2*i))
+		le.PutUint64(b[fxST+16*i+8:], c.imageWord(imageFX, partST+2*i+1))
+		le.PutUint64(b[fxXMM+16*i:], c.s.XMM[i][0])
+		le.PutUint64(b[fxXMM+16*i+8:], c.s.XMM[i][1])
+	}
+}
+
+// LoadFX loads FXSAVE's image. Reserved bits are ignored.
+func (c *CPU) LoadFX(b []byte) {
+	le := binary.LittleEndian
+	for k := range uint64(3) {
+		c.putImage(imageFX, k, le.Uint64(b[8*k:]), 0)
+	}
+	c.s.MXCSR = uint64(le.Uint32(b[24:])) & c.model.mxcsrMask()
+	for i := range uint64(8) {
+		c.putImage(imageFX, partST+2*i, le.Uint64(b[fxST+16*i:]), le.Uint64(b[fxST+16*i+8:]))
+		c.s.XMM[i] = [2]uint64{le.Uint64(b[fxXMM+16*i:]), le.Uint64(b[fxXMM+16*i+8:])}
+	}
+	c.x87Summary()
+}
+
+// SaveX87 makes the image of FSAVE in 32-bit protected mode.
+func (c *CPU) SaveX87(b []byte) {
+	const format = image32 | imageProtected
+	le := binary.LittleEndian
+	for k := range uint64(7) {
+		le.PutUint32(b[4*k:], uint32(c.imageWord(format, k)))
+	}
+	for i := range uint64(8) {
+		le.PutUint64(b[28+10*i:], c.imageWord(format, partST+2*i))
+		le.PutUint16(b[36+10*i:], uint16(c.imageWord(format, partST+2*i+1)))
+	}
+}
+
+// ResetFPU puts x87 and SSE into the state in which programs begin.
+func (c *CPU) ResetFPU() {
+	s := c.s
+	s.FCW, s.FSW, s.FTW, s.FTop, s.FOP, s.FIP, s.FDP, s.FCS, s.FDS = 0x37f, 0, 0, 0, 0, 0, 0, 0, 0
+	s.MXCSR = 0x1f80
 }

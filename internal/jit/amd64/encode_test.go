@@ -387,7 +387,7 @@ func FuzzEncode(f *testing.F) {
 		r := rand.New(rand.NewSource(seed))
 		for range 100 {
 			f := &all[r.Intn(len(all))]
-			x, m := reg(r.Intn(16)), mem{reg(r.Intn(16)), reg(r.Intn(16)), uint8(r.Intn(4)), int32(r.Uint32()) >> r.Intn(32)}
+			x, m := reg(r.Intn(16)), mem{reg(r.Intn(16)), reg(r.Intn(16)), uint8(r.Intn(4)), int32(r.Uint32()) >> r.Intn(32), 0}
 			if m.index == rsp || r.Intn(3) == 0 {
 				m.index, m.scale = noReg, 0
 			}

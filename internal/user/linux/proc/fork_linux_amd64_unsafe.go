@@ -63,6 +63,10 @@ func fork(flags, childTID uintptr) uintptr {
 	}
 	*(*uintptr)(pointer2(thisM() + s.procid)) = raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0)
 	s.claimed, s.stopped, s.left, s.forward = 0, 0, 0, 0
+	for _, o := range records { // the others are to see soon that they are over
+		*(*byte)(pointer2(o.Poll)) = 1
+		*(*uint32)(pointer2(o.Attention)) = 1
+	}
 	storeBarrier(&s.pending, 0)
 	for i := uint32(0); i < n; i++ {
 		p := &parking[i&(maxParked-1)]

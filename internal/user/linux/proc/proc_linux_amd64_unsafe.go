@@ -238,23 +238,42 @@ func (r *Record) Leave() {
 			break
 		}
 	}
-	// The entry stays, for a later thread of the same M, and leads to a record
-	// that nobody looks at.
-	for h := r.m >> hashShift; ; h++ {
-		e := &index[h&indexMask]
-		if e.m == r.m {
-			e.record = uintptr(unsafe.Pointer(&nobody))
-			break
-		}
-		if e.m == 0 {
-			break
-		}
-	}
+	r.forget()
 	freeRecords = append(freeRecords, r)
 	state.forward = 0
 	if len(records) > 0 {
 		state.forward = records[0].tid
 	}
+}
+
+// forget makes the entry of the index, which stays for a later thread of the
+// same M, lead to a record that nobody looks at.
+func (r *Record) forget() {
+	for h := r.m >> hashShift; ; h++ {
+		switch e := &index[h&indexMask]; e.m {
+		case r.m:
+			e.record = uintptr(unsafe.Pointer(&nobody))
+			return
+		case 0:
+			return
+		}
+	}
+}
+
+// Only makes r, the calling thread's, the only record: it is called in the
+// child of a fork.
+func (r *Record) Only() {
+	mu.Lock()
+	defer mu.Unlock()
+	r.tid = uint32(raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0))
+	r.m = thisM()
+	for _, o := range records {
+		if o != r {
+			o.forget()
+		}
+	}
+	records = append(records[:0], r)
+	state.forward = r.tid
 }
 
 var nobody = Record{Signal: 1}
@@ -362,3 +381,10 @@ func IsIgnored(sig int) bool {
 	var a sigaction
 	return rtSigaction(sig, nil, &a) == nil && a.handler == 1
 }
+
+// Internal are the signals that no thread may block: the runtime's, and those
+// of exceptions.
+func Internal() uint64 { return internal() }
+
+// HostMask is the mask with which a thread may wait that blocks mask.
+func HostMask(mask uint64) uint64 { return mask &^ internal() }

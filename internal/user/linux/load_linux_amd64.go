@@ -264,25 +264,20 @@ func (p *Process) loadSegment(f file, s *segment, bias uint64) error {
 			return fail(errno)
 		}
 	}
-	if s.filesz > 0 && end > fileEnd && fileEnd&pageMask != 0 {
-		// The page in which the file's part ends goes on with zeroes.
-		n := min(end, next) - fileEnd
-		pg := fileEnd &^ pageMask
-		if s.w {
-			var one [1]byte
-			if k, _ := f.ReadAt(one[:], int64(s.off+s.filesz-1)); k == 0 {
-				return errors.New("its segments are longer than the file")
-			}
-			clear(p.sp.all[fileEnd : fileEnd+n])
-		} else if p.sp.protect(pg, page, unix.PROT_READ|unix.PROT_WRITE) == 0 {
-			var one [1]byte
-			if k, _ := f.ReadAt(one[:], int64(s.off+s.filesz-1)); k == 0 {
-				return errors.New("its segments are longer than the file")
-			}
-			clear(p.sp.all[fileEnd : fileEnd+n])
-			p.sp.protect(pg, page, hostProt(prot))
-		}
+	if s.filesz == 0 || end <= fileEnd || fileEnd&pageMask == 0 {
+		return nil
 	}
+	// The page in which the file's part ends goes on with zeroes.
+	var one [1]byte
+	if n, _ := f.ReadAt(one[:], int64(s.off+s.filesz-1)); n == 0 {
+		return errors.New("its segments are longer than the file")
+	}
+	last := fileEnd &^ pageMask
+	if errno := p.sp.protect(last, page, unix.PROT_READ|unix.PROT_WRITE); errno != 0 {
+		return fail(errno)
+	}
+	clear(p.sp.all[fileEnd:next])
+	p.sp.protect(last, page, hostProt(prot))
 	return nil
 }
 

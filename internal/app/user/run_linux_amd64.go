@@ -43,6 +43,7 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 		if fd != 2 {
 			unix.Close(fd)
 		}
+		linux.KeepDescriptor(int(d))
 		log = d
 	}
 	cfg := linux.Config{

@@ -134,6 +134,9 @@ func Start(cfg Config) error {
 	// Files and addresses are the guest's from here on: nothing of Go's that
 	// opens any.
 	runtime.LockOSThread()
+	if err := proc.MovePoller(); err != nil {
+		return err
+	}
 	sp, ram, err := newSpace(p.abi, uintptr(cfg.Base))
 	if err != nil {
 		return err
@@ -247,3 +250,6 @@ func (p *Process) fatal(err error) {
 	fmt.Fprintf(os.Stderr, "qemu-%s: %v\n", p.abi.Name, err)
 	p.exitGroup(1)
 }
+
+// KeepDescriptor has a descriptor be one that the guest cannot close.
+func KeepDescriptor(fd int) { proc.Keep(fd) }

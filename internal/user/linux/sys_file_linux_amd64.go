@@ -25,6 +25,8 @@ func fileCalls() map[string]handler {
 		},
 		"close":       sysClose,
 		"close_range": sysCloseRange,
+		"dup2":        dupCall(unix.SYS_DUP2),
+		"dup3":        dupCall(unix.SYS_DUP3),
 		"readlink": func(t *Thread, a *[6]uint64) uint64 {
 			return t.readlinkAt(atFDCWD, a[0], a[1], a[2])
 		},
@@ -189,10 +191,43 @@ func sysOpenat2(t *Thread, a *[6]uint64) uint64 {
 	return t.wait(unix.SYS_OPENAT2, fd(a[0]), p, t.pointer(a[2]), uintptr(a[3]))
 }
 
-func sysClose(t *Thread, a *[6]uint64) uint64 { return t.wait(unix.SYS_CLOSE, fd(a[0])) }
+func sysClose(t *Thread, a *[6]uint64) uint64 {
+	if proc.IsOwn(int(int32(a[0]))) {
+		return negative(unix.EBADF)
+	}
+	return t.wait(unix.SYS_CLOSE, fd(a[0]))
+}
 
+// dupCall is dup2 and dup3, with a mode in the third argument.
+func dupCall(nr uintptr) handler {
+	return func(t *Thread, a *[6]uint64) uint64 {
+		if proc.IsOwn(int(int32(a[1]))) || proc.IsOwn(int(int32(a[0]))) {
+			return negative(unix.EBADF)
+		}
+		return t.wait(nr, fd(a[0]), fd(a[1]), uintptr(a[2]))
+	}
+}
+
+// sysCloseRange leaves out what is not the guest's.
 func sysCloseRange(t *Thread, a *[6]uint64) uint64 {
-	return t.wait(unix.SYS_CLOSE_RANGE, uintptr(uint32(a[0])), uintptr(uint32(a[1])), uintptr(a[2]))
+	first, last := uint64(uint32(a[0])), uint64(uint32(a[1]))
+	if first > last {
+		return negative(unix.EINVAL)
+	}
+	for _, own := range proc.Own() {
+		if own := uint64(own); own >= first && own <= last {
+			if own > first {
+				if r := t.raw(unix.SYS_CLOSE_RANGE, uintptr(first), uintptr(own-1), uintptr(a[2])); failed(r) {
+					return r
+				}
+			}
+			first = own + 1
+		}
+	}
+	if first > last {
+		return 0
+	}
+	return t.raw(unix.SYS_CLOSE_RANGE, uintptr(first), uintptr(last), uintptr(a[2]))
 }
 
 // ownProc returns what a name below /proc says of this process: "exe", "maps".
@@ -430,5 +465,3 @@ func memoryFile(content []byte, flags uint64) uint64 {
 	unix.Seek(f, 0, 0)
 	return uint64(f)
 }
-
-var _ = proc.Raw

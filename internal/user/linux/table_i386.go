@@ -54,7 +54,7 @@ const i386Calls = `
 57 setpgid quick pid,pid
 60 umask quick mode
 61 chroot pass path
-63 dup2 quick fd,fd
+63 dup2 conv fd,fd
 64 getppid quick
 65 getpgrp quick
 66 setsid quick
@@ -289,7 +289,7 @@ const i386Calls = `
 327 signalfd4 conv fd,ptr,size,hex
 328 eventfd2 quick uint,hex
 329 epoll_create1 quick hex
-330 dup3 quick fd,fd,hex
+330 dup3 conv fd,fd,hex
 331 pipe2 pass out,hex
 332 inotify_init1 quick hex
 333 preadv conv fd,ptr,int,lo,hi

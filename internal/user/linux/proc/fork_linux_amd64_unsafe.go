@@ -67,6 +67,7 @@ func fork(flags, childTID uintptr) uintptr {
 		*(*byte)(pointer2(o.Poll)) = 1
 		*(*uint32)(pointer2(o.Attention)) = 1
 	}
+	theirs.renew()
 	storeBarrier(&s.pending, 0)
 	for i := uint32(0); i < n; i++ {
 		p := &parking[i&(maxParked-1)]

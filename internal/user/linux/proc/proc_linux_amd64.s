@@ -177,6 +177,8 @@ probe:
 
 found:
 	MOVQ 8(R10)(R11*1), R12
+	TESTQ R12, R12
+	JEQ  stray
 	MOVL Record_Signal(R12), AX
 	TESTL AX, AX
 	JNE  done

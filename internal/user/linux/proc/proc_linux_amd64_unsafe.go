@@ -247,12 +247,12 @@ func (r *Record) Leave() {
 }
 
 // forget makes the entry of the index, which stays for a later thread of the
-// same M, lead to a record that nobody looks at.
+// same M, lead to no record.
 func (r *Record) forget() {
 	for h := r.m >> hashShift; ; h++ {
 		switch e := &index[h&indexMask]; e.m {
 		case r.m:
-			e.record = uintptr(unsafe.Pointer(&nobody))
+			e.record = 0
 			return
 		case 0:
 			return
@@ -275,8 +275,6 @@ func (r *Record) Only() {
 	records = append(records[:0], r)
 	state.forward = r.tid
 }
-
-var nobody = Record{Signal: 1}
 
 // TID is the thread's number.
 func (r *Record) TID() int { return int(r.tid) }

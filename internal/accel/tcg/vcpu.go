@@ -247,7 +247,7 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 		if v.m.Attention.Load() != 0 || v.n.pending() {
 			v.attend()
 		}
-		if v.kicked.Swap(false) || v.interrupted != nil && *v.interrupted != 0 {
+		if v.kicked.Swap(false) {
 			return accel.Kicked, nil
 		}
 		if v.cpu.Pending() {
@@ -260,6 +260,9 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 			return accel.Debug, nil
 		case guest.Trapped:
 			return accel.Trapped, nil
+		}
+		if v.interrupted != nil && *v.interrupted != 0 { // a trap that is there comes first
+			return accel.Kicked, nil
 		}
 		if budget > 0 && v.m.Count >= end {
 			return accel.Budget, nil

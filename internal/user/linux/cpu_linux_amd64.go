@@ -143,7 +143,6 @@ func (c *i386CPU) recovered(t *Thread) {
 		return
 	}
 	c.cpu.Raise(x86.UserFault(uint32(va), true, true))
-	t.cpu.v.Kick()
 }
 
 func panicOnFault() { debug.SetPanicOnFault(true) }

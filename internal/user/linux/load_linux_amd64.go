@@ -131,6 +131,10 @@ func (p *Process) load() (entry, stack uint64, err error) {
 		path = p.inSysroot(interp)
 	}
 	defer f.close()
+	var st unix.Stat_t
+	if unix.Fstat(int(f), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return 0, 0, notRun(p.cfg.Path, unix.EISDIR)
+	}
 	im, err := readImage(f)
 	if err == nil {
 		err = im.fits(p.abi)

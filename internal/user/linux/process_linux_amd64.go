@@ -104,6 +104,7 @@ type Thread struct {
 	restart bool
 	ended   bool
 
+	line string // -strace's, that waits for the result
 	// kept: the system call has set the registers itself.
 	kept bool
 
@@ -205,13 +206,19 @@ func (t *Thread) enter() error {
 	}
 	t.rec = rec
 	t.tid = rec.TID()
-	t.epoch = t.p.epoch.Load()
 	t.attach()
 	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	if t.over() {
+		return unix.EAGAIN
+	}
 	t.p.threads[t.tid] = t
-	t.p.mu.Unlock()
 	return setGS(t.p.sp.base)
 }
+
+// over reports whether the process has forked and this is the child, which has
+// no such thread.
+func (t *Thread) over() bool { return t.rec.Over != 0 || t.epoch != t.p.epoch.Load() }
 
 // attach connects the record with the processor.
 func (t *Thread) attach() {
@@ -222,8 +229,8 @@ func (t *Thread) attach() {
 // run runs the thread until it ends.
 func (t *Thread) run() {
 	for !t.ended {
-		if t.epoch != t.p.epoch.Load() {
-			return // the process has forked, and this is the child: it has no such thread
+		if t.over() {
+			return
 		}
 		if t.rec.Signal != 0 {
 			t.deliver()

@@ -12,7 +12,8 @@ import (
 // trace writes to where -strace goes.
 func (t *Thread) trace(s string) { io.WriteString(t.p.cfg.Strace, s) }
 
-// traceCall writes a system call and its arguments, decoded as its table says.
+// traceCall puts a system call and its arguments into words, decoded as its
+// table says. They are written with the result, in one piece: threads do not mix.
 func (t *Thread) traceCall(r *row, nr int, a *[6]uint64) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s(", t.tid, t.p.abi.calls.name(nr))
@@ -29,9 +30,9 @@ func (t *Thread) traceCall(r *row, nr int, a *[6]uint64) {
 		}
 	}
 	b.WriteByte(')')
-	t.trace(b.String())
+	t.line = b.String()
 	if r != nil && (r.name == "exit_group" || r.name == "exit" || strings.HasPrefix(r.name, "execve")) {
-		t.trace("\n") // there may be no result
+		t.trace(t.line + "\n") // there may be no result
 	}
 }
 
@@ -134,18 +135,20 @@ func flagNames(v uint64, names []flagName) string {
 	return strings.Join(list, "|")
 }
 
-// traceResult writes what has become of it.
+// traceResult writes a call and what has become of it.
 func (t *Thread) traceResult(r *row, x uint64) {
+	var text string
 	switch {
 	case t.ended:
+		return
 	case x == erestart:
-		t.trace(" = ? (restarts)\n")
+		text = "? (restarts)"
 	case failed(x):
-		e := errnoOf(x)
-		t.trace(fmt.Sprintf(" = -1 errno=%d (%s)\n", int(e), e.Error()))
+		text = fmt.Sprintf("-1 errno=%d (%s)", int(errnoOf(x)), errnoOf(x).Error())
 	case r != nil && (strings.HasPrefix(r.name, "mmap") || r.name == "brk" || r.name == "mremap" || r.name == "shmat"):
-		t.trace(fmt.Sprintf(" = 0x%08x\n", x))
+		text = fmt.Sprintf("0x%08x", x)
 	default:
-		t.trace(fmt.Sprintf(" = %d\n", int64(t.long(x))))
+		text = strconv.FormatInt(t.long(x), 10)
 	}
+	t.trace(t.line + " = " + text + "\n")
 }

@@ -14,7 +14,7 @@ import (
 func processCalls() map[string]handler {
 	return map[string]handler{
 		"exit":       sysExit,
-		"exit_group": func(t *Thread, a *[6]uint64) uint64 { t.p.exitGroup(int(int32(a[0]))); return 0 },
+		"exit_group": func(t *Thread, a *[6]uint64) uint64 { return t.exitGroup(int(int32(a[0]))) },
 		"fork":       func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{}) },
 		"vfork":      func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{}) },
 		"clone": func(t *Thread, a *[6]uint64) uint64 { // i386's order of arguments
@@ -126,15 +126,12 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	p := t.p
 	const passed = unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUSER | unix.CLONE_PARENT | unix.CLONE_IO | unix.CLONE_NEWCGROUP
 	flags := c.flags & passed
-	if c.flags&unix.CLONE_VM == 0 {
-		flags &^= 0
-	}
 	if c.flags&unix.CLONE_PARENT_SETTID != 0 && p.sp.writable(c.parentTID, 4) == nil ||
 		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil {
 		return negative(unix.EFAULT)
 	}
 	old := proc.BlockAll()
-	pid, errno := proc.Fork(uintptr(flags), 0)
+	pid, errno := proc.Fork(t.rec, uintptr(flags), 0)
 	if errno != 0 {
 		proc.SetMask(old)
 		return negative(errno)
@@ -147,10 +144,10 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 		return uint64(pid)
 	}
 	// The child: all other threads see that they are over.
-	t.epoch = p.epoch.Add(1)
 	t.rec.Only()
 	t.tid = t.rec.TID()
 	p.mu.Lock()
+	t.epoch = p.epoch.Add(1)
 	p.threads = map[int]*Thread{t.tid: t}
 	p.idle = nil
 	p.mu.Unlock()
@@ -184,7 +181,7 @@ func (t *Thread) startThread(c cloneArgs) uint64 {
 		return negative(unix.EAGAIN)
 	}
 	cpu.copyFrom(t.cpu)
-	n := &Thread{p: p, cpu: cpu, mask: t.mask, altFlags: ssDisable}
+	n := &Thread{p: p, cpu: cpu, mask: t.mask, altFlags: ssDisable, epoch: t.epoch}
 	cpu.setResult(0)
 	if c.stack != 0 {
 		cpu.setSP(c.stack)
@@ -252,7 +249,7 @@ func sysExit(t *Thread, a *[6]uint64) uint64 {
 	last := len(p.threads) == 0
 	p.mu.Unlock()
 	if last {
-		p.exitGroup(int(int32(a[0])))
+		return t.exitGroup(int(int32(a[0])))
 	}
 	t.rec.Leave()
 	t.cpu.v.SetInterrupted(nil)
@@ -384,12 +381,27 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 			env = append(env, fmt.Sprintf("%s=%x", ignoredVar, v))
 		}
 	}
-	if err := unix.Exec(path, args, env); err != nil {
-		if e, ok := err.(unix.Errno); ok {
-			return negative(e)
-		}
+	// Not a thread of the parent's in the child of a fork: hence no plain exec.
+	return t.wait(unix.SYS_EXECVE, t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env)))
+}
+
+// cstrings is an array of strings as C has it, for the length of the system call.
+func (t *Thread) cstrings(list []string) []byte {
+	b := t.alloc(8 * (len(list) + 1))
+	for i, s := range list {
+		le.PutUint64(b[8*i:], uint64(t.cstring(s)))
 	}
-	return negative(unix.ENOENT)
+	return b
+}
+
+// exitGroup ends the process, unless this is the child of a fork which the
+// thread is not in.
+func (t *Thread) exitGroup(status int) uint64 {
+	for !t.over() {
+		t.rec.Signal = 0
+		t.wait(unix.SYS_EXIT_GROUP, uintptr(status))
+	}
+	return 0
 }
 
 // ignored are the signals that the program which follows is to ignore, though

@@ -267,7 +267,7 @@ func (t *Thread) suspend(m uint64) uint64 {
 	b := t.maskFor(t.mask)
 	for {
 		r := t.wait(unix.SYS_RT_SIGSUSPEND, ref(b), 8)
-		if t.rec.Signal != 0 || t.epoch != t.p.epoch.Load() {
+		if t.rec.Signal != 0 || t.over() {
 			return negative(unix.EINTR)
 		}
 		if r != erestart && r != negative(unix.EINTR) {

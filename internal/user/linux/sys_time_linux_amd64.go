@@ -113,7 +113,7 @@ func (t *Thread) sleep(clock uintptr, flags, req, rem uint64) uint64 {
 		if r != negative(unix.EINTR) || flags&unix.TIMER_ABSTIME != 0 {
 			return r
 		}
-		if t.rec.Signal == 0 && t.epoch == t.p.epoch.Load() { // not a signal of the guest's
+		if t.rec.Signal == 0 && !t.over() { // not a signal of the guest's
 			copy(ts, left)
 			continue
 		}

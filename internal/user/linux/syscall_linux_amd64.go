@@ -56,7 +56,7 @@ func (t *Thread) syscall() {
 		args := a
 		x = t.do(r, nr, &args)
 		// A fork of another thread's has interrupted it, not a signal.
-		if (x == erestart || x == negative(unix.EINTR)) && t.rec.Signal == 0 && t.epoch == t.p.epoch.Load() && !t.swapped {
+		if (x == erestart || x == negative(unix.EINTR)) && t.rec.Signal == 0 && !t.over() && !t.swapped {
 			continue
 		}
 		break

@@ -16,20 +16,24 @@ var taskDir = [...]byte{'/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', '
 
 var dents [4096]byte
 
-// Fork forks the process with all its threads. The goroutine must be locked to
+// Fork forks the process with all its threads; r is the caller's record, if it
+// has one. The goroutine must be locked to
 // its thread. Flags are those of clone(2) that concern processes; childTID, if
 // it is not 0, is where CLONE_CHILD_SETTID stores. In the child it returns
 // pid 0; its other threads go on where they were: it is for the caller to have
 // those end that the guest's child has not. Signals other than the internal
 // ones are blocked in the child's thread as they were in the caller's.
-func Fork(flags, childTID uintptr) (pid int, err unix.Errno) {
+func Fork(r *Record, flags, childTID uintptr) (pid int, err unix.Errno) {
 	forking.Lock()
 	defer forking.Unlock()
+	if r != nil && r.Over != 0 { // another thread has forked meanwhile, and this is its child
+		return 0, unix.EAGAIN
+	}
 	old := blockEverything()
-	r := fork(flags, childTID)
+	x := fork(flags, childTID)
 	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
-	x, err := result(r)
-	return int(x), err
+	v, err := result(x)
+	return int(v), err
 }
 
 func blockEverything() (old uint64) {
@@ -63,7 +67,12 @@ func fork(flags, childTID uintptr) uintptr {
 	}
 	*(*uintptr)(pointer2(thisM() + s.procid)) = raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0)
 	s.claimed, s.stopped, s.left, s.forward = 0, 0, 0, 0
-	for _, o := range records { // the others are to see soon that they are over
+	m := thisM()
+	for _, o := range records { // the others are to see that they are over
+		if o.m == m {
+			continue
+		}
+		o.Over, o.Signal = 1, 1
 		*(*byte)(pointer2(o.Poll)) = 1
 		*(*uint32)(pointer2(o.Attention)) = 1
 	}

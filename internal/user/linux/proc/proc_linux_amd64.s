@@ -181,7 +181,7 @@ found:
 	JEQ  stray
 	MOVL Record_Signal(R12), AX
 	TESTL AX, AX
-	JNE  done
+	JNE  another
 	MOVQ UC_RIP(DX), AX
 	SUBQ ·state+shared_window(SB), AX
 	CMPQ AX, ·state+shared_windowSize(SB)
@@ -207,17 +207,26 @@ copy:
 	MOVQ Record_Attention(R12), AX
 	MOVL $1, (AX)
 
-done:
 	RET
+
+another:
+	// One is stored already: the kernel is to keep this one.
+	MOVQ ·state+shared_blockAll(SB), AX
+	ORQ  AX, UC_MASK(DX)
+	MOVL Record_tid(R12), R9
+	JMP  send
 
 stray:
 	// Some other thread of the runtime's: a guest's is to have it.
+	MOVL ·state+shared_forward(SB), R9
+
+send:
 	MOVQ SI, R10
 	MOVL DI, R12
 	MOVL $SYS_getpid, AX
 	SYSCALL
 	MOVL AX, DI
-	MOVL ·state+shared_forward(SB), SI
+	MOVL R9, SI
 	MOVL R12, DX
 	MOVL $SYS_rt_tgsigqueueinfo, AX
 	SYSCALL

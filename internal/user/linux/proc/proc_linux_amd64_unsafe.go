@@ -74,8 +74,8 @@ func exitsyscall()
 
 // Record is a thread that runs a guest's. It is not Go's memory.
 type Record struct {
-	Signal    uint32 // that has come, 0 = none
-	_         uint32
+	Signal    uint32    // that has come, 0 = none
+	Over      uint32    // not 0: this is the child of a fork, and has no such thread
 	Info      [128]byte // its siginfo
 	Poll      uintptr   // byte that makes machine code leave
 	Attention uintptr   // word that makes the engine's loop look

@@ -95,7 +95,6 @@ sleep 0.1 & wait $!; echo waited $?
 seq 1 1000 | awk '{s+=$1} END {print s}'
 yes | head -3 | md5sum
 readlink /proc/self/exe
-tr '\0' ' ' </proc/self/cmdline; echo
 uname -m
 no-such-program; echo $?
 /etc/passwd; echo $?
@@ -106,7 +105,7 @@ dd if=/dev/zero bs=1000 count=100 2>/dev/null | gzip | gunzip | wc -c
 	want := strings.Join([]string{
 		"sub 1", "sub 2", "sub 3", "c", "b", "nested twice", "got TERM", "after", "137", "7", "waited 0", "500500",
 		"", // md5sum, see below
-		box, "tr \\0   ", "i686", "127", "126", "100000", "",
+		box, "i686", "127", "126", "100000", "",
 	}, "\n")
 	got := strings.Split(out, "\n")
 	if len(got) > 12 {

@@ -15,6 +15,7 @@
 #define SYS_arch_prctl 158
 #define SYS_gettid 186
 #define SYS_futex 202
+#define SYS_tgkill 234
 #define SYS_rt_tgsigqueueinfo 297
 
 #define FUTEX_WAIT_PRIVATE 128
@@ -190,6 +191,16 @@ found:
 	MOVQ AX, UC_RIP(DX)
 
 outside:
+	// One that was passed on has its siginfo in the record.
+	MOVL SI_CODE(SI), AX
+	CMPL AX, $-6 // SI_TKILL
+	JNE  store
+	CMPL DI, Record_PassedSignal(R12)
+	JNE  store
+	LEAQ Record_PassedInfo(R12), SI
+	MOVL $0, Record_PassedSignal(R12)
+
+store:
 	// 128 bytes of siginfo.
 	MOVQ $0, CX
 
@@ -213,23 +224,49 @@ another:
 	// One is stored already: the kernel is to keep this one.
 	MOVQ ·state+shared_blockAll(SB), AX
 	ORQ  AX, UC_MASK(DX)
-	MOVL Record_tid(R12), R9
-	JMP  send
-
-stray:
-	// Some other thread of the runtime's: a guest's is to have it.
-	MOVL ·state+shared_forward(SB), R9
-
-send:
 	MOVQ SI, R10
-	MOVL DI, R12
+	MOVL DI, R9
 	MOVL $SYS_getpid, AX
 	SYSCALL
 	MOVL AX, DI
-	MOVL R9, SI
-	MOVL R12, DX
+	MOVL Record_tid(R12), SI
+	MOVL R9, DX
 	MOVL $SYS_rt_tgsigqueueinfo, AX
 	SYSCALL
+	RET
+
+stray:
+	// Some other thread of the runtime's: it takes no more of them, and passes
+	// this one on to a guest's. The kernel forbids to pass the siginfo on.
+	MOVQ ·state+shared_blockAll(SB), AX
+	ORQ  AX, UC_MASK(DX)
+	MOVQ ·state+shared_forward(SB), R12
+	TESTQ R12, R12
+	JEQ  none
+	MOVL Record_PassedSignal(R12), AX
+	TESTL AX, AX
+	JNE  pass
+	MOVQ $0, CX
+
+save:
+	MOVQ (SI)(CX*8), AX
+	MOVQ AX, Record_PassedInfo(R12)(CX*8)
+	INCQ CX
+	CMPQ CX, $16
+	JNE  save
+	MOVL DI, Record_PassedSignal(R12)
+
+pass:
+	MOVL DI, R9
+	MOVL $SYS_getpid, AX
+	SYSCALL
+	MOVL AX, DI
+	MOVL Record_tid(R12), SI
+	MOVL R9, DX
+	MOVL $SYS_tgkill, AX
+	SYSCALL
+
+none:
 	RET
 
 // faultSignal is before the handler of exceptions: what another process sent

@@ -41,8 +41,7 @@ type shared struct {
 	window     uintptr
 	windowSize uintptr
 	blockAll   uint64
-	forward    uint32
-	_          uint32
+	forward    uintptr // the Record of who gets the signals of other threads
 	nextFault  [65]uintptr
 }
 
@@ -74,16 +73,20 @@ func exitsyscall()
 
 // Record is a thread that runs a guest's. It is not Go's memory.
 type Record struct {
-	Signal    uint32    // that has come, 0 = none
-	Over      uint32    // not 0: this is the child of a fork, and has no such thread
-	Info      [128]byte // its siginfo
-	Poll      uintptr   // byte that makes machine code leave
-	Attention uintptr   // word that makes the engine's loop look
-	tid       uint32
-	_         uint32
-	unused    uint32 // where Poll and Attention lead without an engine
-	_         uint32
-	m         uintptr
+	Signal uint32    // that has come, 0 = none
+	Over   uint32    // not 0: this is the child of a fork, and has no such thread
+	Info   [128]byte // its siginfo
+	// Another thread has taken this signal, and passed it on.
+	PassedInfo   [128]byte
+	PassedSignal uint32
+	_            uint32
+	Poll         uintptr // byte that makes machine code leave
+	Attention    uintptr // word that makes the engine's loop look
+	tid          uint32
+	_            uint32
+	unused       uint32 // where Poll and Attention lead without an engine
+	_            uint32
+	m            uintptr
 }
 
 type sigaction struct {
@@ -222,9 +225,7 @@ func rebuild() {
 		}
 	}
 	insert(records[len(records)-1])
-	if state.forward == 0 {
-		state.forward = records[0].tid
-	}
+	state.forward = uintptr(unsafe.Pointer(records[0]))
 }
 
 // Leave ends what Enter began. All signals but the internal ones should be
@@ -239,11 +240,19 @@ func (r *Record) Leave() {
 		}
 	}
 	r.forget()
-	freeRecords = append(freeRecords, r)
 	state.forward = 0
 	if len(records) > 0 {
-		state.forward = records[0].tid
+		to := records[0]
+		state.forward = uintptr(unsafe.Pointer(to))
+		if r.Signal != 0 && r.Over == 0 { // it has come too late for this thread
+			if to.PassedSignal == 0 {
+				to.PassedInfo, to.PassedSignal = r.Info, r.Signal
+			}
+			pid := raw(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
+			raw(unix.SYS_TGKILL, pid, uintptr(to.tid), uintptr(r.Signal), 0, 0, 0)
+		}
 	}
+	freeRecords = append(freeRecords, r)
 }
 
 // forget makes the entry of the index, which stays for a later thread of the
@@ -273,7 +282,7 @@ func (r *Record) Only() {
 		}
 	}
 	records = append(records[:0], r)
-	state.forward = r.tid
+	state.forward = uintptr(unsafe.Pointer(r))
 }
 
 // TID is the thread's number.

@@ -109,7 +109,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
 	n.sync = code.RX + uintptr(n.c.SyncStub)
-	n.first = (size + 63) &^ 63
+	n.first = amd64.Place(size)
 	n.reset()
 	return n, nil
 }
@@ -283,11 +283,11 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 func (n *coder) enter(u *unit, size int) {
 	n.made++
 	n.units = append(n.units, u)
-	for _, j := range n.c.Jumps[len(n.jumps):] {
+	for _, j := range n.c.Jumps {
 		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At), stub: int32(j.Stub)})
 	}
 	u.native = native{at: n.next, size: size}
-	n.next = (n.next + size + 15) &^ 15
+	n.next = amd64.Place(n.next + size)
 }
 
 // point makes a jump lead to offset to.
@@ -335,37 +335,39 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 	resume := n.ctx.Word(amd64.OffResume)
 	*resume = n.address(u)
 	for {
-		id := n.ctx.Enter(n.entry)
-		if id >= host.ExitFault {
+		if id := n.ctx.Enter(n.entry); id >= host.ExitFault {
 			n.broken(id)
 			continue
 		}
-		s := &n.c.Sites[id]
+		s := n.c.Site(n.code.RW, int(*resume-uint64(n.code.RX)))
 		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
-			if !n.load(v, s) {
+			x, ok := n.load(v, s)
+			if !ok {
 				return nil
 			}
+			*resume = n.resume(s, x)
 		case amd64.Store:
 			if !n.store(v, s) {
 				return nil
 			}
+			*resume = n.resume(s, 0)
 		case amd64.Call:
 			n.calls[s.Imm]++
-			n.frame[n.pc] = s.PC
+			n.frame[n.pc] = n.sitePC(s)
 			if !s.KeepsStack {
 				n.syncStack()
 			}
 			var a [3]uint64
-			for i, w := range n.c.Writes[s.First : s.First+uint32(s.NWrites)] {
-				a[i&3] = n.source(&w)
+			for i := range s.Writes {
+				a[i&3] = n.source(&s.Writes[i])
 			}
 			r, stop := n.helpers[s.Imm](a[0], a[1], a[2])
 			if stop && !s.Pure {
 				return nil
 			}
-			*n.ctx.Word(amd64.OffResult) = r
+			*resume = n.resume(s, r)
 		case amd64.Guard:
 			n.leave(s)
 			v.cpu.Guarded(s.Imm)
@@ -381,13 +383,23 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			}
 			*resume = n.address(next)
 		case amd64.Exit, amd64.Poll:
-			n.frame[n.pc] = s.PC
 			if w := s.Args[0]; w != amd64.NoWord {
 				n.frame[n.pc] = n.frame[w]
+			} else {
+				n.frame[n.pc] = n.sitePC(s)
 			}
 			return nil
 		}
 	}
+}
+
+// sitePC is the program counter that a site names.
+func (n *coder) sitePC(s *amd64.Site) uint64 { return n.units[s.Owner].key.PC + s.PC }
+
+// resume hands a result to a site and returns where it goes on.
+func (n *coder) resume(s *amd64.Site, result uint64) uint64 {
+	*n.ctx.Word(amd64.OffResult) = result
+	return uint64(n.code.RX) + uint64(n.c.Resume(n.frame, s, result))
 }
 
 // broken handles Enter's own exits.
@@ -409,7 +421,7 @@ func (n *coder) source(w *amd64.Write) uint64 {
 
 // leave writes what a site has left to be done when its unit is left for good.
 func (n *coder) leave(s *amd64.Site) {
-	list := n.c.Writes[s.First : s.First+uint32(s.NWrites)]
+	list := s.Writes
 	buf := n.buf[:0]
 	for i := range list {
 		buf = append(buf, n.source(&list[i]))
@@ -417,10 +429,11 @@ func (n *coder) leave(s *amd64.Site) {
 	for i := range list {
 		n.frame[list[i].Slot] = buf[i]
 	}
-	n.frame[n.pc] = s.PC
+	n.frame[n.pc] = n.sitePC(s)
 }
 
-func (n *coder) load(v *VCPU, s *amd64.Site) bool {
+// load does a Load; ok is false if the unit is left for good.
+func (n *coder) load(v *VCPU, s *amd64.Site) (x uint64, ok bool) {
 	va := n.frame[s.Args[0]]
 	size, index := int(s.Size), int(s.Index)
 	if size == 16 {
@@ -432,18 +445,17 @@ func (n *coder) load(v *VCPU, s *amd64.Site) bool {
 		if fault != nil {
 			n.leave(s)
 			v.cpu.Raise(fault)
-			return false
+			return 0, false
 		}
 		n.frame[s.Args[1]], n.frame[s.Args[1]+1] = lo, hi
-		return true
+		return 0, true
 	}
-	var x uint64
 	var fault *guest.Fault
 	if s.Probe {
 		if fault = v.MissProbe(va, size, index); fault == errSelf {
 			n.leave(s)
 			v.oneShot = true
-			return false
+			return 0, false
 		}
 	} else {
 		x, fault = v.MissLoad(va, size, index, s.RMW)
@@ -451,10 +463,9 @@ func (n *coder) load(v *VCPU, s *amd64.Site) bool {
 	if fault != nil {
 		n.leave(s)
 		v.cpu.Raise(fault)
-		return false
+		return 0, false
 	}
-	*n.ctx.Word(amd64.OffResult) = x
-	return true
+	return x, true
 }
 
 func (n *coder) store(v *VCPU, s *amd64.Site) bool {
@@ -498,9 +509,10 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	if k.Mode == noMode {
 		k = n.units[s.Owner].key
 	}
-	k.PC = s.PC
 	if s.Kind == amd64.Indirect {
 		k.PC = n.frame[s.Args[0]]
+	} else {
+		k.PC = n.sitePC(s)
 	}
 	n.frame[n.pc] = k.PC
 	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner

@@ -87,7 +87,7 @@ const (
 	// Load: do the load, with the address in Args[0]; resume with Result. Of
 	// 16 bytes: write them to the words Args[1] and the one after it.
 	Load SiteKind = iota
-	// Store: do the store of Args[1] (noWord: of Imm) to Args[0]; resume.
+	// Store: do the store of Args[1] (NoWord: of Imm) to Args[0]; resume.
 	Store
 	// Guard: the guard with code Imm has failed. Not resumed.
 	Guard
@@ -122,14 +122,18 @@ type Site struct {
 	Index      uint8 // MMU index
 	RMW        bool
 	Probe      bool
-	NWrites    uint8
 	Pure       bool      // of a Call: it cannot stop
 	KeepsStack bool      // of a Call: it has nothing to do with the x87
 	Args       [2]uint16 // words of the frame
-	First      uint32    // of Writes
 	Owner      uint32    // the engine's
-	PC         uint64
+	PC         uint64    // from the unit's
 	Imm        uint64
+	Writes     []Write // of a Call: its arguments
+
+	// For Resume.
+	result    uint16 // word that gets it, NoWord = none
+	lost      uint16 // registers
+	back, end int    // offsets of the code memory
 }
 
 // Write says what to write to a slot when the unit is left for good at a

@@ -1,6 +1,7 @@
 package amd64
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 
@@ -14,11 +15,14 @@ type Compiler struct {
 	asm
 	u *ir.Unit
 
-	// What units refer to by number, since Reset: each Compile adds to it. There
-	// is no jump 0.
-	Sites  []Site
-	Writes []Write
-	Jumps  []Jump
+	// Jumps are those of the unit that was compiled last. They are numbered
+	// from FirstJump on, since Reset; there is no jump 0.
+	Jumps     []Jump
+	FirstJump int
+
+	site    Site      // that was asked for last
+	sites   []siteRef // of the unit
+	records []byte
 
 	vec   vecCompiler
 	fpu   stackCompiler
@@ -52,23 +56,22 @@ type Compiler struct {
 	word    int        // next free word of the frame
 	regWord [16]uint16 // where the exit stub saves each register
 
-	i         int32 // current instruction
-	end       int32 // of the current block
-	pc        uint64
-	fixed     uint64 // address of the current access, if isFixed
-	isFixed   bool
-	called    bool   // a helper that may do anything
-	owner     uint32 // of the unit's sites
-	unitPC    uint64 // where it begins
-	base      uint64 // of its segment
-	firstSite uint32
-	runs      []run
-	block     int // current block
-	blockAt   []int
-	jumpsTo   []fixup
-	cold      []stub
-	sides     []side
-	copies    []copyOp
+	i       int32 // current instruction
+	end     int32 // of the current block
+	pc      uint64
+	fixed   uint64 // address of the current access, if isFixed
+	isFixed bool
+	called  bool   // a helper that may do anything
+	unitPC  uint64 // where the unit begins
+	unitAt  int    // the same, in the code memory
+	base    uint64 // of its segment
+	runs    []run
+	block   int // current block
+	blockAt []int
+	jumpsTo []fixup
+	cold    []stub
+	sides   []side
+	copies  []copyOp
 
 	exitStub, entryStub int
 	lazyAt              int // the subroutine for lazy flags
@@ -124,6 +127,7 @@ type stub struct {
 	d           reg    // gets the result, noReg = none
 	lost        uint16 // registers with pages that are not known any more
 	once        bool   // does not come back
+	link        int    // the jump that leads here, 0 = none
 }
 
 // side is what the taken side of a branch does out of line: it writes the
@@ -170,7 +174,7 @@ func slotMem(w uint16) mem { return at(r15, int32(w)*8) }
 // address in the word OffResume.
 func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.asm = asm{buf: buf}
-	c.exitStub = c.n // called: the return address is where to resume
+	c.exitStub = c.n // called: the return address is that of the site's record
 	for _, r := range temps {
 		c.rm(opMOVst|wide, r, slotMem(c.regWord[r]))
 	}
@@ -181,10 +185,8 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	}
 	c.exitLive()
 	c.head(0x58+opcode(rax), 0, 0, 0, false) // POP RAX
-	c.rm(opMOVload, rdx, at(rax, 0))         // the site
-	c.rm(opMOVst, rdx, at(r15, offExit))
-	c.alui(aluADD, 64, rax, 4)
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
+	c.movmi(at(r15, offExit), 0)
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
 	c.vectorStubs()
 	c.lazyStub()
@@ -202,35 +204,33 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	return c.n, c.entryStub
 }
 
-// Reset forgets all sites and jumps: the code memory is used anew.
-func (c *Compiler) Reset() {
-	c.Sites, c.Writes = c.Sites[:0], c.Writes[:0]
-	c.Jumps = append(c.Jumps[:0], Jump{})
-}
+// Reset forgets all jumps: the code memory is used anew.
+func (c *Compiler) Reset() { c.Jumps, c.FirstJump = c.Jumps[:0], 1 }
 
 // Compile writes the code of u, which begins at pc in a segment with the given
 // base, at buf[off:], where buf is the code memory whose beginning Stubs has
-// written. Owner is what its sites say of it. A counted unit leaves, as a poll
+// written, and off a Place. Owner is what its sites say of it. A counted unit leaves, as a poll
 // does, before it exceeds the budget.
 // Compile returns how many bytes were written; 0 means that there was no room,
 // or that the unit is too large.
 func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, owner uint32, counted bool) int {
-	sites, writes, jumps := len(c.Sites), len(c.Writes), len(c.Jumps)
-	c.start(u, pc, base, owner)
-	c.buf, c.n = buf, off
-	if !c.compile(counted) { // nothing refers to what it has left
-		c.Sites, c.Writes, c.Jumps = c.Sites[:sites], c.Writes[:writes], c.Jumps[:jumps]
+	c.start(u, pc, base)
+	c.buf, c.n, c.unitAt = buf, off, off
+	if c.full() || !c.compile(counted) { // nothing refers to what it has left
+		c.Jumps = c.Jumps[:0]
 		return 0
 	}
+	binary.LittleEndian.PutUint32(buf[off-ownerBefore:], owner)
 	return c.n - off
 }
 
 // start forgets the unit before.
-func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
-	c.vec.atSite = c.vec.atSite[:0]
+func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
+	c.FirstJump += len(c.Jumps)
+	c.Jumps = c.Jumps[:0]
+	c.sites, c.records = c.sites[:0], c.records[:0]
 	c.fused.at = -1
-	c.u, c.unitPC, c.base, c.owner = u, pc, base, owner
-	c.firstSite = uint32(len(c.Sites))
+	c.u, c.unitPC, c.base = u, pc, base
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false

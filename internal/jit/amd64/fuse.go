@@ -60,7 +60,7 @@ func (c *Compiler) scratch(s ir.Slot) bool {
 // fuseLoad does so, if there is such an instruction. Only the place is looked
 // up here. A stub that has Go load the value leaves it in the word offResult,
 // and makes base + index lead there.
-func (c *Compiler) fuseLoad(m ir.Mem, s Site, a reg) bool {
+func (c *Compiler) fuseLoad(m ir.Mem, a reg) bool {
 	if m.RMW || m.Size > 8 {
 		return false
 	}
@@ -71,11 +71,11 @@ func (c *Compiler) fuseLoad(m ir.Mem, s Site, a reg) bool {
 	r := c.temp()
 	st := stub{d: noReg, points: true, base: r, index: a}
 	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
-	st.site, st.lost = c.site(s, true), c.paged
+	st.site, st.lost = c.loadSite(m, a, NoWord), c.paged
 	st.back = c.n
 	c.cold = append(c.cold, st)
 	c.vals[set].fused = true
-	c.fused = fusedLoad{at, s.Size, r, a}
+	c.fused = fusedLoad{at, uint8(m.Size), r, a}
 	return true
 }
 
@@ -116,20 +116,19 @@ func (c *Compiler) fusedHalf(in *ir.Inst) (v ir.Val, ok bool) {
 }
 
 // storeHalf lowers such a store.
-func (c *Compiler) storeHalf(in *ir.Inst, v ir.Val, s Site, st stub) {
+func (c *Compiler) storeHalf(in *ir.Inst, v ir.Val) {
 	m := ir.MemOf(in.Imm)
 	w := c.vword(c.origin(v))
 	x := c.vload(w)
 	a := c.linear(in.Args[0])
 	r, jumps := c.pageFor(in.Args[0], m, a, true)
-	st.jumps = jumps
-	s.Args = [2]uint16{c.regWord[a], w}
+	st := stub{d: noReg, jumps: jumps}
 	op := opMOVQs
 	if m.Size == 4 {
 		op = opMOVDs
 	}
 	c.rm(opcode(op), x, mem{base: r, index: a})
-	st.site, st.lost = c.site(s, true), c.paged
+	st.site, st.lost = c.storeSite(m, a, w), c.paged
 	st.back = c.n
 	c.cold = append(c.cold, st)
 }

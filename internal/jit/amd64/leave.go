@@ -9,44 +9,6 @@ import (
 // This file has what leaves a unit, or may: accesses to memory, guards, calls
 // and ends.
 
-// site adds a Site for the current instruction; wb says that pending Sets are
-// to be written if the unit is not resumed.
-func (c *Compiler) site(s Site, wb bool) uint32 {
-	s.PC, s.Owner = c.pc, c.owner
-	s.First = uint32(len(c.Writes))
-	if wb {
-		live := c.slots[:0]
-		for _, slot := range c.slots {
-			v := c.pend[slot]
-			if v == 0 {
-				continue
-			}
-			live = append(live, slot)
-			c.pendingWrite(uint16(slot), v)
-		}
-		c.slots = live
-	}
-	s.NWrites = uint8(len(c.Writes) - int(s.First))
-	c.vec.atSite = append(c.vec.atSite, c.vec.now)
-	c.Sites = append(c.Sites, s)
-	return uint32(len(c.Sites) - 1)
-}
-
-func (c *Compiler) pendingWrite(slot uint16, v ir.Val) {
-	in := c.u.Inst(v)
-	switch {
-	case in.Op == ir.Const:
-		c.Writes = append(c.Writes, Write{slot, NoWord, in.Imm})
-	case in.Op == ir.VConst:
-		c.Writes = append(c.Writes, Write{slot, NoWord, in.Imm}, Write{slot + 1, NoWord, in.Imm})
-	case in.Type == ir.V128:
-		w := c.vword(v)
-		c.Writes = append(c.Writes, Write{slot, w, 0}, Write{slot + 1, w + 1, 0})
-	default:
-		c.Writes = append(c.Writes, Write{Slot: slot, Src: c.wordOf(v)})
-	}
-}
-
 // wordOf returns the word in which Go finds v after an exit.
 func (c *Compiler) wordOf(v ir.Val) uint16 {
 	p := c.val(v)
@@ -61,13 +23,6 @@ func (c *Compiler) wordOf(v ir.Val) uint16 {
 	panic("BUG: amd64: pending value is nowhere")
 }
 
-// leaveTo is the call of the exit stub: the number of the site follows, and
-// then where to resume.
-func (c *Compiler) leaveTo(site uint32) {
-	c.patch(c.callRel(), c.exitStub)
-	c.int32(int32(site))
-}
-
 func (c *Compiler) emitStub(s *stub) {
 	if s.call != 0 {
 		c.emitCallStub(s)
@@ -78,22 +33,20 @@ func (c *Compiler) emitStub(s *stub) {
 			c.here(j)
 		}
 	}
-	if k := &c.Sites[s.site]; k.Kind == Link && k.Imm != NoJump {
-		c.Jumps[k.Imm].Stub = c.n
-	}
-	c.leaveTo(s.site)
 	if s.once {
+		if s.link != 0 {
+			c.Jumps[s.link-c.FirstJump].Stub = c.n
+		}
+		c.leaveTo(s.site, noReg, 0, 0)
 		return
 	}
+	if v := &c.sites[s.site].vectors; v.cached == 0 && !v.live && !s.points {
+		c.leaveTo(s.site, s.d, s.lost, s.back)
+		return
+	}
+	c.leaveTo(s.site, s.d, s.lost, 0)
 	c.restoreVectors(s.site)
-	for m := s.lost; m != 0; m &= m - 1 {
-		r := reg(bits.TrailingZeros16(m))
-		c.alu(aluXOR, 32, r, r)
-	}
 	c.stubPoints(s)
-	if s.d != noReg {
-		c.rm(opMOVload|wide, s.d, at(r15, offResult))
-	}
 	c.patch(c.jmp(), s.back)
 }
 
@@ -185,21 +138,19 @@ func log2(n int) int {
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
 	a := c.linear(in.Args[0])
-	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Probe: m.Probe, Args: [2]uint16{c.regWord[a], NoWord}}
 	st := stub{d: noReg}
-	if c.fuseLoad(m, s, a) {
+	if c.fuseLoad(m, a) {
 		return
 	}
 	if m.Size == 16 {
 		w := c.vdest()
 		r := c.temp()
 		st.jumps = c.lookup(r, a, 16, c.cfg.Read[m.Index])
-		s.Args[1] = w
-		st.site, st.lost = c.site(s, true), c.paged
+		st.site, st.lost = c.loadSite(m, a, w), c.paged
 		k := c.vreg(w)
 		c.rm(opMOVUPSl, k, mem{base: r, index: a})
 		c.vstore(w, k)
-		c.vec.atSite[st.site-c.firstSite].cached |= c.vec.now.cached // Go has written the words
+		c.sites[st.site].vectors.cached |= c.vec.now.cached // Go has written the words
 		c.after128(&st, w)
 		return
 	}
@@ -209,7 +160,7 @@ func (c *Compiler) load(in *ir.Inst) {
 		d := c.dest(noReg)
 		lost := c.paged
 		st.jumps = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
-		st.site, st.d, st.lost = c.site(s, true), d, lost
+		st.site, st.d, st.lost = c.loadSite(m, a, NoWord), d, lost
 		if !m.Probe {
 			c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
 		}
@@ -226,7 +177,7 @@ func (c *Compiler) load(in *ir.Inst) {
 	r := c.temp()
 	d := c.dest(r)
 	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
-	st.site, st.d, st.lost = c.site(s, true), d, c.paged
+	st.site, st.d, st.lost = c.loadSite(m, a, NoWord), d, c.paged
 	c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
 	st.back = c.n
 	c.cold = append(c.cold, st)
@@ -241,7 +192,6 @@ func (c *Compiler) after128(st *stub, w uint16) {
 
 func (c *Compiler) store(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
-	s := Site{Kind: Store, Size: uint8(m.Size), Index: uint8(m.Index)}
 	st := stub{d: noReg}
 	if m.Size == 16 {
 		v := c.origin(in.Args[1])
@@ -250,14 +200,13 @@ func (c *Compiler) store(in *ir.Inst) {
 		a := c.linear(in.Args[0])
 		r := c.temp()
 		st.jumps = c.lookup(r, a, 16, c.cfg.Write[m.Index])
-		s.Args = [2]uint16{c.regWord[a], w}
-		st.site, st.lost = c.site(s, true), c.paged
+		st.site, st.lost = c.storeSite(m, a, w), c.paged
 		c.rm(opMOVUPSs, x, mem{base: r, index: a})
 		c.after128(&st, w)
 		return
 	}
 	if half, ok := c.fusedHalf(in); ok {
-		c.storeHalf(in, half, s, st)
+		c.storeHalf(in, half)
 		return
 	}
 	v := c.stored(in)
@@ -273,10 +222,8 @@ func (c *Compiler) store(in *ir.Inst) {
 	a := c.linear(in.Args[0])
 	r, jumps := c.pageFor(in.Args[0], m, a, true)
 	st.jumps = jumps
-	s.Args[0] = c.regWord[a]
 	to := mem{base: r, index: a}
 	if isConst {
-		s.Args[1], s.Imm = NoWord, k&(^uint64(0)>>(64-bits))
 		switch m.Size {
 		case 1:
 			c.rm(0xc6, 0, to)
@@ -289,19 +236,22 @@ func (c *Compiler) store(in *ir.Inst) {
 		default:
 			c.movmi(to, int32(k))
 		}
+		st.site = c.storeConstSite(m, a, k&(^uint64(0)>>(64-bits)))
 	} else {
-		s.Args[1] = c.regWord[x]
 		c.rm(storeOps[log2(m.Size)], x, to)
+		st.site = c.storeSite(m, a, c.regWord[x])
 	}
-	st.site, st.lost = c.site(s, true), c.paged
-	st.back = c.n
+	st.lost, st.back = c.paged, c.n
 	c.cold = append(c.cold, st)
 }
 
 func (c *Compiler) guard(in *ir.Inst) {
 	cc := c.condition(in.Args[0])
 	j := c.jcc(cc)
-	c.cold = append(c.cold, stub{site: c.site(Site{Kind: Guard, Imm: in.Imm, Args: [2]uint16{NoWord, NoWord}}, true), jumps: [2]int{j}, once: true})
+	c.begin(Guard, 0)
+	c.number(in.Imm)
+	c.pcNumber(c.pc)
+	c.cold = append(c.cold, stub{site: c.finish(true), jumps: [2]int{j}, once: true})
 }
 
 func (c *Compiler) call(in *ir.Inst) {
@@ -331,19 +281,32 @@ func (c *Compiler) call(in *ir.Inst) {
 	if in.Type != ir.Void && c.vals[c.i].need >= 0 {
 		d = c.dest(noReg)
 	}
-	s := c.site(Site{Kind: Call, Imm: uint64(id), Pure: flags&(ir.Pure|ir.NoStop) != 0, KeepsStack: flags&(ir.Pure|ir.KeepsStack) != 0, NWrites: uint8(n)}, false)
+	var how byte
+	if flags&(ir.Pure|ir.NoStop) != 0 {
+		how |= sitePure
+	}
+	if flags&(ir.Pure|ir.KeepsStack) != 0 {
+		how |= siteKeeps
+	}
+	if n != 0 {
+		how |= siteWrites
+	}
+	c.begin(Call, how)
+	c.number(uint64(id))
+	c.pcNumber(c.pc)
+	if n != 0 {
+		c.number(uint64(n))
+	}
 	for j := range n {
 		if k, ok := c.constOf(in.Args[j]); ok {
-			c.Writes = append(c.Writes, Write{Src: NoWord, Val: k})
+			c.writeOf(0, k)
 		} else {
-			c.Writes = append(c.Writes, Write{Src: c.regWord[regs[j]]})
+			c.writeFrom(0, c.regWord[regs[j]])
 		}
 	}
-	c.Sites[s].NWrites = uint8(n)
-	c.leaveTo(s)
+	c.leaveTo(c.finish(false), d, 0, 0)
 	c.dropVectors()
 	if d != noReg {
-		c.rm(opMOVload|wide, d, at(r15, offResult))
 		c.done()
 	}
 }
@@ -438,8 +401,12 @@ func (c *Compiler) emitSide(s *side) {
 func (c *Compiler) poll(pc uint64, word uint16) {
 	c.alumi(aluCMP, 32, at(r15, offPoll), 0)
 	j := c.jcc(ccNE)
-	s := c.site(Site{Kind: Poll, Args: [2]uint16{word, NoWord}}, false)
-	c.Sites[s].PC = pc
+	var s uint32
+	if word != NoWord {
+		s = c.wordSite(Poll, word)
+	} else {
+		s = c.pcSite(Poll, pc)
+	}
 	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, once: true})
 }
 
@@ -449,9 +416,7 @@ func (c *Compiler) countDown() {
 	c.alumi(aluSUB, 64, budget, int32(c.u.Guest))
 	ok := c.jcc8(ccNS)
 	c.alumi(aluADD, 64, budget, int32(c.u.Guest))
-	s := c.site(Site{Kind: Poll, Args: [2]uint16{NoWord, NoWord}}, false)
-	c.Sites[s].PC = c.unitPC
-	c.leaveTo(s)
+	c.leaveTo(c.pcSite(Poll, c.unitPC), noReg, 0, 0)
 	c.here8(ok)
 }
 
@@ -462,9 +427,10 @@ func (c *Compiler) linkTo(pc uint64) {
 	if pc <= c.pc || c.called {
 		c.poll(pc, NoWord)
 	}
-	s := c.site(Site{Kind: Link}, false)
-	c.Sites[s].PC = pc
 	if c.isFar(pc) {
+		c.begin(Link, 0)
+		c.pcNumber(pc)
+		s := c.finish(false)
 		// What lies there may change without this unit's knowing.
 		e := c.cfg.Jumps + int32(JumpIndex(pc))*16
 		c.movi(rax, pc) // the temporaries are free now
@@ -472,13 +438,15 @@ func (c *Compiler) linkTo(pc uint64) {
 		c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
 		c.cold = append(c.cold, stub{site: s, jumps: [2]int{c.jcc(ccNE)}, once: true})
 		c.rm(0xff, 4, at(r15, e+8))
-		c.Sites[s].Imm = NoJump
 		return
 	}
-	c.Sites[s].Imm = uint64(len(c.Jumps))
+	number := c.FirstJump + len(c.Jumps)
+	c.begin(Link, siteNear)
+	c.pcNumber(pc)
+	c.number(uint64(number))
 	c.align(1)
 	at := c.jmp()
-	c.cold = append(c.cold, stub{site: s, jumps: [2]int{at}, once: true})
+	c.cold = append(c.cold, stub{site: c.finish(false), jumps: [2]int{at}, link: number, once: true})
 	c.Jumps = append(c.Jumps, Jump{PC: pc, At: at})
 }
 
@@ -509,20 +477,16 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps})
 	j := c.jcc(ccNE)
 	c.rm(0xff, 4, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps + 8})
-	s := c.site(Site{Kind: Indirect, Args: [2]uint16{word, NoWord}}, false)
-	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, once: true})
+	c.cold = append(c.cold, stub{site: c.wordSite(Indirect, word), jumps: [2]int{j}, once: true})
 }
 
 func (c *Compiler) exit(in *ir.Inst) {
-	s := Site{Kind: Exit, Args: [2]uint16{NoWord, NoWord}}
-	k, isConst := c.constOf(in.Args[0])
-	if !isConst {
-		s.Args[0] = c.regWord[c.use(in.Args[0])]
+	if k, ok := c.constOf(in.Args[0]); ok {
+		c.flush()
+		c.leaveTo(c.pcSite(Exit, k), noReg, 0, 0)
+		return
 	}
+	pc := c.use(in.Args[0])
 	c.flush()
-	n := c.site(s, false)
-	if isConst {
-		c.Sites[n].PC = k
-	}
-	c.leaveTo(n)
+	c.leaveTo(c.wordSite(Exit, c.regWord[pc]), noReg, 0, 0)
 }

@@ -108,16 +108,11 @@ func TestJumps(t *testing.T) {
 	for _, hot := range [][]ir.Slot{nil, {1, 2}} {
 		m := newProgramMachine(t, hot...)
 		a := adds(t, m, 0x100, 5, "link 0x200")
-		b := adds(t, m, 0x200, 100, "link 0x300")
-		var j *Jump
-		for i := range m.c.Jumps {
-			if m.c.Jumps[i].PC == 0x200 {
-				j = &m.c.Jumps[i]
-			}
-		}
-		if j == nil || j.At&3 != 0 {
+		if len(m.c.Jumps) != 1 || m.c.Jumps[0].PC != 0x200 || m.c.Jumps[0].At&3 != 0 {
 			t.Fatalf("jumps %+v", m.c.Jumps)
 		}
+		j := m.c.Jumps[0]
+		b := adds(t, m, 0x200, 100, "link 0x300")
 		run := func(want, pc uint64) {
 			t.Helper()
 			m.frame[1] = 0

@@ -52,8 +52,7 @@ type vecCompiler struct {
 	table    []vecEnc
 	regOf    [ir.TempBase]int8 // of Slots.Vectors; -1 = none
 	now      vecState
-	atSite   []vecState // what a site's stub restores
-	goLive   int        // stubs
+	goLive   int // stubs
 	endLive  int
 	fpStatus ir.Slot
 }
@@ -120,7 +119,7 @@ func (c *Compiler) dropVectors() { c.vec.now = vecState{} }
 
 // restoreVectors is the end of a stub that comes back.
 func (c *Compiler) restoreVectors(site uint32) {
-	s := c.vec.atSite[site-c.firstSite]
+	s := c.sites[site].vectors
 	for m := s.cached; m != 0; m &= m - 1 {
 		i := bits.TrailingZeros16(m)
 		c.rm(opMOVUPSl, reg(i), slotMem(uint16(c.cfg.Slots.Vectors[i])))

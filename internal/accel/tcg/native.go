@@ -41,6 +41,8 @@ type coder struct {
 	tables []uint64
 	frame  *ir.Frame
 	pc     ir.Slot
+	page   ir.Slot // ir.Slots.Page
+	pcMask uint64
 
 	helpers []guest.Helper
 	entry   uintptr // where generated code is entered
@@ -61,6 +63,7 @@ type coder struct {
 	context  uint32
 	epoch    int       // counts how often context began anew
 	mode     guest.Key // that the tag word is set for
+	running  guest.Key // the mode of the units that run
 
 	buf [16]uint64
 
@@ -103,7 +106,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 		cfg.Write = append(cfg.Write, int32(host.OffTables+writeTable(i)*8))
 	}
 	n := &coder{
-		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
+		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC, page: slots.Page, pcMask: slots.Info[slots.PC].Type.Mask(),
 		helpers: cpu.Helpers(), calls: make([]uint64, len(cpu.Helpers())),
 	}
 	size, entry := n.c.Stubs(code.RW)
@@ -264,7 +267,7 @@ func (n *coder) newUnit() *unit {
 // compile makes machine code of a unit. It returns false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 	for try := 0; ; try++ {
-		size := n.c.Compile(code, u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
+		size := n.c.Compile(code, code.Page+u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
 		if size != 0 {
 			n.enter(u, size)
 			v.logOptimized()
@@ -302,9 +305,7 @@ func (n *coder) drop(u *unit) {
 		j.next, j.linked = 0, false
 	}
 	u.native.incoming = 0
-	if e := jumpsAt + 2*int(amd64.JumpIndex(u.key.PC)); n.tables[e+1] == n.address(u) {
-		n.tables[e] = 0
-	}
+	n.c.Retire(n.code.RW, u.native.at) // the table may lead here from many addresses
 }
 
 // address is where a unit's code is.
@@ -331,7 +332,9 @@ func (n *coder) syncStack() {
 }
 
 func (n *coder) execute(v *VCPU, u *unit) *unit {
+	n.running = u.key
 	n.setMode(u.key)
+	n.setPage(u, n.frame[n.pc])
 	resume := n.ctx.Word(amd64.OffResume)
 	*resume = n.address(u)
 	for {
@@ -381,6 +384,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			if next.native.size == 0 {
 				return next
 			}
+			n.setPage(next, n.frame[n.pc])
 			*resume = n.address(next)
 		case amd64.Exit, amd64.Poll:
 			if w := s.Args[0]; w != amd64.NoWord {
@@ -394,7 +398,17 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 }
 
 // sitePC is the program counter that a site names.
-func (n *coder) sitePC(s *amd64.Site) uint64 { return n.units[s.Owner].key.PC + s.PC }
+func (n *coder) sitePC(s *amd64.Site) uint64 {
+	return (n.frame[n.page] + n.units[s.Owner].key.PC + s.PC) & n.pcMask
+}
+
+// setPage notes where u, whose program counter is pc, runs.
+func (n *coder) setPage(u *unit, pc uint64) {
+	n.frame[n.page] = 0
+	if u.moves {
+		n.frame[n.page] = pc &^ pageMask
+	}
+}
 
 // resume hands a result to a site and returns where it goes on.
 func (n *coder) resume(s *amd64.Site, result uint64) uint64 {
@@ -505,10 +519,7 @@ func (n *coder) store(v *VCPU, s *amd64.Site) bool {
 // follow finds the unit that a Link or Indirect leads to, and has later jumps
 // go there directly if that is allowed.
 func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
-	k := n.mode // that of the unit, which is not looked at: it may be far from any cache
-	if k.Mode == noMode {
-		k = n.units[s.Owner].key
-	}
+	k := n.running
 	if s.Kind == amd64.Indirect {
 		k.PC = n.frame[s.Args[0]]
 	} else {

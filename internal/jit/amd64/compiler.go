@@ -74,6 +74,7 @@ type Compiler struct {
 	copies  []copyOp
 
 	exitStub, entryStub int
+	farStub             int // goes on at the program counter in EAX, by the table
 	lazyAt              int // the subroutine for lazy flags
 
 	// SyncStub is where to enter generated code to have the state of the x87
@@ -191,6 +192,7 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.vectorStubs()
 	c.lazyStub()
 	c.SyncStub = c.stackStubs()
+	c.farStubs()
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
 		if i < MaxPinned {

@@ -19,15 +19,16 @@ func Available() bool { return host.Available() }
 // native is the machine code of a unit.
 type native struct {
 	at, size int   // in the code memory; size 0 = none
-	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 = none
+	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 or lastJump = none
 }
 
 // jumpRecord is a direct jump between units.
 type jumpRecord struct {
-	at, stub int32 // offsets of the rel32, and of where it leads unpatched
-	next     int32 // of those that lead to the same unit
-	linked   bool
+	at   int32 // offset of the rel32
+	next int32 // of those that lead to the same unit, lastJump = none; 0: it leads to none
 }
+
+const lastJump = -1
 
 // noMode is the mode of no key.
 const noMode = ^uint64(0)
@@ -297,7 +298,7 @@ func (n *coder) enter(u *unit, size int) {
 	n.made++
 	n.units = append(n.units, u)
 	for _, j := range n.c.Jumps {
-		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At), stub: int32(j.Stub)})
+		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At)})
 	}
 	u.native = native{at: n.next, size: size}
 	n.next = amd64.Place(n.next + size)
@@ -308,11 +309,10 @@ func (n *coder) point(j *jumpRecord, to int) { n.code.Store32(int(j.at), uint32(
 
 // drop makes the jumps to u leave to us again.
 func (n *coder) drop(u *unit) {
-	for i := u.native.incoming; i != 0; {
+	for i := u.native.incoming; i > 0; {
 		j := &n.jumps[i]
-		n.point(j, int(j.stub))
-		i = j.next
-		j.next, j.linked = 0, false
+		n.point(j, int(j.at)+4)
+		i, j.next = j.next, 0
 	}
 	u.native.incoming = 0
 	if e := jumpsAt + 2*int(amd64.JumpIndex(u.key.PC)); n.tables[e+1] == n.address(u) {
@@ -386,6 +386,10 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			v.cpu.Guarded(s.Imm)
 			return nil
 		case amd64.Link, amd64.Indirect:
+			if n.ctx.Pending() {
+				n.frame[n.pc] = n.target(s)
+				return nil
+			}
 			next, fault := n.follow(v, s)
 			if fault != nil {
 				v.cpu.Raise(fault)
@@ -396,11 +400,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			}
 			*resume = n.address(next)
 		case amd64.Exit, amd64.Poll:
-			if w := s.Args[0]; w != amd64.NoWord {
-				n.frame[n.pc] = n.frame[w]
-			} else {
-				n.frame[n.pc] = n.sitePC(s)
-			}
+			n.frame[n.pc] = n.target(s)
 			return nil
 		}
 	}
@@ -408,6 +408,14 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 
 // sitePC is the program counter that a site names.
 func (n *coder) sitePC(s *amd64.Site) uint64 { return n.units[s.Owner].key.PC + s.PC }
+
+// target is where a site that ends a unit leads to.
+func (n *coder) target(s *amd64.Site) uint64 {
+	if w := s.Args[0]; w != amd64.NoWord {
+		return n.frame[w]
+	}
+	return n.sitePC(s)
+}
 
 // resume hands a result to a site and returns where it goes on.
 func (n *coder) resume(s *amd64.Site, result uint64) uint64 {
@@ -522,11 +530,7 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	if k.Mode == noMode {
 		k = n.units[s.Owner].key
 	}
-	if s.Kind == amd64.Indirect {
-		k.PC = n.frame[s.Args[0]]
-	} else {
-		k.PC = n.sitePC(s)
-	}
+	k.PC = n.target(s)
 	n.frame[n.pc] = k.PC
 	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner
 	flushes := v.cache.flushes
@@ -540,8 +544,10 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		n.tables[e], n.tables[e+1] = *n.ctx.Word(amd64.OffTag)|k.PC, n.address(next)
 	} else if next.valid && !next.cross && n.units[owner].valid {
 		j := &n.jumps[at]
-		if !j.linked {
-			j.next, j.linked = next.native.incoming, true
+		if j.next == 0 {
+			if j.next = next.native.incoming; j.next == 0 {
+				j.next = lastJump
+			}
 			next.native.incoming = int32(at)
 			n.point(j, next.native.at)
 		}

@@ -9,6 +9,7 @@ func (c *Compiler) analyseAll() {
 	c.scan()
 	c.findRuns()
 	c.todo = c.todo[:0]
+	c.left = len(c.listed)
 	for i := len(c.runs) - 1; i >= 0; i-- {
 		c.analyse(&c.runs[i])
 	}
@@ -21,28 +22,42 @@ func (c *Compiler) analyseAll() {
 // and makes calls of what there is no machine code for.
 func (c *Compiler) scan() {
 	list := c.u.Insts
-	if cap(c.vals) < len(list) {
-		c.vals = make([]value, len(list)*2)
-		c.exitAt = make([]int32, len(list)*2)
+	n := len(list)
+	if cap(c.exitAt) < n {
+		c.byVal, c.exitAt, c.listed = make([]value, n*2+1), make([]int32, n*2), make([]int32, n*2)
 	}
-	vals, exitAt := c.vals[:len(list)], c.exitAt[:len(list)]
-	c.vals, c.exitAt = vals, exitAt
-	last := int32(-1)
+	vals, exitAt, listed := c.byVal[:n+1], c.exitAt[:n], c.listed[:n] // vals[0] is that of the operand 0
+	last, k := int32(-1), 0
 	for i := range list {
 		in := &list[i]
-		vals[i] = value{need: -1, word: NoWord, cand: -1, r: noReg}
+		vals[i+1] = value{need: -1, word: NoWord, cand: -1, r: noReg}
 		for j := 0; j < len(in.Args) && in.Args[j] != 0; j++ {
-			vals[in.Args[j]-1].uses++
+			vals[in.Args[j]].uses++
 		}
 		if in.Op == ir.Branch || in.Op == ir.Guard || in.Op == ir.Select {
-			vals[in.Args[0]-1].conds++
+			vals[in.Args[0]].conds++
 		}
 		if in.Op >= ir.Load && c.stays(in) { // none of those before leaves the unit
 			last = int32(i)
 		}
 		exitAt[i] = last
+		listed[k] = int32(i)
+		k += int(isListed[in.Op])
 	}
+	c.vals, c.exitAt, c.listed = vals[1:], exitAt, listed[:k]
 }
+
+// isListed is 0 for operations that are not lowered where they stand: they are
+// marks, or looked through where they are used.
+var isListed = func() (t [256]uint8) {
+	for op := range t {
+		t[op] = 1
+	}
+	for _, op := range [...]ir.Op{ir.Nop, ir.Const, ir.VConst, ir.Zext, ir.Insn} {
+		t[op] = 0
+	}
+	return t
+}()
 
 // stays reports whether in may leave the unit, so that what comes behind stays
 // there.
@@ -110,12 +125,12 @@ func (c *Compiler) analyse(r *run) {
 	r.from = len(c.todo)
 	flush := end // where pending Sets are written
 	exit := end  // the next instruction that may exit
-	for i := end - 1; i >= first; i-- {
+	n := c.left
+	for ; n > 0 && c.listed[n-1] >= first; n-- {
+		i := c.listed[n-1]
 		in, v := &u.Insts[i], &c.vals[i]
 		switch in.Op {
-		case ir.Nop, ir.Const, ir.VConst, ir.Zext: // made, or looked through, where they are used
-			continue
-		case ir.Insn, ir.Param:
+		case ir.Param:
 		case ir.Set:
 			if !c.analyseSet(in, i, first, end, exit, flush) {
 				continue
@@ -154,6 +169,7 @@ func (c *Compiler) analyse(r *run) {
 		}
 		c.todo = append(c.todo, i)
 	}
+	c.left = n
 	r.to = len(c.todo)
 }
 

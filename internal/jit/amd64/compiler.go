@@ -20,16 +20,20 @@ type Compiler struct {
 	Jumps     []Jump
 	FirstJump int
 
-	site    Site      // that was asked for last
-	sites   []siteRef // of the unit
-	records []byte
+	site     Site      // that was asked for last
+	sites    []siteRef // of the unit
+	records  []byte
+	recorded int // bytes of records in use
 
 	vec   vecCompiler
 	fpu   stackCompiler
 	fused fusedLoad
 
-	vals   []value
+	byVal  []value // by ir.Val
+	vals   []value // the same, by index of the instruction
 	exitAt []int32 // index of the last instruction at or before that may exit
+	listed []int32 // instructions to be looked at
+	left   int     // of them
 
 	// For analyse: the next Set of each slot, valid where the stamp fits.
 	nextSet  [ir.TempBase]int32
@@ -56,9 +60,8 @@ type Compiler struct {
 	word    int        // next free word of the frame
 	regWord [16]uint16 // where the exit stub saves each register
 
-	i       int32 // current instruction
-	end     int32 // of the current block
-	pc      uint64
+	i       int32  // current instruction
+	end     int32  // of the current block
 	fixed   uint64 // address of the current access, if isFixed
 	isFixed bool
 	called  bool   // a helper that may do anything
@@ -118,16 +121,15 @@ type page struct {
 // stub is a cold piece of code to be written behind the unit.
 type stub struct {
 	site        uint32
-	jumps       [2]int // rel32s that lead here, 0 = none
-	back        int    // where to go on
-	vectors     uint16 // registers of vectors that it loses
-	points      bool   // base + index becomes the place of the result
+	jumps       [2]int32 // rel32s that lead here, 0 = none
+	back        int32    // where to go on
+	call        int32    // of one that only calls another; 0 = it leaves
+	vectors     uint16   // registers of vectors that it loses
+	lost        uint16   // registers with pages that are not known any more
+	d           reg      // gets the result, noReg = none
 	base, index reg
-	call        int    // of one that only calls another; 0 = it leaves
-	d           reg    // gets the result, noReg = none
-	lost        uint16 // registers with pages that are not known any more
-	once        bool   // does not come back
-	link        int    // the jump that leads here, 0 = none
+	points      bool // base + index becomes the place of the result
+	once        bool // does not come back
 }
 
 // side is what the taken side of a branch does out of line: it writes the
@@ -228,7 +230,7 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, own
 func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 	c.FirstJump += len(c.Jumps)
 	c.Jumps = c.Jumps[:0]
-	c.sites, c.records = c.sites[:0], c.records[:0]
+	c.sites, c.recorded = c.sites[:0], 0
 	c.fused.at = -1
 	c.u, c.unitPC, c.base = u, pc, base
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
@@ -298,11 +300,7 @@ func (c *Compiler) run(r *run) bool {
 			return false
 		}
 		c.i, c.locked = int32(i), 0
-		if in := &c.u.Insts[i]; in.Op == ir.Insn { // every third or so
-			c.pc = in.Imm
-		} else {
-			c.emit(in)
-		}
+		c.emit(&c.u.Insts[i])
 		c.expire()
 	}
 	return true
@@ -331,7 +329,17 @@ func (c *Compiler) hold(r reg, v ir.Val) {
 	c.held |= 1 << r
 }
 
-func (c *Compiler) val(v ir.Val) *value { return &c.vals[v-1] }
+func (c *Compiler) val(v ir.Val) *value { return &c.byVal[v] }
+
+// pc is where the guest instruction begins that the current one belongs to.
+func (c *Compiler) pc() uint64 {
+	for i := c.i; i >= 0; i-- {
+		if in := &c.u.Insts[i]; in.Op == ir.Insn {
+			return in.Imm
+		}
+	}
+	return c.unitPC
+}
 
 // bits is the width of a value.
 func (c *Compiler) bits(v ir.Val) int { return c.u.Inst(v).Type.Bits() }

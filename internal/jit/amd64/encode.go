@@ -202,6 +202,15 @@ func (a *asm) rr(o opcode, r, m reg) {
 	a.put(v|uint64(0xc0|r&7<<3|m&7)<<(8*n&63), n+1)
 }
 
+// put2 writes an instruction of 32 bits with two registers, or an opcode's
+// extension and a register, and n bytes more.
+func (a *asm) put2(o opcode, r, m reg, more uint64, n int) {
+	rex := uint64(r>>3<<2 | m>>3)
+	has := (rex + 7) >> 3 // 0 or 1
+	v := uint64(o) | uint64(0xc0|r&7<<3|m&7)<<8 | more<<16
+	a.put(v<<(8*has&63)|(rex|0x40)&-has, int(has)+2+n)
+}
+
 // ext is rr with an opcode extension in the reg field.
 func (a *asm) ext(o opcode, x uint8, m reg) {
 	v, n := start(o, 0, 0, m, o&(byte8|byteR) != 0 && m >= rsp)

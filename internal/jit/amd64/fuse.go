@@ -72,7 +72,7 @@ func (c *Compiler) fuseLoad(m ir.Mem, a reg) bool {
 	st := stub{d: noReg, points: true, base: r, index: a}
 	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
 	st.site, st.lost = c.loadSite(m, a, NoWord), c.paged
-	st.back = c.n
+	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
 	c.vals[set].fused = true
 	c.fused = fusedLoad{at, uint8(m.Size), r, a}
@@ -129,6 +129,6 @@ func (c *Compiler) storeHalf(in *ir.Inst, v ir.Val) {
 	}
 	c.rm(opcode(op), x, mem{base: r, index: a})
 	st.site, st.lost = c.storeSite(m, a, w), c.paged
-	st.back = c.n
+	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
 }

@@ -30,24 +30,21 @@ func (c *Compiler) emitStub(s *stub) {
 	}
 	for _, j := range s.jumps {
 		if j != 0 {
-			c.here(j)
+			c.here(int(j))
 		}
 	}
 	if s.once {
-		if s.link != 0 {
-			c.Jumps[s.link-c.FirstJump].Stub = c.n
-		}
 		c.leaveTo(s.site, noReg, 0, 0)
 		return
 	}
 	if v := &c.sites[s.site].vectors; v.cached == 0 && !v.live && !s.points {
-		c.leaveTo(s.site, s.d, s.lost, s.back)
+		c.leaveTo(s.site, s.d, s.lost, int(s.back))
 		return
 	}
 	c.leaveTo(s.site, s.d, s.lost, 0)
 	c.restoreVectors(s.site)
 	c.stubPoints(s)
-	c.patch(c.jmp(), s.back)
+	c.patch(c.jmp(), int(s.back))
 }
 
 // linear returns a register with the address v. It is locked, and not changed
@@ -75,41 +72,47 @@ func (c *Compiler) linear(v ir.Val) reg {
 
 // lookup finds out where the host has the n bytes at the address in a: d gets
 // what to add to a. It jumps to the stub if they cannot be accessed directly.
-func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int) {
+func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int32) {
 	if c.isFixed && c.fixed&0xfff+uint64(n) <= 0x1000 && c.fixed < 1<<32 {
 		c.rm(opMOVload|wide, d, at(r15, table+int32(c.fixed>>12)*8))
 		c.rr(opTEST|wide, d, d)
-		jumps[0] = c.jcc(ccE)
+		jumps[0] = int32(c.jcc(ccE))
 		return jumps
 	}
+	// This is half of all code: it is put together by the word.
 	if n > 1 {
 		t := c.temp()
 		c.rm(opLEA, t, at(a, int32(n-1)))
 		c.locked &^= 1 << t
-		c.mov(32, d, a)
-		c.shifti(shSHR, 32, t, 12)
-		c.shifti(shSHR, 32, d, 12)
-		c.alu(aluCMP, 32, d, t)
-		jumps[1] = c.jcc(ccNE)
+		c.copyShifted(d, a)
+		c.put2(0xc1, shSHR, t, 12, 1)              // SHR t, 12
+		c.put2(opALU|aluCMP<<3, d, t, 0x850f, 2+4) // CMP d, t; JNE
+		jumps[1] = int32(c.n - 4)
 	} else {
-		c.mov(32, d, a)
-		c.shifti(shSHR, 32, d, 12)
+		c.copyShifted(d, a)
 	}
-	c.rm(opMOVload|wide, d, mem{base: r15, index: d, scale: 3, disp: table})
-	c.rr(opTEST|wide, d, d)
-	jumps[0] = c.jcc(ccE)
+	hi, lo := uint64(d>>3), uint64(d&7)
+	c.put(0xc784_8b49|hi*6|lo<<19|lo<<27|uint64(uint32(table))<<32, 8) // MOV d, [R15 + 8*d + table]
+	c.put(0x840f_c0_85_48|hi*5|lo<<19|lo<<16, 3+2+4)                   // TEST d, d; JE
+	jumps[0] = int32(c.n - 4)
 	return jumps
+}
+
+// copyShifted makes d the number of the page that a is in.
+func (c *Compiler) copyShifted(d, a reg) {
+	c.put2(opMOVload, d, a, 0, 0)
+	c.put2(0xc1, shSHR, d, 12, 1)
 }
 
 // pageFor returns a register that says where address v's page is: one that
 // an earlier access has left, or a new one.
-func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jumps [2]int) {
+func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jumps [2]int32) {
 	for set := c.paged; set != 0; set &= set - 1 {
 		r := reg(bits.TrailingZeros16(set)) & 15
 		if p := &c.pages[r]; p.addr == v && int(p.index) == m.Index && int(p.size) >= m.Size {
 			c.lock(r)
 			c.rr(opTEST|wide, r, r)
-			jumps[0] = c.jcc(ccE)
+			jumps[0] = int32(c.jcc(ccE))
 			return r, jumps
 		}
 	}
@@ -164,7 +167,7 @@ func (c *Compiler) load(in *ir.Inst) {
 		if !m.Probe {
 			c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
 		}
-		st.back = c.n
+		st.back = int32(c.n)
 		if d != r && c.regVal[r] == 0 {
 			c.pages[r] = page{addr: in.Args[0], index: uint8(m.Index), size: uint8(m.Size)}
 			c.paged |= 1 << r
@@ -179,14 +182,14 @@ func (c *Compiler) load(in *ir.Inst) {
 	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
 	st.site, st.d, st.lost = c.loadSite(m, a, NoWord), d, c.paged
 	c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
-	st.back = c.n
+	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
 	c.done()
 }
 
 // after128 ends a load of 16 bytes: the stub's result is in memory already.
 func (c *Compiler) after128(st *stub, w uint16) {
-	st.back = c.n
+	st.back = int32(c.n)
 	c.cold = append(c.cold, *st)
 }
 
@@ -241,7 +244,7 @@ func (c *Compiler) store(in *ir.Inst) {
 		c.rm(storeOps[log2(m.Size)], x, to)
 		st.site = c.storeSite(m, a, c.regWord[x])
 	}
-	st.lost, st.back = c.paged, c.n
+	st.lost, st.back = c.paged, int32(c.n)
 	c.cold = append(c.cold, st)
 }
 
@@ -250,8 +253,8 @@ func (c *Compiler) guard(in *ir.Inst) {
 	j := c.jcc(cc)
 	c.begin(Guard, 0)
 	c.number(in.Imm)
-	c.pcNumber(c.pc)
-	c.cold = append(c.cold, stub{site: c.finish(true), jumps: [2]int{j}, once: true})
+	c.pcNumber(c.pc())
+	c.cold = append(c.cold, stub{site: c.finish(true), jumps: [2]int32{int32(j)}, once: true})
 }
 
 func (c *Compiler) call(in *ir.Inst) {
@@ -293,7 +296,7 @@ func (c *Compiler) call(in *ir.Inst) {
 	}
 	c.begin(Call, how)
 	c.number(uint64(id))
-	c.pcNumber(c.pc)
+	c.pcNumber(c.pc())
 	if n != 0 {
 		c.number(uint64(n))
 	}
@@ -375,39 +378,31 @@ func (c *Compiler) sideBranch(in *ir.Inst) {
 	pc := c.u.Insts[c.u.Blocks[yes].First].Imm
 	c.untangle()
 	cc := c.condition(in.Args[0])
-	s := side{first: len(c.copies), pc: pc, from: c.pc}
+	from := c.pc()
+	s := side{first: len(c.copies), pc: pc, from: from}
 	c.copyPending()
 	s.end = len(c.copies)
-	if pc > c.pc { // not often taken
+	if pc > from { // not often taken
 		s.jump = c.jcc(cc)
 		c.sides = append(c.sides, s)
 		return
 	}
 	over := c.jcc(cc ^ 1)
 	c.emitCopies(c.copies[s.first:])
-	c.linkTo(pc)
+	c.linkTo(pc, from)
 	c.here(over)
 }
 
 func (c *Compiler) emitSide(s *side) {
 	c.here(s.jump)
 	c.emitCopies(c.copies[s.first:s.end])
-	c.pc = s.from
-	c.linkTo(s.pc)
+	c.linkTo(s.pc, s.from)
 }
 
-// poll leaves if something is to be looked at; the program counter is then
-// pc, or in word.
-func (c *Compiler) poll(pc uint64, word uint16) {
+// poll jumps if something is to be looked at; it returns the place of the rel8.
+func (c *Compiler) poll() int {
 	c.alumi(aluCMP, 32, at(r15, offPoll), 0)
-	j := c.jcc(ccNE)
-	var s uint32
-	if word != NoWord {
-		s = c.wordSite(Poll, word)
-	} else {
-		s = c.pcSite(Poll, pc)
-	}
-	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, once: true})
+	return c.jcc8(ccNE)
 }
 
 // countDown counts the unit's instructions.
@@ -420,34 +415,37 @@ func (c *Compiler) countDown() {
 	c.here8(ok)
 }
 
-// linkTo jumps to the unit at pc. Whatever loops has a jump to a lower
-// address, or an indirect one: these poll. So do units with helpers that may
-// have done something that is to be looked at at once.
-func (c *Compiler) linkTo(pc uint64) {
-	if pc <= c.pc || c.called {
-		c.poll(pc, NoWord)
+// linkTo jumps from the instruction at from to the unit at pc. Whatever loops
+// has a jump to a lower address, or an indirect one: these poll. So do units
+// with helpers that may have done something that is to be looked at at once.
+func (c *Compiler) linkTo(pc, from uint64) {
+	poll := 0
+	if pc <= from || c.called {
+		poll = c.poll()
 	}
 	if c.isFar(pc) {
-		c.begin(Link, 0)
-		c.pcNumber(pc)
-		s := c.finish(false)
 		// What lies there may change without this unit's knowing.
 		e := c.cfg.Jumps + int32(JumpIndex(pc))*16
 		c.movi(rax, pc) // the temporaries are free now
 		c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
 		c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
-		c.cold = append(c.cold, stub{site: s, jumps: [2]int{c.jcc(ccNE)}, once: true})
+		miss := c.jcc8(ccNE)
 		c.rm(0xff, 4, at(r15, e+8))
-		return
+		c.here8(miss)
+		c.begin(Link, 0)
+		c.pcNumber(pc)
+	} else {
+		c.align(1)
+		j := Jump{PC: pc, At: c.jmp()} // to what follows
+		c.begin(Link, siteNear)
+		c.pcNumber(pc)
+		c.number(uint64(c.FirstJump + len(c.Jumps)))
+		c.Jumps = append(c.Jumps, j)
 	}
-	number := c.FirstJump + len(c.Jumps)
-	c.begin(Link, siteNear)
-	c.pcNumber(pc)
-	c.number(uint64(number))
-	c.align(1)
-	at := c.jmp()
-	c.cold = append(c.cold, stub{site: c.finish(false), jumps: [2]int{at}, link: number, once: true})
-	c.Jumps = append(c.Jumps, Jump{PC: pc, At: at})
+	if poll != 0 {
+		c.here8(poll)
+	}
+	c.leaveTo(c.finish(false), noReg, 0, 0)
 }
 
 // isFar reports whether a jump to pc goes to another page than the unit's
@@ -465,7 +463,7 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	pc := c.use(in.Args[0])
 	c.flush()
 	word := c.regWord[pc]
-	c.poll(0, word)
+	poll := c.poll()
 	t, x := c.temp(), c.temp()
 	c.mov(32, x, pc)
 	c.shifti(shSHR, 32, x, jumpBits)
@@ -475,9 +473,11 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.alu(aluOR, 64, t, pc)
 	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps})
-	j := c.jcc(ccNE)
+	miss := c.jcc8(ccNE)
 	c.rm(0xff, 4, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps + 8})
-	c.cold = append(c.cold, stub{site: c.wordSite(Indirect, word), jumps: [2]int{j}, once: true})
+	c.here8(poll)
+	c.here8(miss)
+	c.leaveTo(c.wordSite(Indirect, word), noReg, 0, 0)
 }
 
 func (c *Compiler) exit(in *ir.Inst) {

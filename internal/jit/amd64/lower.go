@@ -40,7 +40,7 @@ func (c *Compiler) emit(in *ir.Inst) {
 		c.branch(in)
 	case ir.Link:
 		c.flush()
-		c.linkTo(in.Imm)
+		c.linkTo(in.Imm, c.pc())
 	case ir.Indirect:
 		c.indirect(in)
 	case ir.Exit:

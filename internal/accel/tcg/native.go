@@ -194,19 +194,6 @@ func (n *coder) protect(va uint64, index int) {
 	}
 }
 
-// protectData protects the pages of list whose bytes are data.
-func (n *coder) protectData(list []filled, data *[4096]byte) {
-	if n == nil {
-		return
-	}
-	to := hostAddress(data)
-	for _, f := range list {
-		if w := &n.tables[writeTable(f.index())+int(f.va()>>12)]; *w+f.va() == to {
-			*w = 0
-		}
-	}
-}
-
 // setContexts makes those of an earlier generation, which were taken away in an
 // epoch, or none, the current ones.
 func (n *coder) setContexts(index int, contexts map[guest.Key]uint32, epoch int) {

@@ -69,6 +69,9 @@ var (
 	pinRegs = [...]reg{rbx, r9, r10, r11, r8, rbp, rsi, rdi}
 )
 
+// tempSet are the temporaries as a set.
+const tempSet = 1<<rax | 1<<rdx | 1<<r12 | 1<<r13 | 1<<r14 | 1<<rcx
+
 // MaxPinned is how many slots can live in registers.
 const MaxPinned = len(pinRegs)
 

@@ -8,8 +8,11 @@ import "rhea/internal/ir"
 func (c *Compiler) analyseAll() {
 	c.scan()
 	c.findRuns()
-	c.todo = c.todo[:0]
 	c.left = len(c.listed)
+	c.todo = c.todo[:0]
+	if cap(c.todo) < c.left {
+		c.todo = make([]int32, 0, cap(c.listed))
+	}
 	for i := len(c.runs) - 1; i >= 0; i-- {
 		c.analyse(&c.runs[i])
 	}
@@ -30,10 +33,22 @@ func (c *Compiler) scan() {
 	last, k := int32(-1), 0
 	for i := range list {
 		in := &list[i]
-		vals[i+1] = value{need: -1, word: NoWord, cand: -1, r: noReg}
-		for j := 0; j < len(in.Args) && in.Args[j] != 0; j++ {
+		// How many operands there are is anyone's guess: those that are not
+		// there count as uses of what is not yet set.
+		own := ir.Val(i + 1)
+		x, y := in.Args[0], in.Args[1]
+		if x == 0 {
+			x = own
+		}
+		if y == 0 {
+			y = own
+		}
+		vals[x].uses++
+		vals[y].uses++
+		for j := 2; j < len(in.Args) && in.Args[j] != 0; j++ {
 			vals[in.Args[j]].uses++
 		}
+		vals[own] = value{need: -1, word: NoWord, cand: -1, r: noReg}
 		if in.Op == ir.Branch || in.Op == ir.Guard || in.Op == ir.Select {
 			vals[in.Args[0]].conds++
 		}

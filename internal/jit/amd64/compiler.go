@@ -385,11 +385,12 @@ func (c *Compiler) lock(r reg) reg {
 
 // temp returns a free temporary register, locked.
 func (c *Compiler) temp() reg {
-	busy := c.locked | c.held | c.paged
-	for _, r := range temps {
-		if busy>>r&1 == 0 {
-			return c.lock(r)
+	if free := tempSet &^ (c.locked | c.held | c.paged); free != 0 {
+		// The last of temps is the second by number, else the order is the same.
+		if first := free &^ (1 << rcx); first != 0 {
+			free = first
 		}
+		return c.lock(reg(bits.TrailingZeros16(free)))
 	}
 	best, bestNeed := noReg, int32(-1)
 	for _, r := range temps {

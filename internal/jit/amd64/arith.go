@@ -29,7 +29,7 @@ func (c *Compiler) compute(in *ir.Inst) {
 		x := c.use(in.Args[0])
 		d := c.dest(x)
 		if d != x {
-			c.mov(64, d, x)
+			c.mov(bits, d, x)
 		}
 		n := uint8(3)
 		if in.Op == ir.Not {

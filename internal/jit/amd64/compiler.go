@@ -121,12 +121,12 @@ type page struct {
 // stub is a cold piece of code to be written behind the unit.
 type stub struct {
 	site        uint32
-	jumps       [2]int32 // rel32s that lead here, 0 = none
-	back        int32    // where to go on
-	call        int32    // of one that only calls another; 0 = it leaves
-	vectors     uint16   // registers of vectors that it loses
-	lost        uint16   // registers with pages that are not known any more
-	d           reg      // gets the result, noReg = none
+	jump        int32  // the rel32 that leads here
+	back        int32  // where to go on
+	call        int32  // of one that only calls another; 0 = it leaves
+	vectors     uint16 // registers of vectors that it loses
+	lost        uint16 // registers with pages that are not known any more
+	d           reg    // gets the result, noReg = none
 	base, index reg
 	points      bool // base + index becomes the place of the result
 	once        bool // does not come back
@@ -431,7 +431,7 @@ func (c *Compiler) evict(r reg) {
 	p := c.val(v)
 	for _, o := range temps { // another register is cheaper than memory
 		if (c.locked|c.held|c.paged)>>o&1 == 0 && o != r {
-			c.mov(64, o, r)
+			c.mov(c.bits(v), o, r)
 			c.hold(o, v)
 			c.free(r)
 			p.r = o
@@ -569,7 +569,7 @@ func (c *Compiler) vacate(s ir.Slot) {
 		}
 		r := c.temp()
 		if pr := c.pin[s]; pr != noReg {
-			c.mov(64, r, pr)
+			c.mov(t.Bits(), r, pr)
 		} else {
 			c.loadWord(r, uint16(s), t)
 		}

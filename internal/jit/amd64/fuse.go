@@ -70,7 +70,7 @@ func (c *Compiler) fuseLoad(m ir.Mem, a reg) bool {
 	}
 	r := c.temp()
 	st := stub{d: noReg, points: true, base: r, index: a}
-	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
+	st.jump = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
 	st.site, st.lost = c.loadSite(m, a, NoWord), c.paged
 	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
@@ -121,8 +121,8 @@ func (c *Compiler) storeHalf(in *ir.Inst, v ir.Val) {
 	w := c.vword(c.origin(v))
 	x := c.vload(w)
 	a := c.linear(in.Args[0])
-	r, jumps := c.pageFor(in.Args[0], m, a, true)
-	st := stub{d: noReg, jumps: jumps}
+	r, jump := c.pageFor(in.Args[0], m, a, true)
+	st := stub{d: noReg, jump: jump}
 	op := opMOVQs
 	if m.Size == 4 {
 		op = opMOVDs

@@ -28,11 +28,7 @@ func (c *Compiler) emitStub(s *stub) {
 		c.emitCallStub(s)
 		return
 	}
-	for _, j := range s.jumps {
-		if j != 0 {
-			c.here(int(j))
-		}
-	}
+	c.here(int(s.jump))
 	if s.once {
 		c.leaveTo(s.site, noReg, 0, 0)
 		return
@@ -71,49 +67,47 @@ func (c *Compiler) linear(v ir.Val) reg {
 }
 
 // lookup finds out where the host has the n bytes at the address in a: d gets
-// what to add to a. It jumps to the stub if they cannot be accessed directly.
-func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int32) {
+// what to add to a. Its jump, a rel32, leads to the stub if they cannot be
+// accessed directly.
+func (c *Compiler) lookup(d, a reg, n int, table int32) (jump int32) {
 	if c.isFixed && c.fixed&0xfff+uint64(n) <= 0x1000 && c.fixed < 1<<32 {
 		c.rm(opMOVload|wide, d, at(r15, table+int32(c.fixed>>12)*8))
 		c.rr(opTEST|wide, d, d)
-		jumps[0] = int32(c.jcc(ccE))
-		return jumps
+		return int32(c.jcc(ccE))
 	}
 	// This is half of all code: it is put together by the word.
-	if n > 1 {
-		t := c.temp()
-		c.rm(opLEA, t, at(a, int32(n-1)))
-		c.locked &^= 1 << t
-		c.copyShifted(d, a)
-		c.put2(0xc1, shSHR, t, 12, 1)              // SHR t, 12
-		c.put2(opALU|aluCMP<<3, d, t, 0x850f, 2+4) // CMP d, t; JNE
-		jumps[1] = int32(c.n - 4)
-	} else {
-		c.copyShifted(d, a)
-	}
 	hi, lo := uint64(d>>3), uint64(d&7)
-	c.put(0xc784_8b49|hi*6|lo<<19|lo<<27|uint64(uint32(table))<<32, 8) // MOV d, [R15 + 8*d + table]
-	c.put(0x840f_c0_85_48|hi*5|lo<<19|lo<<16, 3+2+4)                   // TEST d, d; JE
-	jumps[0] = int32(c.n - 4)
-	return jumps
+	if n > 1 {
+		// The page of the last byte must be that of the first. If it is not, it
+		// is above: CF is set (the sum has 33 bits).
+		t := c.temp()
+		c.rm(opLEA|wide, t, at(a, int32(n-1)))
+		c.locked &^= 1 << t
+		c.put2(opMOVload, d, a, 0, 0)
+		c.put(0x0c_e8_c1_48|uint64(t>>3)|uint64(t&7)<<16, 4)    // SHR t, 12
+		c.put2(0xc1, shSHR, d, 12, 1)                           // SHR d, 12
+		c.put2(opALU|aluCMP<<3, d, t, 0x75|(tableLoad+3)<<8, 2) // CMP d, t; JNE to the JBE
+	} else {
+		c.put2(opMOVload, d, a, 0, 0)
+		c.put2(0xc1, shSHR, d, 12, 1)
+	}
+	c.put(0xc784_8b49|hi*6|lo<<19|lo<<27|uint64(uint32(table))<<32, tableLoad) // MOV d, [R15 + 8*d + table]
+	c.put(0x860f_c0_85_48|hi*5|lo<<19|lo<<16, 3+2+4)                           // TEST d, d; JBE
+	return int32(c.n - 4)
 }
 
-// copyShifted makes d the number of the page that a is in.
-func (c *Compiler) copyShifted(d, a reg) {
-	c.put2(opMOVload, d, a, 0, 0)
-	c.put2(0xc1, shSHR, d, 12, 1)
-}
+// tableLoad is the length of the instruction that loads from a table of pages.
+const tableLoad = 8
 
 // pageFor returns a register that says where address v's page is: one that
 // an earlier access has left, or a new one.
-func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jumps [2]int32) {
+func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jump int32) {
 	for set := c.paged; set != 0; set &= set - 1 {
 		r := reg(bits.TrailingZeros16(set)) & 15
 		if p := &c.pages[r]; p.addr == v && int(p.index) == m.Index && int(p.size) >= m.Size {
 			c.lock(r)
 			c.rr(opTEST|wide, r, r)
-			jumps[0] = int32(c.jcc(ccE))
-			return r, jumps
+			return r, int32(c.jcc(ccE))
 		}
 	}
 	table := c.cfg.Read
@@ -148,7 +142,7 @@ func (c *Compiler) load(in *ir.Inst) {
 	if m.Size == 16 {
 		w := c.vdest()
 		r := c.temp()
-		st.jumps = c.lookup(r, a, 16, c.cfg.Read[m.Index])
+		st.jump = c.lookup(r, a, 16, c.cfg.Read[m.Index])
 		st.site, st.lost = c.loadSite(m, a, w), c.paged
 		k := c.vreg(w)
 		c.rm(opMOVUPSl, k, mem{base: r, index: a})
@@ -162,7 +156,7 @@ func (c *Compiler) load(in *ir.Inst) {
 		r := c.temp()
 		d := c.dest(noReg)
 		lost := c.paged
-		st.jumps = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
+		st.jump = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
 		st.site, st.d, st.lost = c.loadSite(m, a, NoWord), d, lost
 		if !m.Probe {
 			c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
@@ -179,7 +173,7 @@ func (c *Compiler) load(in *ir.Inst) {
 	}
 	r := c.temp()
 	d := c.dest(r)
-	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
+	st.jump = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
 	st.site, st.d, st.lost = c.loadSite(m, a, NoWord), d, c.paged
 	c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
 	st.back = int32(c.n)
@@ -202,7 +196,7 @@ func (c *Compiler) store(in *ir.Inst) {
 		x := c.vload(w)
 		a := c.linear(in.Args[0])
 		r := c.temp()
-		st.jumps = c.lookup(r, a, 16, c.cfg.Write[m.Index])
+		st.jump = c.lookup(r, a, 16, c.cfg.Write[m.Index])
 		st.site, st.lost = c.storeSite(m, a, w), c.paged
 		c.rm(opMOVUPSs, x, mem{base: r, index: a})
 		c.after128(&st, w)
@@ -223,8 +217,8 @@ func (c *Compiler) store(in *ir.Inst) {
 		x = c.use(v)
 	}
 	a := c.linear(in.Args[0])
-	r, jumps := c.pageFor(in.Args[0], m, a, true)
-	st.jumps = jumps
+	r, jump := c.pageFor(in.Args[0], m, a, true)
+	st.jump = jump
 	to := mem{base: r, index: a}
 	if isConst {
 		switch m.Size {
@@ -254,7 +248,7 @@ func (c *Compiler) guard(in *ir.Inst) {
 	c.begin(Guard, 0)
 	c.number(in.Imm)
 	c.pcNumber(c.pc())
-	c.cold = append(c.cold, stub{site: c.finish(true), jumps: [2]int32{int32(j)}, once: true})
+	c.cold = append(c.cold, stub{site: c.finish(true), jump: int32(j), once: true})
 }
 
 func (c *Compiler) call(in *ir.Inst) {

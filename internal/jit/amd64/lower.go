@@ -76,7 +76,7 @@ func (c *Compiler) get(in *ir.Inst) {
 		r := c.temp()
 		c.own(r)
 		if pr := c.pin[s]; pr != noReg {
-			c.mov(64, r, pr)
+			c.mov(in.Type.Bits(), r, pr)
 		} else {
 			c.loadWord(r, uint16(s), in.Type)
 		}
@@ -129,7 +129,7 @@ func (c *Compiler) set(in *ir.Inst) {
 		}
 	}
 	r := c.use(v)
-	c.mov(64, pr, r)
+	c.mov(c.bits(v), pr, r)
 	if p.kind == inReg && p.need > c.i && p.need < c.end { // the home is as good, and the register is free
 		c.free(r)
 		c.live(int32(v)-1, s)

@@ -301,12 +301,12 @@ func (c *Compiler) ensureLive() {
 	c.cmpLive()
 	j := c.jcc(ccE)
 	c.vec.now.live = true
-	c.cold = append(c.cold, stub{jumps: [2]int32{int32(j)}, back: int32(c.n), call: int32(c.vec.goLive), d: noReg})
+	c.cold = append(c.cold, stub{jump: int32(j), back: int32(c.n), call: int32(c.vec.goLive), d: noReg})
 }
 
 // emitCallStub is a stub that calls another and comes back.
 func (c *Compiler) emitCallStub(s *stub) {
-	c.here(int(s.jumps[0]))
+	c.here(int(s.jump))
 	c.patch(c.callRel(), int(s.call))
 	for i, slot := range c.cfg.Slots.Vectors {
 		if s.vectors>>i&1 != 0 {

@@ -244,8 +244,9 @@ func (n *coder) setMode(k guest.Key) {
 
 // --- translating
 
-// unitSlab is how many units are allocated at once.
-const unitSlab = 256
+// unitSlab is how many units are allocated at once: they fill what the runtime
+// allocates in one piece.
+const unitSlab = 240
 
 // newUnit returns a unit to be filled in and entered. It is used again when the
 // code memory has been cleared.

@@ -174,7 +174,7 @@ func (c *Compiler) alu2(in *ir.Inst, bits int) {
 func (c *Compiler) operand(v ir.Val) (r reg, m mem, inMem bool) {
 	v = c.origin(v)
 	p := c.val(v)
-	if p.need <= c.i && c.u.Inst(v).Op != ir.Const && c.u.Inst(v).Type >= ir.I32 {
+	if p.need <= c.i && c.inst(v).Op != ir.Const && c.inst(v).Type >= ir.I32 {
 		switch {
 		case p.kind == inWord:
 			return noReg, slotMem(p.word), true
@@ -399,7 +399,7 @@ func (c *Compiler) sextTo(bits int, d, s reg) {
 func (c *Compiler) otherOf(in *ir.Inst) int32 {
 	want := map[ir.Op]ir.Op{ir.UDiv: ir.URem, ir.URem: ir.UDiv, ir.SDiv: ir.SRem, ir.SRem: ir.SDiv}[in.Op]
 	for i := c.i + 1; i < min(c.end, c.i+32); i++ {
-		if o := &c.u.Insts[i]; o.Op == want && o.Type == in.Type && o.Args == in.Args && c.vals[i].need >= 0 {
+		if o := &c.insts[i]; o.Op == want && o.Type == in.Type && o.Args == in.Args && c.vals[i].need >= 0 {
 			return i
 		}
 	}

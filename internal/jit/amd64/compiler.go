@@ -29,11 +29,12 @@ type Compiler struct {
 	fpu   stackCompiler
 	fused fusedLoad
 
-	byVal  []value // by ir.Val
-	vals   []value // the same, by index of the instruction
-	exitAt []int32 // index of the last instruction at or before that may exit
-	listed []int32 // instructions to be looked at
-	left   int     // of them
+	insts  []ir.Inst // of u
+	byVal  []value   // by ir.Val
+	vals   []value   // the same, by index of the instruction
+	exitAt []int32   // index of the last instruction at or before that may exit
+	listed []int32   // instructions to be looked at
+	left   int       // of them
 
 	// For analyse: the next Set of each slot, valid where the stamp fits.
 	nextSet  [ir.TempBase]int32
@@ -232,7 +233,7 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 	c.Jumps = c.Jumps[:0]
 	c.sites, c.recorded = c.sites[:0], 0
 	c.fused.at = -1
-	c.u, c.unitPC, c.base = u, pc, base
+	c.u, c.insts, c.unitPC, c.base = u, u.Insts, pc, base
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
@@ -300,7 +301,7 @@ func (c *Compiler) run(r *run) bool {
 			return false
 		}
 		c.i, c.locked = int32(i), 0
-		c.emit(&c.u.Insts[i])
+		c.emit(&c.insts[i])
 		c.expire()
 	}
 	return true
@@ -331,10 +332,12 @@ func (c *Compiler) hold(r reg, v ir.Val) {
 
 func (c *Compiler) val(v ir.Val) *value { return &c.byVal[v] }
 
+func (c *Compiler) inst(v ir.Val) *ir.Inst { return &c.insts[v-1] }
+
 // pc is where the guest instruction begins that the current one belongs to.
 func (c *Compiler) pc() uint64 {
 	for i := c.i; i >= 0; i-- {
-		if in := &c.u.Insts[i]; in.Op == ir.Insn {
+		if in := &c.insts[i]; in.Op == ir.Insn {
 			return in.Imm
 		}
 	}
@@ -342,18 +345,18 @@ func (c *Compiler) pc() uint64 {
 }
 
 // bits is the width of a value.
-func (c *Compiler) bits(v ir.Val) int { return c.u.Inst(v).Type.Bits() }
+func (c *Compiler) bits(v ir.Val) int { return c.inst(v).Type.Bits() }
 
 // origin looks through what does not change the value's representation.
 func (c *Compiler) origin(v ir.Val) ir.Val {
-	for c.u.Inst(v).Op == ir.Zext {
-		v = c.u.Inst(v).Args[0]
+	for c.inst(v).Op == ir.Zext {
+		v = c.inst(v).Args[0]
 	}
 	return v
 }
 
 func (c *Compiler) constOf(v ir.Val) (uint64, bool) {
-	in := c.u.Inst(c.origin(v))
+	in := c.inst(c.origin(v))
 	return in.Imm, in.Op == ir.Const
 }
 
@@ -465,7 +468,7 @@ func (c *Compiler) release(r reg) {
 func (c *Compiler) use(v ir.Val) reg {
 	v = c.origin(v)
 	p := c.val(v)
-	in := c.u.Inst(v)
+	in := c.inst(v)
 	switch {
 	case in.Op == ir.Const:
 		r := c.temp()
@@ -524,7 +527,7 @@ func (c *Compiler) settle(v ir.Val, r reg) {
 
 // afterDef puts a value that other blocks need into a word.
 func (c *Compiler) afterDef(v ir.Val) {
-	if c.val(v).need >= c.end && c.u.Inst(v).Type != ir.V128 {
+	if c.val(v).need >= c.end && c.inst(v).Type != ir.V128 {
 		c.spill(v)
 	}
 }
@@ -560,7 +563,7 @@ func (c *Compiler) vacate(s ir.Slot) {
 		if p.kind != inHome || p.slot != s || p.need <= c.i {
 			continue
 		}
-		t := c.u.Inst(v).Type
+		t := c.inst(v).Type
 		if t == ir.V128 {
 			p.word = c.newWord(2)
 			c.copy128(p.word, uint16(s))

@@ -340,7 +340,7 @@ func (c *Compiler) goTo(block int) {
 func (c *Compiler) branch(in *ir.Inst) {
 	yes, no := in.Targets()
 	// What the condition needs must survive the flush.
-	k := c.u.Inst(in.Args[0])
+	k := c.inst(in.Args[0])
 	if c.val(in.Args[0]).fused {
 		for j := range 2 {
 			if _, ok := c.constOf(k.Args[j]); !ok {
@@ -369,7 +369,7 @@ func (c *Compiler) branch(in *ir.Inst) {
 // written on that side only.
 func (c *Compiler) sideBranch(in *ir.Inst) {
 	yes, _ := in.Targets()
-	pc := c.u.Insts[c.u.Blocks[yes].First].Imm
+	pc := c.insts[c.u.Blocks[yes].First].Imm
 	c.untangle()
 	cc := c.condition(in.Args[0])
 	from := c.pc()

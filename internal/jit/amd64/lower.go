@@ -121,7 +121,7 @@ func (c *Compiler) set(in *ir.Inst) {
 	if p.kind == inHome && c.pin[p.slot] == noReg || p.kind == inWord {
 		if p.need <= c.i { // straight to its place
 			if p.kind == inHome {
-				c.loadWord(pr, uint16(p.slot), c.u.Inst(v).Type)
+				c.loadWord(pr, uint16(p.slot), c.inst(v).Type)
 			} else {
 				c.rm(opMOVload|wide, pr, slotMem(p.word))
 			}
@@ -190,7 +190,7 @@ func (c *Compiler) copyPending() {
 			continue
 		}
 		o := copyOp{slot: uint16(s), word: NoWord, r: noReg}
-		in, p := c.u.Inst(v), c.val(v)
+		in, p := c.inst(v), c.val(v)
 		switch {
 		case in.Op == ir.Const:
 			o.k = in.Imm
@@ -235,12 +235,12 @@ func (c *Compiler) emitCopies(list []copyOp) {
 // overlaps reports whether a pending Set overwrites the second word of the
 // slot of v, a vector.
 func (c *Compiler) overlaps(s ir.Slot, v ir.Val) bool {
-	return c.u.Inst(v).Type == ir.V128 && c.pend[s+1] != 0
+	return c.inst(v).Type == ir.V128 && c.pend[s+1] != 0
 }
 
 // write stores v to a word of the frame.
 func (c *Compiler) write(w uint16, v ir.Val) {
-	in := c.u.Inst(v)
+	in := c.inst(v)
 	switch {
 	case in.Op == ir.Const:
 		c.writeConst(w, in.Imm)
@@ -274,7 +274,7 @@ func (c *Compiler) writeConst(w uint16, k uint64) {
 // vword returns the first of the two words in which v lies.
 func (c *Compiler) vword(v ir.Val) uint16 {
 	p := c.val(v)
-	if in := c.u.Inst(v); in.Op == ir.VConst {
+	if in := c.inst(v); in.Op == ir.VConst {
 		w := c.newWord(2)
 		c.writeConst(w, in.Imm)
 		c.writeConst(w+1, in.Imm)

@@ -56,19 +56,14 @@ type siteRef struct {
 	vectors vecState
 }
 
-// number adds a varint to the current record. Records are everywhere: what
-// writes them must not take much room in the host's cache of instructions.
-//
-//go:noinline
+// number adds a varint to the current record.
 func (c *Compiler) number(v uint64) {
-	p := c.records[c.recorded:]
-	n := 0
-	for ; v >= 0x80; n++ {
-		p[n] = byte(v) | 0x80
-		v >>= 7
+	if v < 0x80 {
+		c.records[c.recorded] = byte(v)
+		c.recorded++
+		return
 	}
-	p[n] = byte(v)
-	c.recorded += n + 1
+	c.recorded += binary.PutUvarint(c.records[c.recorded:], v)
 }
 
 // wordNumber adds a word of the frame. Registers come first, then slots.
@@ -124,7 +119,7 @@ func (c *Compiler) writes(s *siteRef) {
 			continue
 		}
 		live = append(live, slot)
-		in := c.u.Inst(v)
+		in := c.inst(v)
 		switch {
 		case in.Op == ir.Const:
 			c.writeOf(slot, in.Imm)
@@ -237,7 +232,12 @@ func (c *Compiler) leaveTo(site uint32, d reg, lost uint16, back int) {
 	}
 	c.byte(flags)
 	c.numberHere(uint64(at/unitAlign - c.unitAt/unitAlign))
-	c.n += copy(c.buf[c.n:], c.records[s.first:s.end])
+	n := c.n
+	for i := s.first; i < s.end; i += 8 { // most are no longer than that
+		binary.LittleEndian.PutUint64(c.buf[n:], binary.LittleEndian.Uint64(c.records[i:]))
+		n += 8
+	}
+	c.n += int(s.end - s.first)
 	if how == 0 {
 		return
 	}

@@ -274,7 +274,7 @@ func (c *Compiler) flushSlots(list ...ir.Slot) {
 // moveOut moves a value from a slot's place to a word of its own.
 func (c *Compiler) moveOut(v ir.Val) {
 	p := c.val(v)
-	if c.u.Inst(v).Type == ir.V128 {
+	if c.inst(v).Type == ir.V128 {
 		p.word = c.newWord(2)
 		c.copy128(p.word, uint16(p.slot))
 		p.kind = inWord

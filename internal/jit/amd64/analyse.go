@@ -24,42 +24,78 @@ func (c *Compiler) analyseAll() {
 // scan is the pass forwards: it counts uses, finds what may leave the unit,
 // and makes calls of what there is no machine code for.
 func (c *Compiler) scan() {
-	list := c.u.Insts
-	n := len(list)
+	n := len(c.insts)
 	if cap(c.exitAt) < n {
 		c.byVal, c.exitAt, c.listed = make([]value, n*2+1), make([]int32, n*2), make([]int32, n*2)
 	}
-	vals, exitAt, listed := c.byVal[:n+1], c.exitAt[:n], c.listed[:n] // vals[0] is that of the operand 0
-	last, k := int32(-1), 0
+	vals := c.byVal[:n+1]
+	countUses(c.insts, vals)
+	c.vals = vals[1:]
+	c.listed = c.listed[:c.scanOps(c.exitAt[:n], c.listed[:n])]
+}
+
+// countUses makes the value of each instruction, with the number of its uses.
+func countUses(list []ir.Inst, vals []value) {
 	for i := range list {
 		in := &list[i]
-		// How many operands there are is anyone's guess: those that are not
-		// there count as uses of what is not yet set.
-		own := ir.Val(i + 1)
-		x, y := in.Args[0], in.Args[1]
-		if x == 0 {
-			x = own
-		}
-		if y == 0 {
-			y = own
-		}
+		// How many operands there are is anyone's guess: one that is not there
+		// counts as a use of what is not yet made.
+		own := uint32(i + 1)
+		x, y := uint32(in.Args[0]), uint32(in.Args[1])
+		x |= own & uint32(int32(x-1)>>31)
+		y |= own & uint32(int32(y-1)>>31)
 		vals[x].uses++
 		vals[y].uses++
-		for j := 2; j < len(in.Args) && in.Args[j] != 0; j++ {
-			vals[in.Args[j]].uses++
+		if in.Args[2] != 0 {
+			vals[in.Args[2]].uses++
+			if in.Args[3] != 0 {
+				vals[in.Args[3]].uses++
+			}
 		}
 		vals[own] = value{need: -1, word: NoWord, cand: -1, r: noReg}
-		if in.Op == ir.Branch || in.Op == ir.Guard || in.Op == ir.Select {
-			vals[in.Args[0]].conds++
-		}
-		if in.Op >= ir.Load && c.stays(in) { // none of those before leaves the unit
+	}
+}
+
+// scanOps lists the instructions to be looked at, and finds out for each which
+// is the last at or before it that may leave the unit. It returns how many are
+// listed.
+func (c *Compiler) scanOps(exitAt, listed []int32) (n int) {
+	list := c.insts
+	last := int32(-1)
+	for i := range exitAt {
+		op := list[i].Op
+		if op >= ir.Select && c.scanOp(&list[i]) { // none of those before leaves the unit
 			last = int32(i)
 		}
 		exitAt[i] = last
-		listed[k] = int32(i)
-		k += int(isListed[in.Op])
+		listed[n] = int32(i)
+		n += int(isListed[op])
 	}
-	c.vals, c.exitAt, c.listed = vals[1:], exitAt, listed[:k]
+	return n
+}
+
+// scanOp reports whether in may leave the unit, so that what comes behind stays
+// there.
+func (c *Compiler) scanOp(in *ir.Inst) bool {
+	switch in.Op {
+	case ir.Branch:
+		c.val(in.Args[0]).conds++
+		return true
+	case ir.Guard:
+		c.val(in.Args[0]).conds++
+	case ir.Select:
+		c.val(in.Args[0]).conds++
+		return false
+	case ir.Vec:
+		if !c.doesVector(ir.VectorOf(in.Imm)) {
+			in.CallHelper()
+		}
+	case ir.FPU:
+		if !c.doesStackOp(ir.StackOpOf(in.Imm)) {
+			in.CallHelper()
+		}
+	}
+	return in.Leaves()
 }
 
 // isListed is 0 for operations that are not lowered where they stand: they are
@@ -73,22 +109,6 @@ var isListed = func() (t [256]uint8) {
 	}
 	return t
 }()
-
-// stays reports whether in may leave the unit, so that what comes behind stays
-// there.
-func (c *Compiler) stays(in *ir.Inst) bool {
-	switch in.Op {
-	case ir.Vec:
-		if !c.doesVector(ir.VectorOf(in.Imm)) {
-			in.CallHelper()
-		}
-	case ir.FPU:
-		if !c.doesStackOp(ir.StackOpOf(in.Imm)) {
-			in.CallHelper()
-		}
-	}
-	return in.Leaves() || in.Op == ir.Branch
-}
 
 // run is a block, or several that are entered at the first only: between
 // them are branches whose one side leaves the unit at once (the block between

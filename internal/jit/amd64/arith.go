@@ -7,16 +7,10 @@ import "rhea/internal/ir"
 // aluOps are the operations that have an ALU instruction.
 var aluOps = [...]int8{ir.Add: aluADD, ir.Sub: aluSUB, ir.And: aluAND, ir.Or: aluOR, ir.Xor: aluXOR}
 
+// compute lowers what gives a value and is not in emit's list.
 func (c *Compiler) compute(in *ir.Inst) {
 	bits := in.Type.Bits()
 	switch in.Op {
-	case ir.Add:
-		if bits == 32 && c.lea(in) {
-			return
-		}
-		c.alu2(in, bits)
-	case ir.Sub, ir.And, ir.Or, ir.Xor:
-		c.alu2(in, bits)
 	case ir.Mul:
 		c.mul(in, bits)
 	case ir.MulHU, ir.MulHS:

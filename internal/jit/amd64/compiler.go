@@ -52,6 +52,8 @@ type Compiler struct {
 	home  [ir.TempBase][]ir.Val
 	homed []ir.Slot
 	pin   [ir.TempBase]reg // register of a pinned slot, or noReg
+	// special slots are those of the x87 and of MXCSR.
+	special [ir.TempBase]bool
 
 	regVal  [16]ir.Val // what a temporary register holds, 0 = free
 	held    uint16     // registers that have a regVal
@@ -166,6 +168,7 @@ func New(cfg Config) *Compiler {
 		c.regWord[pinRegs[i]] = uint16(s)
 	}
 	c.initVectors()
+	c.initSpecial()
 	return c
 }
 

@@ -124,13 +124,7 @@ var (
 	storeOps = [...]opcode{opMOVst8, opMOVst | pfx66, opMOVst, opMOVst | wide}
 )
 
-func log2(n int) int {
-	k := 0
-	for n > 1<<k {
-		k++
-	}
-	return k
-}
+func log2(n int) int { return bits.TrailingZeros8(uint8(n)) }
 
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)

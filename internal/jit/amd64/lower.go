@@ -22,6 +22,12 @@ func (c *Compiler) emit(in *ir.Inst) {
 		c.get(in)
 	case ir.Set:
 		c.set(in)
+	case ir.Add:
+		if in.Type != ir.I32 || !c.lea(in) {
+			c.alu2(in, in.Type.Bits())
+		}
+	case ir.Sub, ir.And, ir.Or, ir.Xor:
+		c.alu2(in, in.Type.Bits())
 	case ir.Load:
 		c.load(in)
 	case ir.Store:
@@ -54,11 +60,8 @@ func (c *Compiler) emit(in *ir.Inst) {
 
 func (c *Compiler) get(in *ir.Inst) {
 	s := ir.Slot(in.Imm)
-	if s == c.vec.fpStatus {
-		c.getStatus()
-	}
-	if c.cfg.Slots.Stack.Has(s) {
-		c.toFrame()
+	if c.special[s] {
+		c.beforeGet(s)
 	}
 	if c.pend[s] != 0 { // only in units that no Builder made
 		c.flush()
@@ -92,14 +95,8 @@ func (c *Compiler) set(in *ir.Inst) {
 	}
 	s, v := ir.Slot(in.Imm), c.origin(in.Args[0])
 	p := c.val(v)
-	if s == c.vec.fpStatus {
-		c.setStatus()
-	}
-	if s == c.cfg.Slots.Stack.Control && s != 0 {
-		c.fpu.staleCW = true
-	}
-	if c.cfg.Slots.Stack.Has(s) {
-		c.toFrame()
+	if c.special[s] {
+		c.beforeSet(s)
 	}
 	if p.kind == inHome && p.slot == s {
 		c.unpend(s)
@@ -133,6 +130,38 @@ func (c *Compiler) set(in *ir.Inst) {
 	if p.kind == inReg && p.need > c.i && p.need < c.end { // the home is as good, and the register is free
 		c.free(r)
 		c.live(int32(v)-1, s)
+	}
+}
+
+// initSpecial finds the slots that beforeGet and beforeSet know.
+func (c *Compiler) initSpecial() {
+	k := &c.cfg.Slots.Stack
+	for s := range c.special {
+		slot := ir.Slot(s)
+		c.special[s] = slot == c.vec.fpStatus || slot == k.Control || k.Has(slot)
+	}
+}
+
+// beforeGet brings a word up to date that the host may have elsewhere.
+func (c *Compiler) beforeGet(s ir.Slot) {
+	if s == c.vec.fpStatus {
+		c.getStatus()
+	}
+	if c.cfg.Slots.Stack.Has(s) {
+		c.toFrame()
+	}
+}
+
+// beforeSet makes the word the place that counts.
+func (c *Compiler) beforeSet(s ir.Slot) {
+	if s == c.vec.fpStatus {
+		c.setStatus()
+	}
+	if s == c.cfg.Slots.Stack.Control && s != 0 {
+		c.fpu.staleCW = true
+	}
+	if c.cfg.Slots.Stack.Has(s) {
+		c.toFrame()
 	}
 }
 

@@ -19,15 +19,16 @@ func Available() bool { return host.Available() }
 // native is the machine code of a unit.
 type native struct {
 	at, size int   // in the code memory; size 0 = none
-	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 = none
+	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 or lastJump = none
 }
 
 // jumpRecord is a direct jump between units.
 type jumpRecord struct {
-	at, stub int32 // offsets of the rel32, and of where it leads unpatched
-	next     int32 // of those that lead to the same unit
-	linked   bool
+	at   int32 // offset of the rel32
+	next int32 // of those that lead to the same unit, lastJump = none; 0: it leads to none
 }
+
+const lastJump = -1
 
 // noMode is the mode of no key.
 const noMode = ^uint64(0)
@@ -246,8 +247,9 @@ func (n *coder) setMode(k guest.Key) {
 
 // --- translating
 
-// unitSlab is how many units are allocated at once.
-const unitSlab = 256
+// unitSlab is how many units are allocated at once: they fill what the runtime
+// allocates in one piece.
+const unitSlab = 240
 
 // newUnit returns a unit to be filled in and entered. It is used again when the
 // code memory has been cleared.
@@ -287,7 +289,7 @@ func (n *coder) enter(u *unit, size int) {
 	n.made++
 	n.units = append(n.units, u)
 	for _, j := range n.c.Jumps {
-		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At), stub: int32(j.Stub)})
+		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At)})
 	}
 	u.native = native{at: n.next, size: size}
 	n.next = amd64.Place(n.next + size)
@@ -298,11 +300,10 @@ func (n *coder) point(j *jumpRecord, to int) { n.code.Store32(int(j.at), uint32(
 
 // drop makes the jumps to u leave to us again.
 func (n *coder) drop(u *unit) {
-	for i := u.native.incoming; i != 0; {
+	for i := u.native.incoming; i > 0; {
 		j := &n.jumps[i]
-		n.point(j, int(j.stub))
-		i = j.next
-		j.next, j.linked = 0, false
+		n.point(j, int(j.at)+4)
+		i, j.next = j.next, 0
 	}
 	u.native.incoming = 0
 	n.c.Retire(n.code.RW, u.native.at) // the table may lead here from many addresses
@@ -376,6 +377,10 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			v.cpu.Guarded(s.Imm)
 			return nil
 		case amd64.Link, amd64.Indirect:
+			if n.ctx.Pending() {
+				n.frame[n.pc] = n.target(s)
+				return nil
+			}
 			next, fault := n.follow(v, s)
 			if fault != nil {
 				v.cpu.Raise(fault)
@@ -387,11 +392,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			n.setPage(next, n.frame[n.pc])
 			*resume = n.address(next)
 		case amd64.Exit, amd64.Poll:
-			if w := s.Args[0]; w != amd64.NoWord {
-				n.frame[n.pc] = n.frame[w]
-			} else {
-				n.frame[n.pc] = n.sitePC(s)
-			}
+			n.frame[n.pc] = n.target(s)
 			return nil
 		}
 	}
@@ -408,6 +409,14 @@ func (n *coder) setPage(u *unit, pc uint64) {
 	if u.moves {
 		n.frame[n.page] = pc &^ pageMask
 	}
+}
+
+// target is where a site that ends a unit leads to.
+func (n *coder) target(s *amd64.Site) uint64 {
+	if w := s.Args[0]; w != amd64.NoWord {
+		return n.frame[w]
+	}
+	return n.sitePC(s)
 }
 
 // resume hands a result to a site and returns where it goes on.
@@ -520,11 +529,7 @@ func (n *coder) store(v *VCPU, s *amd64.Site) bool {
 // go there directly if that is allowed.
 func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	k := n.running
-	if s.Kind == amd64.Indirect {
-		k.PC = n.frame[s.Args[0]]
-	} else {
-		k.PC = n.sitePC(s)
-	}
+	k.PC = n.target(s)
 	n.frame[n.pc] = k.PC
 	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner
 	flushes := v.cache.flushes
@@ -538,8 +543,10 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		n.tables[e], n.tables[e+1] = *n.ctx.Word(amd64.OffTag)|k.PC, n.address(next)
 	} else if next.valid && !next.cross && n.units[owner].valid {
 		j := &n.jumps[at]
-		if !j.linked {
-			j.next, j.linked = next.native.incoming, true
+		if j.next == 0 {
+			if j.next = next.native.incoming; j.next == 0 {
+				j.next = lastJump
+			}
 			next.native.incoming = int32(at)
 			n.point(j, next.native.at)
 		}

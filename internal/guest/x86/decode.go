@@ -9,20 +9,22 @@ import (
 	"sync"
 )
 
-// encoding is one line of the opcode maps.
+// encoding is one line of the opcode maps. What translation looks at is in
+// front, in one line of the host's cache.
 type encoding struct {
+	emit     emitter // nil: not translated
+	operands []operand
+	inCode   bool  // operands are in the code behind ModRM
+	feature  uint8 // of maps.features
+	memory   bool  // an operand must be in memory
+	register bool  // an operand must not be in memory
+	hasModRM bool
+	prefix   byte // 0 = any, 'n' = none, 0x66, 0xf3, 0xf2
+	form     byte // 'm', 'r', 0 = either
+	reg      int  // of ModRM, -1 = any
+	modrm    int  // the whole byte, -1 = any
 	line     string
 	name     string
-	operands []operand
-	feature  uint8 // of maps.features
-	prefix   byte  // 0 = any, 'n' = none, 0x66, 0xf3, 0xf2
-	reg      int   // of ModRM, -1 = any
-	form     byte  // 'm', 'r', 0 = either
-	modrm    int   // the whole byte, -1 = any
-	hasModRM bool
-	memory   bool    // an operand must be in memory
-	register bool    // an operand must not be in memory
-	emit     emitter // nil: not translated
 }
 
 // operand is an operand's notation.
@@ -31,8 +33,13 @@ type operand struct {
 	// bytes is its size, or if that is 0, more what is added to the
 	// instruction's operand size.
 	bytes, more uint8
-	size        string // "b", "v", ...
-	text        string
+	*notation
+}
+
+// notation is how an operand is written.
+type notation struct {
+	size string // "b", "v", ...
+	text string
 }
 
 // operandKind is the letter or name that the size follows.
@@ -103,7 +110,6 @@ var operandBytes = map[string]uint8{
 
 // opcode is what one opcode byte of a map leads to.
 type opcode struct {
-	list []*encoding
 	// byModRM is set where the ModRM byte matters.
 	byModRM *[4][256]*encoding
 	direct  [4]*encoding
@@ -125,12 +131,13 @@ const (
 type maps struct {
 	one, two, three38, three3A [256]opcode
 	all                        []*encoding
-	features                   []string // that encodings ask for
+	lists                      map[*opcode][]*encoding // while the maps are built
+	features                   []string                // that encodings ask for
 }
 
 // theMaps builds the maps once; they are never changed afterwards.
 var theMaps = sync.OnceValue(func() *maps {
-	m := &maps{features: []string{""}}
+	m := &maps{features: []string{""}, lists: map[*opcode][]*encoding{}}
 	emitters := emitters()
 	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map} {
 		for _, line := range strings.Split(text, "\n") {
@@ -140,11 +147,11 @@ var theMaps = sync.OnceValue(func() *maps {
 		}
 	}
 	for i := range 256 {
-		m.one[i].finish()
-		m.two[i].finish()
-		m.three38[i].finish()
-		m.three3A[i].finish()
+		for _, o := range [...]*opcode{&m.one[i], &m.two[i], &m.three38[i], &m.three3A[i]} {
+			o.finish(m.lists[o])
+		}
 	}
+	m.lists = nil
 	return m
 })
 
@@ -211,6 +218,7 @@ func (m *maps) feature(name string) uint8 {
 
 func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]emitter) {
 	for _, o := range e.operands {
+		e.inCode = e.inCode || inCode[o.kind]
 		e.hasModRM = e.hasModRM || o.kind.hasModRM()
 		e.memory = e.memory || o.kind == kindM
 		e.register = e.register || o.kind == kindN || o.kind == kindU
@@ -226,15 +234,15 @@ func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]
 		e.emit = emitters[e.name]
 	}
 	p := &e
-	table[b].list = append(table[b].list, p)
+	m.lists[&table[b]] = append(m.lists[&table[b]], p)
 	m.all = append(m.all, p)
 }
 
 // finish makes the look-up tables of an opcode. A later line with more
 // conditions wins over an earlier one with fewer.
-func (o *opcode) finish() {
+func (o *opcode) finish(list []*encoding) {
 	split := false
-	for _, e := range o.list {
+	for _, e := range list {
 		o.modrm = o.modrm || e.hasModRM
 		split = split || e.reg >= 0 || e.form != 0 || e.modrm >= 0
 		for _, x := range e.operands {
@@ -243,7 +251,7 @@ func (o *opcode) finish() {
 	}
 	for p := range 4 {
 		if !split {
-			for _, e := range o.list {
+			for _, e := range list {
 				if e.fits(p, 0) && (o.direct[p] == nil || e.prefix != 0) {
 					o.direct[p] = e
 				}
@@ -254,7 +262,7 @@ func (o *opcode) finish() {
 			o.byModRM = new([4][256]*encoding)
 		}
 		for b := range 256 {
-			for _, e := range o.list {
+			for _, e := range list {
 				if old := o.byModRM[p][b]; e.fits(p, b) && (old == nil || e.weight() >= old.weight()) {
 					o.byModRM[p][b] = e
 				}
@@ -312,7 +320,7 @@ func parseOperand(s string) operand {
 	if kind < 0 {
 		panic("BUG: x86: opcode map: operand " + s)
 	}
-	o := operand{kind: operandKind(kind), bytes: operandBytes[size], size: size, text: s}
+	o := operand{kind: operandKind(kind), bytes: operandBytes[size], notation: &notation{size, s}}
 	switch {
 	case size == "p":
 		o.more = 2
@@ -452,7 +460,7 @@ func (in *inst) decode(m *maps, code []byte, code32 bool) error {
 		}
 	}
 	in.enc = e
-	if e != nil {
+	if e != nil && e.inCode {
 		for i := range e.operands {
 			if o := &e.operands[i]; inCode[o.kind] {
 				d.operand(in, o)

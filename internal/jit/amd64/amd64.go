@@ -69,6 +69,9 @@ var (
 	pinRegs = [...]reg{rbx, r9, r10, r11, r8, rbp, rsi, rdi}
 )
 
+// tempSet are the temporaries as a set.
+const tempSet = 1<<rax | 1<<rdx | 1<<r12 | 1<<r13 | 1<<r14 | 1<<rcx
+
 // MaxPinned is how many slots can live in registers.
 const MaxPinned = len(pinRegs)
 
@@ -94,13 +97,14 @@ const (
 	// Call: call helper Imm with the values of its Writes; resume with Result.
 	Call
 	// Link: on to PC in the same mode. Later the jump Imm may lead there
-	// directly; if that is NoJump the table of indirect jumps should.
+	// directly; if that is NoJump the table of indirect jumps should. The poll
+	// word may be set: then something is to be looked at first.
 	Link
-	// Indirect: on to PC, which is in Args[0].
+	// Indirect: on to PC, which is in Args[0]. The poll word may be set.
 	Indirect
 	// Exit: to the loop, with PC in Args[0] (NoWord: PC).
 	Exit
-	// Poll: the poll word is set; on to PC (Args[0] if that is not NoWord).
+	// Poll: to the loop, with PC: the budget does not suffice for the unit.
 	Poll
 	NumKinds
 )
@@ -145,8 +149,9 @@ type Write struct {
 }
 
 // Jump is a direct jump to another unit: the rel32 at offset At of the code
-// memory leads to Stub, which leaves with a Link site, until it is patched.
+// memory is 0 until it is patched, and leads to what is behind it, which leaves
+// with a Link site.
 type Jump struct {
-	PC       uint64
-	At, Stub int
+	PC uint64
+	At int
 }

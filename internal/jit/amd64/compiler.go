@@ -20,16 +20,21 @@ type Compiler struct {
 	Jumps     []Jump
 	FirstJump int
 
-	site    Site      // that was asked for last
-	sites   []siteRef // of the unit
-	records []byte
+	site     Site      // that was asked for last
+	sites    []siteRef // of the unit
+	records  []byte
+	recorded int // bytes of records in use
 
 	vec   vecCompiler
 	fpu   stackCompiler
 	fused fusedLoad
 
-	vals   []value
-	exitAt []int32 // index of the last instruction at or before that may exit
+	insts  []ir.Inst // of u
+	byVal  []value   // by ir.Val
+	vals   []value   // the same, by index of the instruction
+	exitAt []int32   // index of the last instruction at or before that may exit
+	listed []int32   // instructions to be looked at
+	left   int       // of them
 
 	// For analyse: the next Set of each slot, valid where the stamp fits.
 	nextSet  [ir.TempBase]int32
@@ -47,6 +52,8 @@ type Compiler struct {
 	home  [ir.TempBase][]ir.Val
 	homed []ir.Slot
 	pin   [ir.TempBase]reg // register of a pinned slot, or noReg
+	// special slots are those of the x87 and of MXCSR.
+	special [ir.TempBase]bool
 
 	regVal  [16]ir.Val // what a temporary register holds, 0 = free
 	held    uint16     // registers that have a regVal
@@ -56,9 +63,8 @@ type Compiler struct {
 	word    int        // next free word of the frame
 	regWord [16]uint16 // where the exit stub saves each register
 
-	i       int32 // current instruction
-	end     int32 // of the current block
-	pc      uint64
+	i       int32  // current instruction
+	end     int32  // of the current block
 	fixed   uint64 // address of the current access, if isFixed
 	isFixed bool
 	called  bool   // a helper that may do anything
@@ -119,16 +125,15 @@ type page struct {
 // stub is a cold piece of code to be written behind the unit.
 type stub struct {
 	site        uint32
-	jumps       [2]int // rel32s that lead here, 0 = none
-	back        int    // where to go on
+	jump        int32  // the rel32 that leads here
+	back        int32  // where to go on
+	call        int32  // of one that only calls another; 0 = it leaves
 	vectors     uint16 // registers of vectors that it loses
-	points      bool   // base + index becomes the place of the result
-	base, index reg
-	call        int    // of one that only calls another; 0 = it leaves
-	d           reg    // gets the result, noReg = none
 	lost        uint16 // registers with pages that are not known any more
-	once        bool   // does not come back
-	link        int    // the jump that leads here, 0 = none
+	d           reg    // gets the result, noReg = none
+	base, index reg
+	points      bool // base + index becomes the place of the result
+	once        bool // does not come back
 }
 
 // side is what the taken side of a branch does out of line: it writes the
@@ -164,6 +169,7 @@ func New(cfg Config) *Compiler {
 		c.regWord[pinRegs[i]] = uint16(s)
 	}
 	c.initVectors()
+	c.initSpecial()
 	return c
 }
 
@@ -230,9 +236,9 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, own
 func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 	c.FirstJump += len(c.Jumps)
 	c.Jumps = c.Jumps[:0]
-	c.sites, c.records = c.sites[:0], c.records[:0]
+	c.sites, c.recorded = c.sites[:0], 0
 	c.fused.at = -1
-	c.u, c.unitPC, c.base = u, pc, base
+	c.u, c.insts, c.unitPC, c.base = u, u.Insts, pc, base
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
@@ -300,11 +306,7 @@ func (c *Compiler) run(r *run) bool {
 			return false
 		}
 		c.i, c.locked = int32(i), 0
-		if in := &c.u.Insts[i]; in.Op == ir.Insn { // every third or so
-			c.pc = in.Imm
-		} else {
-			c.emit(in)
-		}
+		c.emit(&c.insts[i])
 		c.expire()
 	}
 	return true
@@ -333,21 +335,33 @@ func (c *Compiler) hold(r reg, v ir.Val) {
 	c.held |= 1 << r
 }
 
-func (c *Compiler) val(v ir.Val) *value { return &c.vals[v-1] }
+func (c *Compiler) val(v ir.Val) *value { return &c.byVal[v] }
+
+func (c *Compiler) inst(v ir.Val) *ir.Inst { return &c.insts[v-1] }
+
+// pc is where the guest instruction begins that the current one belongs to.
+func (c *Compiler) pc() uint64 {
+	for i := c.i; i >= 0; i-- {
+		if in := &c.insts[i]; in.Op == ir.Insn {
+			return in.Imm
+		}
+	}
+	return c.unitPC
+}
 
 // bits is the width of a value.
-func (c *Compiler) bits(v ir.Val) int { return c.u.Inst(v).Type.Bits() }
+func (c *Compiler) bits(v ir.Val) int { return c.inst(v).Type.Bits() }
 
 // origin looks through what does not change the value's representation.
 func (c *Compiler) origin(v ir.Val) ir.Val {
-	for c.u.Inst(v).Op == ir.Zext {
-		v = c.u.Inst(v).Args[0]
+	for c.inst(v).Op == ir.Zext {
+		v = c.inst(v).Args[0]
 	}
 	return v
 }
 
 func (c *Compiler) constOf(v ir.Val) (uint64, bool) {
-	in := c.u.Inst(c.origin(v))
+	in := c.inst(c.origin(v))
 	return in.Imm, in.Op == ir.Const
 }
 
@@ -379,11 +393,12 @@ func (c *Compiler) lock(r reg) reg {
 
 // temp returns a free temporary register, locked.
 func (c *Compiler) temp() reg {
-	busy := c.locked | c.held | c.paged
-	for _, r := range temps {
-		if busy>>r&1 == 0 {
-			return c.lock(r)
+	if free := tempSet &^ (c.locked | c.held | c.paged); free != 0 {
+		// The last of temps is the second by number, else the order is the same.
+		if first := free &^ (1 << rcx); first != 0 {
+			free = first
 		}
+		return c.lock(reg(bits.TrailingZeros16(free)))
 	}
 	best, bestNeed := noReg, int32(-1)
 	for _, r := range temps {
@@ -424,7 +439,7 @@ func (c *Compiler) evict(r reg) {
 	p := c.val(v)
 	for _, o := range temps { // another register is cheaper than memory
 		if (c.locked|c.held|c.paged)>>o&1 == 0 && o != r {
-			c.mov(64, o, r)
+			c.mov(c.bits(v), o, r)
 			c.hold(o, v)
 			c.free(r)
 			p.r = o
@@ -458,7 +473,7 @@ func (c *Compiler) release(r reg) {
 func (c *Compiler) use(v ir.Val) reg {
 	v = c.origin(v)
 	p := c.val(v)
-	in := c.u.Inst(v)
+	in := c.inst(v)
 	switch {
 	case in.Op == ir.Const:
 		r := c.temp()
@@ -517,7 +532,7 @@ func (c *Compiler) settle(v ir.Val, r reg) {
 
 // afterDef puts a value that other blocks need into a word.
 func (c *Compiler) afterDef(v ir.Val) {
-	if c.val(v).need >= c.end && c.u.Inst(v).Type != ir.V128 {
+	if c.val(v).need >= c.end && c.inst(v).Type != ir.V128 {
 		c.spill(v)
 	}
 }
@@ -553,7 +568,7 @@ func (c *Compiler) vacate(s ir.Slot) {
 		if p.kind != inHome || p.slot != s || p.need <= c.i {
 			continue
 		}
-		t := c.u.Inst(v).Type
+		t := c.inst(v).Type
 		if t == ir.V128 {
 			p.word = c.newWord(2)
 			c.copy128(p.word, uint16(s))
@@ -562,7 +577,7 @@ func (c *Compiler) vacate(s ir.Slot) {
 		}
 		r := c.temp()
 		if pr := c.pin[s]; pr != noReg {
-			c.mov(64, r, pr)
+			c.mov(t.Bits(), r, pr)
 		} else {
 			c.loadWord(r, uint16(s), t)
 		}

@@ -132,8 +132,8 @@ func (c *Compiler) lazyFlags(in *ir.Inst) {
 	j := c.jcc(ccS)
 	c.begin(Call, sitePure|siteKeeps)
 	c.number(uint64(c.cfg.Slots.Lazy.Helper))
-	c.pcNumber(c.pc)
-	c.cold = append(c.cold, stub{site: c.finish(false), jumps: [2]int{j}, d: rax, back: c.n})
+	c.pcNumber(c.pc())
+	c.cold = append(c.cold, stub{site: c.finish(false), jump: int32(j), d: rax, back: int32(c.n)})
 	d := c.dest(rax)
 	if d != rax {
 		c.mov(64, d, rax)

@@ -29,26 +29,19 @@ func (c *Compiler) emitStub(s *stub) {
 		c.emitCallStub(s)
 		return
 	}
-	for _, j := range s.jumps {
-		if j != 0 {
-			c.here(j)
-		}
-	}
+	c.here(int(s.jump))
 	if s.once {
-		if s.link != 0 {
-			c.Jumps[s.link-c.FirstJump].Stub = c.n
-		}
 		c.leaveTo(s.site, noReg, 0, 0)
 		return
 	}
 	if v := &c.sites[s.site].vectors; v.cached == 0 && !v.live && !s.points {
-		c.leaveTo(s.site, s.d, s.lost, s.back)
+		c.leaveTo(s.site, s.d, s.lost, int(s.back))
 		return
 	}
 	c.leaveTo(s.site, s.d, s.lost, 0)
 	c.restoreVectors(s.site)
 	c.stubPoints(s)
-	c.patch(c.jmp(), s.back)
+	c.patch(c.jmp(), int(s.back))
 }
 
 // linear returns a register with the address v. It is locked, and not changed
@@ -75,43 +68,47 @@ func (c *Compiler) linear(v ir.Val) reg {
 }
 
 // lookup finds out where the host has the n bytes at the address in a: d gets
-// what to add to a. It jumps to the stub if they cannot be accessed directly.
-func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int) {
+// what to add to a. Its jump, a rel32, leads to the stub if they cannot be
+// accessed directly.
+func (c *Compiler) lookup(d, a reg, n int, table int32) (jump int32) {
 	if c.isFixed && c.fixed&0xfff+uint64(n) <= 0x1000 && c.fixed < 1<<32 {
 		c.rm(opMOVload|wide, d, at(r15, table+int32(c.fixed>>12)*8))
 		c.rr(opTEST|wide, d, d)
-		jumps[0] = c.jcc(ccE)
-		return jumps
+		return int32(c.jcc(ccE))
 	}
+	// This is half of all code: it is put together by the word.
+	hi, lo := uint64(d>>3), uint64(d&7)
 	if n > 1 {
+		// The page of the last byte must be that of the first. If it is not, it
+		// is above: CF is set (the sum has 33 bits).
 		t := c.temp()
-		c.rm(opLEA, t, at(a, int32(n-1)))
+		c.rm(opLEA|wide, t, at(a, int32(n-1)))
 		c.locked &^= 1 << t
-		c.mov(32, d, a)
-		c.shifti(shSHR, 32, t, 12)
-		c.shifti(shSHR, 32, d, 12)
-		c.alu(aluCMP, 32, d, t)
-		jumps[1] = c.jcc(ccNE)
+		c.put2(opMOVload, d, a, 0, 0)
+		c.put(0x0c_e8_c1_48|uint64(t>>3)|uint64(t&7)<<16, 4)    // SHR t, 12
+		c.put2(0xc1, shSHR, d, 12, 1)                           // SHR d, 12
+		c.put2(opALU|aluCMP<<3, d, t, 0x75|(tableLoad+3)<<8, 2) // CMP d, t; JNE to the JBE
 	} else {
-		c.mov(32, d, a)
-		c.shifti(shSHR, 32, d, 12)
+		c.put2(opMOVload, d, a, 0, 0)
+		c.put2(0xc1, shSHR, d, 12, 1)
 	}
-	c.rm(opMOVload|wide, d, mem{base: r15, index: d, scale: 3, disp: table})
-	c.rr(opTEST|wide, d, d)
-	jumps[0] = c.jcc(ccE)
-	return jumps
+	c.put(0xc784_8b49|hi*6|lo<<19|lo<<27|uint64(uint32(table))<<32, tableLoad) // MOV d, [R15 + 8*d + table]
+	c.put(0x860f_c0_85_48|hi*5|lo<<19|lo<<16, 3+2+4)                           // TEST d, d; JBE
+	return int32(c.n - 4)
 }
+
+// tableLoad is the length of the instruction that loads from a table of pages.
+const tableLoad = 8
 
 // pageFor returns a register that says where address v's page is: one that
 // an earlier access has left, or a new one.
-func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jumps [2]int) {
+func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jump int32) {
 	for set := c.paged; set != 0; set &= set - 1 {
 		r := reg(bits.TrailingZeros16(set)) & 15
 		if p := &c.pages[r]; p.addr == v && int(p.index) == m.Index && int(p.size) >= m.Size {
 			c.lock(r)
 			c.rr(opTEST|wide, r, r)
-			jumps[0] = c.jcc(ccE)
-			return r, jumps
+			return r, int32(c.jcc(ccE))
 		}
 	}
 	table := c.cfg.Read
@@ -128,13 +125,7 @@ var (
 	storeOps = [...]opcode{opMOVst8, opMOVst | pfx66, opMOVst, opMOVst | wide}
 )
 
-func log2(n int) int {
-	k := 0
-	for n > 1<<k {
-		k++
-	}
-	return k
-}
+func log2(n int) int { return bits.TrailingZeros8(uint8(n)) }
 
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
@@ -146,7 +137,7 @@ func (c *Compiler) load(in *ir.Inst) {
 	if m.Size == 16 {
 		w := c.vdest()
 		r := c.temp()
-		st.jumps = c.lookup(r, a, 16, c.cfg.Read[m.Index])
+		st.jump = c.lookup(r, a, 16, c.cfg.Read[m.Index])
 		st.site, st.lost = c.loadSite(m, a, w), c.paged
 		k := c.vreg(w)
 		c.rm(opMOVUPSl, k, mem{base: r, index: a})
@@ -160,12 +151,12 @@ func (c *Compiler) load(in *ir.Inst) {
 		r := c.temp()
 		d := c.dest(noReg)
 		lost := c.paged
-		st.jumps = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
+		st.jump = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
 		st.site, st.d, st.lost = c.loadSite(m, a, NoWord), d, lost
 		if !m.Probe {
 			c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
 		}
-		st.back = c.n
+		st.back = int32(c.n)
 		if d != r && c.regVal[r] == 0 {
 			c.pages[r] = page{addr: in.Args[0], index: uint8(m.Index), size: uint8(m.Size)}
 			c.paged |= 1 << r
@@ -177,17 +168,17 @@ func (c *Compiler) load(in *ir.Inst) {
 	}
 	r := c.temp()
 	d := c.dest(r)
-	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
+	st.jump = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
 	st.site, st.d, st.lost = c.loadSite(m, a, NoWord), d, c.paged
 	c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
-	st.back = c.n
+	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
 	c.done()
 }
 
 // after128 ends a load of 16 bytes: the stub's result is in memory already.
 func (c *Compiler) after128(st *stub, w uint16) {
-	st.back = c.n
+	st.back = int32(c.n)
 	c.cold = append(c.cold, *st)
 }
 
@@ -200,7 +191,7 @@ func (c *Compiler) store(in *ir.Inst) {
 		x := c.vload(w)
 		a := c.linear(in.Args[0])
 		r := c.temp()
-		st.jumps = c.lookup(r, a, 16, c.cfg.Write[m.Index])
+		st.jump = c.lookup(r, a, 16, c.cfg.Write[m.Index])
 		st.site, st.lost = c.storeSite(m, a, w), c.paged
 		c.rm(opMOVUPSs, x, mem{base: r, index: a})
 		c.after128(&st, w)
@@ -221,8 +212,8 @@ func (c *Compiler) store(in *ir.Inst) {
 		x = c.use(v)
 	}
 	a := c.linear(in.Args[0])
-	r, jumps := c.pageFor(in.Args[0], m, a, true)
-	st.jumps = jumps
+	r, jump := c.pageFor(in.Args[0], m, a, true)
+	st.jump = jump
 	to := mem{base: r, index: a}
 	if isConst {
 		switch m.Size {
@@ -242,7 +233,7 @@ func (c *Compiler) store(in *ir.Inst) {
 		c.rm(storeOps[log2(m.Size)], x, to)
 		st.site = c.storeSite(m, a, c.regWord[x])
 	}
-	st.lost, st.back = c.paged, c.n
+	st.lost, st.back = c.paged, int32(c.n)
 	c.cold = append(c.cold, st)
 }
 
@@ -251,8 +242,8 @@ func (c *Compiler) guard(in *ir.Inst) {
 	j := c.jcc(cc)
 	c.begin(Guard, 0)
 	c.number(in.Imm)
-	c.pcNumber(c.pc)
-	c.cold = append(c.cold, stub{site: c.finish(true), jumps: [2]int{j}, once: true})
+	c.pcNumber(c.pc())
+	c.cold = append(c.cold, stub{site: c.finish(true), jump: int32(j), once: true})
 }
 
 func (c *Compiler) call(in *ir.Inst) {
@@ -294,7 +285,7 @@ func (c *Compiler) call(in *ir.Inst) {
 	}
 	c.begin(Call, how)
 	c.number(uint64(id))
-	c.pcNumber(c.pc)
+	c.pcNumber(c.pc())
 	if n != 0 {
 		c.number(uint64(n))
 	}
@@ -344,7 +335,7 @@ func (c *Compiler) goTo(block int) {
 func (c *Compiler) branch(in *ir.Inst) {
 	yes, no := in.Targets()
 	// What the condition needs must survive the flush.
-	k := c.u.Inst(in.Args[0])
+	k := c.inst(in.Args[0])
 	if c.val(in.Args[0]).fused {
 		for j := range 2 {
 			if _, ok := c.constOf(k.Args[j]); !ok {
@@ -373,42 +364,34 @@ func (c *Compiler) branch(in *ir.Inst) {
 // written on that side only.
 func (c *Compiler) sideBranch(in *ir.Inst) {
 	yes, _ := in.Targets()
-	pc := c.u.Insts[c.u.Blocks[yes].First].Imm
+	pc := c.insts[c.u.Blocks[yes].First].Imm
 	c.untangle()
 	cc := c.condition(in.Args[0])
-	s := side{first: len(c.copies), pc: pc, from: c.pc}
+	from := c.pc()
+	s := side{first: len(c.copies), pc: pc, from: from}
 	c.copyPending()
 	s.end = len(c.copies)
-	if pc > c.pc { // not often taken
+	if pc > from { // not often taken
 		s.jump = c.jcc(cc)
 		c.sides = append(c.sides, s)
 		return
 	}
 	over := c.jcc(cc ^ 1)
 	c.emitCopies(c.copies[s.first:])
-	c.linkTo(pc)
+	c.linkTo(pc, from)
 	c.here(over)
 }
 
 func (c *Compiler) emitSide(s *side) {
 	c.here(s.jump)
 	c.emitCopies(c.copies[s.first:s.end])
-	c.pc = s.from
-	c.linkTo(s.pc)
+	c.linkTo(s.pc, s.from)
 }
 
-// poll leaves if something is to be looked at; the program counter is then
-// pc, or in word.
-func (c *Compiler) poll(pc uint64, word uint16) {
+// poll jumps if something is to be looked at; it returns the place of the rel8.
+func (c *Compiler) poll() int {
 	c.alumi(aluCMP, 32, at(r15, offPoll), 0)
-	j := c.jcc(ccNE)
-	var s uint32
-	if word != NoWord {
-		s = c.wordSite(Poll, word)
-	} else {
-		s = c.pcSite(Poll, pc)
-	}
-	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, once: true})
+	return c.jcc8(ccNE)
 }
 
 // countDown counts the unit's instructions.
@@ -421,12 +404,13 @@ func (c *Compiler) countDown() {
 	c.here8(ok)
 }
 
-// linkTo jumps to the unit at pc. Whatever loops has a jump to a lower
-// address, or an indirect one: these poll. So do units with helpers that may
-// have done something that is to be looked at at once.
-func (c *Compiler) linkTo(pc uint64) {
-	if pc <= c.pc || c.called {
-		c.poll(pc, NoWord)
+// linkTo jumps from the instruction at from to the unit at pc. Whatever loops
+// has a jump to a lower address, or an indirect one: these poll. So do units
+// with helpers that may have done something that is to be looked at at once.
+func (c *Compiler) linkTo(pc, from uint64) {
+	poll := 0
+	if pc <= from || c.called {
+		poll = c.poll()
 	}
 	// The temporaries are free now.
 	switch far := c.isFar(pc); {
@@ -434,27 +418,33 @@ func (c *Compiler) linkTo(pc uint64) {
 		c.rm(opMOVload, rax, slotMem(uint16(c.cfg.Slots.Page)))
 		c.alui(aluADD, 32, rax, int32(uint32(pc-c.u.Page)))
 		c.patch(c.jmp(), c.farStub)
-		return
-	case far: // what lies there may change without this unit's knowing
+		if poll == 0 {
+			return
+		}
 		c.begin(Link, 0)
 		c.pcNumber(pc)
-		s := c.finish(false)
+	case far: // what lies there may change without this unit's knowing
 		e := c.cfg.Jumps + int32(JumpIndex(pc))*16
 		c.movi(rax, pc)
 		c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
 		c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
-		c.cold = append(c.cold, stub{site: s, jumps: [2]int{c.jcc(ccNE)}, once: true})
+		miss := c.jcc8(ccNE)
 		c.rm(0xff, 4, at(r15, e+8))
-		return
+		c.here8(miss)
+		c.begin(Link, 0)
+		c.pcNumber(pc)
+	default:
+		c.align(1)
+		j := Jump{PC: pc, At: c.jmp()} // to what follows
+		c.begin(Link, siteNear)
+		c.pcNumber(pc)
+		c.number(uint64(c.FirstJump + len(c.Jumps)))
+		c.Jumps = append(c.Jumps, j)
 	}
-	number := c.FirstJump + len(c.Jumps)
-	c.begin(Link, siteNear)
-	c.pcNumber(pc)
-	c.number(uint64(number))
-	c.align(1)
-	at := c.jmp()
-	c.cold = append(c.cold, stub{site: c.finish(false), jumps: [2]int{at}, link: number, once: true})
-	c.Jumps = append(c.Jumps, Jump{PC: pc, At: at})
+	if poll != 0 {
+		c.here8(poll)
+	}
+	c.leaveTo(c.finish(false), noReg, 0, 0)
 }
 
 // isFar reports whether a jump to pc goes to another page than the unit's
@@ -472,10 +462,12 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	pc := c.use(in.Args[0])
 	c.flush()
 	word := c.regWord[pc]
-	c.poll(0, word)
+	poll := c.poll()
 	t, x := c.temp(), c.temp()
-	j := c.tableJump(pc, t, x, c.u.Moves)
-	c.cold = append(c.cold, stub{site: c.wordSite(Indirect, word), jumps: [2]int{j}, once: true})
+	miss := c.tableJump(pc, t, x, c.u.Moves)
+	c.here8(poll)
+	c.here8(miss)
+	c.leaveTo(c.wordSite(Indirect, word), noReg, 0, 0)
 }
 
 // Retire has the unit at offset at leave as soon as it is entered, with a Link to
@@ -500,7 +492,7 @@ func (c *Compiler) tableJump(pc, t, x reg, moves bool) (unknown int) {
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.alu(aluOR, 64, t, pc)
 	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps})
-	unknown = c.jcc(ccNE)
+	unknown = c.jcc8(ccNE)
 	if moves {
 		c.alui(aluAND, 32, t, ^0xfff)
 		c.rm(opMOVst, t, slotMem(uint16(c.cfg.Slots.Page)))
@@ -515,7 +507,7 @@ func (c *Compiler) farStubs() {
 	c.start(&ir.Unit{Moves: true}, 0, 0)
 	binary.LittleEndian.PutUint32(c.buf[c.n-ownerBefore:], 0)
 	c.unitAt, c.farStub = c.n, c.n
-	c.here(c.tableJump(rax, rdx, r12, true))
+	c.here8(c.tableJump(rax, rdx, r12, true))
 	c.leaveTo(c.wordSite(Indirect, c.regWord[rax]), noReg, 0, 0)
 }
 

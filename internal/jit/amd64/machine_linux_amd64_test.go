@@ -43,7 +43,7 @@ type machine struct {
 	direct uint16 // of the 16 pages: may be accessed directly
 	write  uint16 // and written
 
-	polled bool // left at a poll
+	polled bool // the poll word was set at the end
 	misses int  // sites that asked for an access
 }
 
@@ -216,13 +216,10 @@ func (m *machine) run(at int) string {
 			if w := s.Args[0]; w != NoWord {
 				m.frame[0] = m.frame[w]
 			}
+			m.polled = uint32(*m.ctx.Word(host.OffPoll)) != 0
 			switch s.Kind {
 			case Poll:
-				m.polled = true
-				if s.Args[0] != NoWord {
-					return "indirect"
-				}
-				return "link"
+				return "poll"
 			case Link:
 				return "link"
 			case Indirect:

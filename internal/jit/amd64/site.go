@@ -58,11 +58,12 @@ type siteRef struct {
 
 // number adds a varint to the current record.
 func (c *Compiler) number(v uint64) {
-	for v >= 0x80 {
-		c.records = append(c.records, byte(v)|0x80)
-		v >>= 7
+	if v < 0x80 {
+		c.records[c.recorded] = byte(v)
+		c.recorded++
+		return
 	}
-	c.records = append(c.records, byte(v))
+	c.recorded += binary.PutUvarint(c.records[c.recorded:], v)
 }
 
 // wordNumber adds a word of the frame. Registers come first, then slots.
@@ -82,9 +83,15 @@ func (c *Compiler) pcNumber(pc uint64) {
 	c.number(uint64(d<<1 ^ d>>63))
 }
 
+// maxRecord bounds a record: a unit has some hundred slots at most.
+const maxRecord = 4096
+
 // begin begins the record of a site.
 func (c *Compiler) begin(kind SiteKind, flags byte) {
-	c.sites = append(c.sites, siteRef{flags: byte(kind) | flags, first: uint32(len(c.records)), vectors: c.vec.now})
+	if len(c.records)-c.recorded < maxRecord {
+		c.records = append(c.records, make([]byte, len(c.records)+4*maxRecord)...)
+	}
+	c.sites = append(c.sites, siteRef{flags: byte(kind) | flags, first: uint32(c.recorded), vectors: c.vec.now})
 }
 
 // finish ends it and returns the site's number. Writes says that the pending
@@ -95,15 +102,15 @@ func (c *Compiler) finish(writes bool) uint32 {
 	if writes && len(c.slots) != 0 {
 		c.writes(s)
 	}
-	s.end = uint32(len(c.records))
+	s.end = uint32(c.recorded)
 	return n
 }
 
 // writes adds the pending Sets: their number, and for each its slot and where
 // the value is.
 func (c *Compiler) writes(s *siteRef) {
-	at := len(c.records)
-	c.records = append(c.records, 0)
+	at := c.recorded
+	c.number(0)
 	n := 0
 	live := c.slots[:0]
 	for _, slot := range c.slots {
@@ -112,7 +119,7 @@ func (c *Compiler) writes(s *siteRef) {
 			continue
 		}
 		live = append(live, slot)
-		in := c.u.Inst(v)
+		in := c.inst(v)
 		switch {
 		case in.Op == ir.Const:
 			c.writeOf(slot, in.Imm)
@@ -132,7 +139,7 @@ func (c *Compiler) writes(s *siteRef) {
 	}
 	c.slots = live
 	if n == 0 {
-		c.records = c.records[:at]
+		c.recorded = at
 		return
 	}
 	s.flags |= siteWrites
@@ -154,7 +161,7 @@ func (c *Compiler) writeFrom(slot ir.Slot, w uint16) {
 // the address in a register.
 func (c *Compiler) accessSite(kind SiteKind, flags byte, m ir.Mem, a reg) {
 	c.begin(kind, flags)
-	c.records = append(c.records, byte(log2(m.Size)|m.Index<<3))
+	c.number(uint64(log2(m.Size) | m.Index<<3))
 	c.wordNumber(c.regWord[a])
 }
 
@@ -171,7 +178,7 @@ func (c *Compiler) loadSite(m ir.Mem, a reg, words uint16) uint32 {
 	if m.Size == 16 {
 		c.wordNumber(words)
 	}
-	c.pcNumber(c.pc)
+	c.pcNumber(c.pc())
 	return c.finish(true)
 }
 
@@ -179,14 +186,14 @@ func (c *Compiler) loadSite(m ir.Mem, a reg, words uint16) uint32 {
 func (c *Compiler) storeSite(m ir.Mem, a reg, word uint16) uint32 {
 	c.accessSite(Store, 0, m, a)
 	c.wordNumber(word)
-	c.pcNumber(c.pc)
+	c.pcNumber(c.pc())
 	return c.finish(true)
 }
 
 func (c *Compiler) storeConstSite(m ir.Mem, a reg, k uint64) uint32 {
 	c.accessSite(Store, siteConst, m, a)
 	c.number(k)
-	c.pcNumber(c.pc)
+	c.pcNumber(c.pc())
 	return c.finish(true)
 }
 
@@ -225,7 +232,12 @@ func (c *Compiler) leaveTo(site uint32, d reg, lost uint16, back int) {
 	}
 	c.byte(flags)
 	c.numberHere(uint64(at/unitAlign - c.unitAt/unitAlign))
-	c.n += copy(c.buf[c.n:], c.records[s.first:s.end])
+	n := c.n
+	for i := s.first; i < s.end; i += 8 { // most are no longer than that
+		binary.LittleEndian.PutUint64(c.buf[n:], binary.LittleEndian.Uint64(c.records[i:]))
+		n += 8
+	}
+	c.n += int(s.end - s.first)
 	if how == 0 {
 		return
 	}

@@ -356,7 +356,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			*resume = n.resume(s, 0)
 		case amd64.Call:
 			n.calls[s.Imm]++
-			n.frame[n.pc] = n.sitePC(s)
+			n.frame[n.pc] = s.PC
 			if !s.KeepsStack {
 				n.syncStack()
 			}
@@ -394,15 +394,12 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 	}
 }
 
-// sitePC is the program counter that a site names.
-func (n *coder) sitePC(s *amd64.Site) uint64 { return n.units[s.Owner].key.PC + s.PC }
-
 // target is where a site that ends a unit leads to.
 func (n *coder) target(s *amd64.Site) uint64 {
 	if w := s.Args[0]; w != amd64.NoWord {
 		return n.frame[w]
 	}
-	return n.sitePC(s)
+	return s.PC
 }
 
 // resume hands a result to a site and returns where it goes on.
@@ -438,7 +435,7 @@ func (n *coder) leave(s *amd64.Site) {
 	for i := range list {
 		n.frame[list[i].Slot] = buf[i]
 	}
-	n.frame[n.pc] = n.sitePC(s)
+	n.frame[n.pc] = s.PC
 }
 
 // load does a Load; ok is false if the unit is left for good.

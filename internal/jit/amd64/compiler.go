@@ -226,6 +226,7 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, own
 		c.Jumps = c.Jumps[:0]
 		return 0
 	}
+	binary.LittleEndian.PutUint64(buf[off-pcBefore:], pc)
 	binary.LittleEndian.PutUint32(buf[off-ownerBefore:], owner)
 	return c.n - off
 }

@@ -16,15 +16,18 @@ import (
 // how the code is resumed. Numbers are varints of 7 bits a byte, the low ones
 // first.
 
-// A unit begins at a multiple of unitAlign. Before it is its owner, 4 bytes.
+// A unit begins at a multiple of unitAlign. Before it are its program counter,
+// 8 bytes, and its owner, 4: whatever else is known of the unit is far from any
+// cache when its code is left.
 const (
-	unitAlign   = 16
+	unitAlign   = 8
+	pcBefore    = 12
 	ownerBefore = 4
 )
 
 // Place returns where a unit may begin, at offset off of the code memory or
 // behind it.
-func Place(off int) int { return (off + ownerBefore + unitAlign - 1) &^ (unitAlign - 1) }
+func Place(off int) int { return (off + pcBefore + unitAlign - 1) &^ (unitAlign - 1) }
 
 // Flags of a record, by kind.
 const (
@@ -306,6 +309,7 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 	s.Kind = SiteKind(head & 7)
 	start := off&^(unitAlign-1) - int(r.number())*unitAlign
 	s.Owner = binary.LittleEndian.Uint32(buf[start-ownerBefore:])
+	unitPC := binary.LittleEndian.Uint64(buf[start-pcBefore:])
 	s.Args = [2]uint16{NoWord, NoWord}
 	s.Imm = 0
 	s.Writes = s.Writes[:0]
@@ -324,16 +328,16 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 		} else {
 			s.Args[1] = r.word()
 		}
-		s.PC = r.pc()
+		s.PC = unitPC + r.pc()
 	case Guard:
 		s.Imm = r.number()
-		s.PC = r.pc()
+		s.PC = unitPC + r.pc()
 	case Call:
 		s.Pure, s.KeepsStack = head&sitePure != 0, head&siteKeeps != 0
 		s.Imm = r.number()
-		s.PC = r.pc()
+		s.PC = unitPC + r.pc()
 	case Link:
-		s.PC = r.pc()
+		s.PC = unitPC + r.pc()
 		s.Imm = NoJump
 		if head&siteNear != 0 {
 			s.Imm = r.number()
@@ -344,7 +348,7 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 		if head&siteWord != 0 {
 			s.Args[0] = r.word()
 		} else {
-			s.PC = r.pc()
+			s.PC = unitPC + r.pc()
 		}
 	}
 	if head&siteWrites != 0 {

@@ -274,12 +274,22 @@ func (r *recordReader) byte() byte {
 }
 
 func (r *recordReader) number() uint64 {
-	if b := r.p[r.n]; b < 0x80 {
-		r.n++
-		return uint64(b)
+	b := r.p[r.n]
+	r.n++
+	if b >= 0x80 {
+		return r.more(b)
 	}
-	v, n := binary.Uvarint(r.p[r.n:])
-	r.n += n
+	return uint64(b)
+}
+
+// more is a number that begins with b and has more bytes.
+func (r *recordReader) more(b byte) uint64 {
+	v := uint64(b & 0x7f)
+	for shift := 7; b >= 0x80; shift += 7 {
+		b = r.p[r.n]
+		r.n++
+		v |= uint64(b&0x7f) << shift
+	}
 	return v
 }
 
@@ -294,6 +304,7 @@ func (r *recordReader) word() uint16 {
 	}
 }
 
+// pc is what a program counter is beyond the unit's.
 func (r *recordReader) pc() uint64 {
 	v := r.number()
 	return v>>1 ^ -(v & 1)

@@ -410,7 +410,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 
 // sitePC is the program counter that a site names.
 func (n *coder) sitePC(s *amd64.Site) uint64 {
-	return (n.frame[n.page] + n.units[s.Owner].key.PC + s.PC) & n.pcMask
+	return (n.frame[n.page] + s.PC) & n.pcMask
 }
 
 // setPage notes where u, whose program counter is pc, runs.

@@ -249,6 +249,7 @@ func (c *Compiler) Compile(u *ir.Unit, buf []byte, off int, o Options) int {
 		c.Jumps = c.Jumps[:0]
 		return 0
 	}
+	binary.LittleEndian.PutUint64(buf[off-pcBefore:], o.PC-u.Page)
 	binary.LittleEndian.PutUint32(buf[off-ownerBefore:], o.Owner)
 	return c.n - off
 }

@@ -40,7 +40,7 @@ func (c *Compiler) Disassemble(buf []byte, off, size int, address uint64, line f
 
 // text says what a site is for.
 func (s *Site) text() string {
-	text := fmt.Sprintf("site %s, pc %+#x", s.Kind, int64(s.PC))
+	text := fmt.Sprintf("site %s, pc %#x", s.Kind, s.PC)
 	switch s.Kind {
 	case Load, Store:
 		text += fmt.Sprintf(", %d bytes", s.Size)

@@ -280,7 +280,7 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 		if size != 0 {
 			n.enter(u, size)
 			v.logOptimized()
-			n.logCode(v.log, u)
+			n.logCode(v.log, u, code.Page)
 			n.mapCode(v, u)
 			return true
 		}

@@ -111,11 +111,12 @@ func (c *Compiler) linear(v ir.Val) reg {
 		return m.base
 	}
 	r := c.temp()
-	if m.base == noReg && m.index == noReg {
-		c.fixed, c.isFixed = uint64(uint32(m.disp)), true
+	switch {
+	case m.base == noReg && m.index == noReg:
+		c.fixed, c.isFixed = uint64(int64(m.disp))&c.u.Inst(v).Type.Mask(), true
 		c.constant(r, c.fixed)
-	} else {
-		c.rm(opLEA, r, m)
+	default:
+		c.rm(opLEA|w(c.bits(v)), r, m)
 	}
 	return r
 }
@@ -123,6 +124,9 @@ func (c *Compiler) linear(v ir.Val) reg {
 // lookup finds out where the host has the n bytes at the address in a: d gets
 // what to add to a. It jumps to the stub if they cannot be accessed directly.
 func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int) {
+	if c.cfg.Wide {
+		return [2]int{c.lookupWide(d, a, n, table)}
+	}
 	if c.isFixed && c.fixed&0xfff+uint64(n) <= 0x1000 && c.fixed < 1<<32 {
 		c.rm(opMOVload|wide, d, at(r15, table+int32(c.fixed>>12)*8))
 		c.rr(opTEST|wide, d, d)
@@ -146,6 +150,26 @@ func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int) {
 	c.rr(opTEST|wide, d, d)
 	jumps[0] = c.jcc(ccE)
 	return jumps
+}
+
+// lookupWide is lookup in a table with tags. That of a's page is not that of
+// the last byte's if these are different pages.
+func (c *Compiler) lookupWide(d, a reg, n int, table int32) int {
+	t := c.temp()
+	c.mov(32, d, a)
+	c.shifti(shSHR, 32, d, 12-4)
+	c.alui(aluAND, 32, d, (TLBSize-1)<<4)
+	if n > 1 {
+		c.rm(opLEA|wide, t, at(a, int32(n-1)))
+	} else {
+		c.mov(64, t, a)
+	}
+	c.alui(aluAND, 64, t, -0x1000)
+	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: d, disp: table})
+	c.locked &^= 1 << t
+	j := c.jcc(ccNE)
+	c.rm(opMOVload|wide, d, mem{base: r15, index: d, disp: table + 8})
+	return j
 }
 
 // pageFor returns a register that says where address v's page is: one that
@@ -466,6 +490,10 @@ func (c *Compiler) linkTo(pc uint64) {
 	c.Sites[s].PC = pc
 	if c.isFar(pc) {
 		// What lies there may change without this unit's knowing.
+		if c.cfg.Wide {
+			c.farJump(pc, s)
+			return
+		}
 		e := c.cfg.Jumps + int32(JumpIndex(pc))*16
 		c.movi(rax, pc) // the temporaries are free now
 		c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
@@ -480,6 +508,19 @@ func (c *Compiler) linkTo(pc uint64) {
 	at := c.jmp()
 	c.cold = append(c.cold, stub{site: s, jumps: [2]int{at}, once: true})
 	c.Jumps = append(c.Jumps, Jump{PC: pc, At: at})
+}
+
+// farJump is the jump of linkTo to pc by way of the table, if that has tags.
+func (c *Compiler) farJump(pc uint64, site uint32) {
+	e := c.cfg.Jumps + int32(JumpIndex(pc))*32
+	c.movi(rax, pc) // the temporaries are free now
+	c.rm(opMOVload|wide, rdx, at(r15, offTag))
+	c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
+	other := c.jcc(ccNE)
+	c.rm(opALU|aluCMP<<3|wide, rdx, at(r15, e+16))
+	c.cold = append(c.cold, stub{site: site, jumps: [2]int{c.jcc(ccNE), other}, once: true})
+	c.rm(0xff, 4, at(r15, e+8))
+	c.Sites[site].Imm = NoJump
 }
 
 // isFar reports whether a jump to pc goes to another page than the unit's
@@ -499,6 +540,10 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	word := c.regWord[pc]
 	c.poll(0, word)
 	t, x := c.temp(), c.temp()
+	if c.cfg.Wide {
+		c.indirectWide(pc, t, x)
+		return
+	}
 	c.mov(32, x, pc)
 	c.shifti(shSHR, 32, x, jumpBits)
 	c.alu(aluXOR, 32, x, pc)
@@ -511,6 +556,26 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	c.rm(0xff, 4, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps + 8})
 	s := c.site(Site{Kind: Indirect, Args: [2]uint16{word, NoWord}}, false)
 	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, once: true})
+}
+
+// indirectWide is the jump of indirect if the table has tags; t and x are free.
+func (c *Compiler) indirectWide(pc, t, x reg) {
+	c.mov(32, x, pc)
+	c.shifti(shSHR, 32, x, jumpBits)
+	c.alu(aluXOR, 32, x, pc)
+	c.alui(aluAND, 32, x, JumpSize-1)
+	c.shifti(shSHL, 32, x, 5)
+	entry := mem{base: r15, index: x, disp: c.cfg.Jumps}
+	c.rm(opMOVload|wide, t, at(r15, offTag))
+	c.rm(opALU|aluCMP<<3|wide, pc, entry)
+	other := c.jcc(ccNE)
+	entry.disp += 16
+	c.rm(opALU|aluCMP<<3|wide, t, entry)
+	j := c.jcc(ccNE)
+	entry.disp -= 8
+	c.rm(0xff, 4, entry)
+	s := c.site(Site{Kind: Indirect, Args: [2]uint16{c.regWord[pc], NoWord}}, false)
+	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j, other}, once: true})
 }
 
 func (c *Compiler) exit(in *ir.Inst) {

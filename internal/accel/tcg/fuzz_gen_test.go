@@ -102,7 +102,7 @@ var theForms = sync.OnceValue(func() *pool {
 // mnemonic is the word of an instruction that is no prefix; it is "" if the
 // code is no instruction.
 func mnemonic(code []byte) (name string, n int) {
-	text, n := x86.Disassemble(append(slices.Clone(code), make([]byte, 16)...), 0, true)
+	text, n := x86.Disassemble(append(slices.Clone(code), make([]byte, 16)...), 0, 4)
 	for _, w := range strings.Fields(text) {
 		switch w {
 		case "o16", "o32", "a16", "a32", "lock", "cs", "ds", "es", "ss", "fs", "gs", "rep", "repe", "repne":

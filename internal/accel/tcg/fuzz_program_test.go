@@ -102,7 +102,7 @@ func (p *fuzzProgram) listing() string {
 	code, labels := p.layout()
 	pc := uint64(p.m.entry())
 	for at := 0; at < len(code); {
-		text, n := x86.Disassemble(code[at:], pc+uint64(at), p.m.bits() == 32)
+		text, n := x86.Disassemble(code[at:], pc+uint64(at), p.m.bits()/8)
 		if n == 0 {
 			text, n = "(cut short)", len(code)-at
 		}
@@ -365,7 +365,7 @@ func (w *writer) instruction(kind int) {
 			code[i] = 0
 		}
 	}
-	text, n := x86.Disassemble(code, 0, w.p.m.bits() == 32)
+	text, n := x86.Disassemble(code, 0, w.p.m.bits()/8)
 	if strings.HasPrefix(text, "db") {
 		n = max(at, 1) // it has become invalid by its prefixes: #UD is fine
 	}

@@ -205,7 +205,7 @@ func (m *machine) buildPC() error {
 	m.vcpu, err = tcg.New(tcg.Config{
 		PerfMap: perf, Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)), Engine: engine,
 		Disassemble: func(k guest.Key, code []byte) (string, int) {
-			return x86.Disassemble(code, k.PC, x86.Code32(k))
+			return x86.Disassemble(code, k.PC, x86.CodeSize(k))
 		},
 	}).NewCPU(m.cpu, m.pc.CPUMemory)
 	if err != nil {

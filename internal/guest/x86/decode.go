@@ -20,6 +20,9 @@ type encoding struct {
 	form     byte  // 'm', 'r', 0 = either
 	modrm    int   // the whole byte, -1 = any
 	hasModRM bool
+	def64    bool    // the operand size in 64-bit mode is 64 bits, or 16
+	force64  bool    // it is always 64 bits there
+	only     int     // 1 = not in 64-bit mode, 2 = only there, 0 = in all
 	memory   bool    // an operand must be in memory
 	register bool    // an operand must not be in memory
 	emit     emitter // nil: not translated
@@ -31,6 +34,7 @@ type operand struct {
 	// bytes is its size, or if that is 0, more what is added to the
 	// instruction's operand size.
 	bytes, more uint8
+	least, most uint8  // bounds of what the instruction's is taken to be; 0 = none
 	size        string // "b", "v", ...
 	text        string
 }
@@ -98,7 +102,7 @@ func (k operandKind) hasModRM() bool {
 // operandBytes are the sizes of operands by their notation; those that are not
 // here have the instruction's operand size.
 var operandBytes = map[string]uint8{
-	"b": 1, "w": 2, "d": 4, "y": 4, "ss": 4, "q": 8, "sd": 8, "dq": 16, "ps": 16, "pd": 16, "t": 10,
+	"b": 1, "w": 2, "d": 4, "ss": 4, "q": 8, "sd": 8, "dq": 16, "ps": 16, "pd": 16, "t": 10,
 }
 
 // opcode is what one opcode byte of a map leads to.
@@ -123,14 +127,29 @@ const (
 
 // maps are the decoded opcode maps: one byte, 0F, 0F 38 and 0F 3A.
 type maps struct {
+	long                       bool // of 64-bit mode
 	one, two, three38, three3A [256]opcode
 	all                        []*encoding
 	features                   []string // that encodings ask for
 }
 
-// theMaps builds the maps once; they are never changed afterwards.
-var theMaps = sync.OnceValue(func() *maps {
-	m := &maps{features: []string{""}}
+// theMaps builds the maps once, those of 64-bit mode and of the others; they
+// are never changed afterwards.
+var (
+	theMaps  = sync.OnceValue(func() *maps { return newMaps(false) })
+	longMaps = sync.OnceValue(func() *maps { return newMaps(true) })
+)
+
+// mapsOf are the maps for code of a size: 8 bytes, or less.
+func mapsOf(size int) *maps {
+	if size == 8 {
+		return longMaps()
+	}
+	return theMaps()
+}
+
+func newMaps(long bool) *maps {
+	m := &maps{long: long, features: []string{""}}
 	emitters := emitters()
 	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map} {
 		for _, line := range strings.Split(text, "\n") {
@@ -146,7 +165,7 @@ var theMaps = sync.OnceValue(func() *maps {
 		m.three3A[i].finish()
 	}
 	return m
-})
+}
 
 func (m *maps) addLine(line string, emitters map[string]emitter) {
 	code, rest, ok := strings.Cut(line, ":")
@@ -169,6 +188,10 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 		switch {
 		case f == "np":
 			e.prefix = 'n'
+		case f == "i64" || f == "o64":
+			e.only = map[string]int{"i64": 1, "o64": 2}[f]
+		case f == "d64" || f == "f64":
+			e.def64, e.force64 = m.long, m.long && f == "f64"
 		case (f == "66" || f == "F3" || f == "F2") && i == 0 && len(fields) > 1:
 			e.prefix = hexByte(f)
 		case f == "0F" && len(bytes) == 0 && table == &m.one && i+1 < len(fields):
@@ -184,6 +207,9 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 		default:
 			bytes = append(bytes, f)
 		}
+	}
+	if m.long && e.only == 1 || !m.long && e.only == 2 {
+		return
 	}
 	if len(bytes) == 2 { // a whole ModRM byte, or a range of them
 		lo, hi := hexRange(bytes[1])
@@ -316,6 +342,12 @@ func parseOperand(s string) operand {
 	switch {
 	case size == "p":
 		o.more = 2
+	case size == "y":
+		o.least = 4
+	case size == "z":
+		o.most = 4
+	case size == "r":
+		o.least = 8
 	case size != "":
 	case name == "AL" || name == "CL" || name == "1":
 		o.bytes = 1
@@ -352,9 +384,11 @@ type inst struct {
 	bytes  []byte // all of them
 	opcode byte
 
-	opsize int // operand size in bytes: 2 or 4
-	adsize int // address size in bytes
-	seg    int // segment override, -1 = none
+	opsize int  // operand size in bytes: 2, 4 or 8
+	adsize int  // address size in bytes: the same
+	native int  // both without prefixes
+	rex    byte // the REX prefix, 0 = none
+	seg    int  // segment override, -1 = none
 	rep    byte
 	pfx66  bool
 	lock   bool
@@ -364,10 +398,12 @@ type inst struct {
 	mem            bool // rm is memory
 	base, index    int  // registers, -1 = none
 	scale          uint
-	disp           uint32
+	disp           uint64 // sign-extended
+	relative       bool   // disp is relative to the next instruction
 	defaultSegment int
+	inOpcode       int // register that the opcode names
 
-	imm, imm2 uint32
+	imm, imm2 uint64 // sign-extended where the instruction does so
 }
 
 // errShort says that more bytes are needed.
@@ -391,34 +427,38 @@ func (d *decoder) byte() byte {
 	return d.code[d.n-1]
 }
 
-func (d *decoder) imm(size int) uint32 {
+func (d *decoder) imm(size int) uint64 {
 	if size == 4 && d.n+4 <= len(d.code) {
 		d.n += 4
-		return binary.LittleEndian.Uint32(d.code[d.n-4:])
+		return uint64(binary.LittleEndian.Uint32(d.code[d.n-4:]))
 	}
-	var v uint32
+	var v uint64
 	for i := range size {
-		v |= uint32(d.byte()) << (8 * i)
+		v |= uint64(d.byte()) << (8 * i)
 	}
 	return v
 }
 
-// decode decodes the instruction at the start of code. A nil enc means that
-// there is no such instruction (#UD); its bytes are those looked at.
-func decode(code []byte, code32 bool) (in inst, err error) {
-	err = in.decode(theMaps(), code, code32)
+// disp32 reads a displacement of 32 bits.
+func (d *decoder) disp32() uint64 { return uint64(int64(int32(d.imm(4)))) }
+
+// decode decodes the instruction at the start of code in a segment of 2-, 4-
+// or 8-byte code. A nil enc means that there is no such instruction (#UD); its
+// bytes are those looked at.
+func decode(code []byte, size int) (in inst, err error) {
+	err = in.decode(mapsOf(size), code, size)
 	return in, err
 }
 
 // decode is the function decode, in place.
-func (in *inst) decode(m *maps, code []byte, code32 bool) error {
-	*in = inst{opsize: 2, adsize: 2, seg: -1}
-	if code32 {
-		in.opsize, in.adsize = 4, 4
+func (in *inst) decode(m *maps, code []byte, size int) error {
+	*in = inst{opsize: size, adsize: size, native: size, seg: -1}
+	if m.long {
+		in.opsize = 4
 	}
 	d := decoder{code: code}
 	b := d.byte()
-	if prefixes[b] {
+	if prefixes[b] || m.long && b&0xf0 == 0x40 {
 		b = d.prefixes(in, b)
 	}
 	op := &m.one[b]
@@ -434,7 +474,7 @@ func (in *inst) decode(m *maps, code []byte, code32 bool) error {
 			op = &m.three3A[b]
 		}
 	}
-	in.opcode = b
+	in.opcode, in.inOpcode = b, int(b&7|in.rex&rexB<<3)
 	pfx := pfxNone
 	switch {
 	case in.rep == 0xf3:
@@ -453,6 +493,9 @@ func (in *inst) decode(m *maps, code []byte, code32 bool) error {
 	}
 	in.enc = e
 	if e != nil {
+		if m.long {
+			in.inLong(e)
+		}
 		for i := range e.operands {
 			if o := &e.operands[i]; inCode[o.kind] {
 				d.operand(in, o)
@@ -464,6 +507,31 @@ func (in *inst) decode(m *maps, code []byte, code32 bool) error {
 		return errShort
 	}
 	return nil
+}
+
+// Bits of a REX prefix (SDM vol. 2, table 2-4).
+const (
+	rexB = 1 << iota
+	rexX
+	rexR
+	rexW
+)
+
+// inLong does what 64-bit mode does with the instruction e (SDM vol. 2, 2.2.1).
+func (in *inst) inLong(e *encoding) {
+	if e.force64 || e.def64 && in.opsize == 4 {
+		in.opsize = 8
+	}
+	for i := range e.operands {
+		switch e.operands[i].kind { // registers that there are eight of
+		case kindP, kindS:
+			in.reg &= 7
+		case kindQ, kindN:
+			if !in.mem {
+				in.rm &= 7
+			}
+		}
+	}
 }
 
 // prefixes are the prefixes, inCode the kinds of operands that are in the code
@@ -479,13 +547,20 @@ var (
 // prefixes reads the prefixes, of which b is the first, and returns the first
 // opcode byte.
 func (d *decoder) prefixes(in *inst, b byte) byte {
-	op, ad := in.opsize, in.adsize
+	long, seg := in.native == 8, -1
 	for ; !d.bad; b = d.byte() {
+		rex := in.rex
+		in.rex = 0 // one that no opcode follows means nothing
 		switch b {
 		case 0x66:
-			in.opsize, in.pfx66 = 6-op, true
+			in.pfx66 = true
+			if in.opsize = 6 - in.native; long {
+				in.opsize = 2
+			}
 		case 0x67:
-			in.adsize = 6 - ad
+			if in.adsize = 6 - in.native; long {
+				in.adsize = 4
+			}
 		case 0xf0:
 			in.lock = true
 		case 0xf2, 0xf3:
@@ -503,8 +578,19 @@ func (d *decoder) prefixes(in *inst, b byte) byte {
 		case 0x65:
 			in.seg = GS
 		default:
+			if long && b&0xf0 == 0x40 {
+				in.rex = b
+				continue
+			}
+			if in.rex = rex; rex&rexW != 0 {
+				in.opsize = 8
+			}
 			return b
 		}
+		if long && in.seg >= 0 && in.seg < FS { // no longer means anything
+			in.seg = seg
+		}
+		seg = in.seg
 	}
 	return 0
 }
@@ -513,7 +599,7 @@ func (d *decoder) prefixes(in *inst, b byte) byte {
 func (d *decoder) modRM(in *inst, regs bool) {
 	b := d.byte()
 	in.modrm = b
-	in.mod, in.reg, in.rm = int(b>>6), int(b>>3&7), int(b&7)
+	in.mod, in.reg, in.rm = int(b>>6), int(b>>3&7|in.rex&rexR<<1), int(b&7|in.rex&rexB<<3)
 	in.base, in.index, in.defaultSegment = -1, -1, DS
 	if in.mod == 3 || regs {
 		return
@@ -523,30 +609,29 @@ func (d *decoder) modRM(in *inst, regs bool) {
 		d.modRM16(in)
 		return
 	}
-	rm := in.rm
-	if rm == 4 {
-		sib := d.byte()
-		in.scale = uint(sib >> 6)
-		if x := int(sib >> 3 & 7); x != rSP {
+	rm, sib := in.rm, b&7 == 4
+	if sib {
+		s := d.byte()
+		in.scale = uint(s >> 6)
+		if x := int(s>>3&7 | in.rex&rexX<<2); x != rSP {
 			in.index = x
 		}
-		rm = int(sib & 7)
+		rm = int(s&7 | in.rex&rexB<<3)
 	}
-	switch {
-	case rm == rBP && in.mod == 0:
-		in.disp = d.imm(4)
+	if rm&7 == rBP && in.mod == 0 {
+		in.disp = d.disp32()
+		in.relative = in.native == 8 && !sib
 		return
-	default:
-		in.base = rm
 	}
+	in.base = rm
 	if rm == rSP || rm == rBP {
 		in.defaultSegment = SS
 	}
 	switch in.mod {
 	case 1:
-		in.disp = uint32(int8(d.byte()))
+		in.disp = uint64(int8(d.byte()))
 	case 2:
-		in.disp = d.imm(4)
+		in.disp = d.disp32()
 	}
 }
 
@@ -567,7 +652,7 @@ func (d *decoder) modRM16(in *inst) {
 	}
 	switch in.mod {
 	case 1:
-		in.disp = uint32(int8(d.byte()))
+		in.disp = uint64(int8(d.byte()))
 	case 2:
 		in.disp = d.imm(2)
 	}
@@ -579,17 +664,23 @@ func (d *decoder) operand(in *inst, o *operand) {
 	switch o.kind {
 	case kindI:
 		v := d.imm(size)
+		if o.most == 4 && in.opsize == 8 {
+			v = uint64(int64(int32(v)))
+		}
 		if in.enc.operands[0].kind == kindI && len(in.enc.operands) > 1 && o != &in.enc.operands[0] {
 			in.imm2 = v // ENTER
 		} else {
 			in.imm = v
 		}
 	case kindSI:
-		in.imm = uint32(int8(d.byte()))
+		in.imm = uint64(int8(d.byte()))
 	case kindJ:
 		v := d.imm(size)
-		if size == 1 {
-			v = uint32(int8(v))
+		switch size {
+		case 1:
+			v = uint64(int8(v))
+		case 4:
+			v = uint64(int64(int32(v)))
 		}
 		in.imm = v
 	case kindO:
@@ -603,8 +694,22 @@ func (d *decoder) operand(in *inst, o *operand) {
 
 // sizeOf returns an operand's size in bytes.
 func (in *inst) sizeOf(o *operand) int {
-	if o.bytes != 0 {
+	switch {
+	case o.bytes != 0:
 		return int(o.bytes)
+	case o.least != 0:
+		return in.atLeast(int(o.least))
+	case o.most != 0:
+		return min(in.opsize, int(o.most))
 	}
 	return in.opsize + int(o.more)
+}
+
+// atLeast is the size of an operand that is one of 32 bits, or in 64-bit mode
+// of 64: with REX.W (n = 4), or always (n = 8).
+func (in *inst) atLeast(n int) int {
+	if in.native < 8 {
+		return 4
+	}
+	return max(in.opsize, n)
 }

@@ -146,7 +146,7 @@ func TestDisassemble(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, n := Disassemble(code, 0x7c00, c.mode == 32)
+		text, n := Disassemble(code, 0x7c00, c.mode/8)
 		want := len(code)
 		switch {
 		case c.want == "":
@@ -294,7 +294,7 @@ func newer(code []byte) bool {
 // does not know all instructions.
 func check(t *testing.T, code []byte, mode int) bool {
 	t.Helper()
-	mine, n := Disassemble(code, 0x1000, mode == 32)
+	mine, n := Disassemble(code, 0x1000, mode/8)
 	if n == 0 || n > 1 && strings.HasPrefix(mine, "db") {
 		t.Fatalf("% x: %q, %d", code, mine, n)
 	}
@@ -386,7 +386,7 @@ func TestDisassembleVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text, n := Disassemble(code, 0x10000000, true); n == 0 || strings.HasPrefix(text, "db") && !newInts.MatchString(v.B) {
+		if text, n := Disassemble(code, 0x10000000, 4); n == 0 || strings.HasPrefix(text, "db") && !newInts.MatchString(v.B) {
 			t.Errorf("%s: %q", v.B, text)
 		}
 		if check(t, append(code, make([]byte, 16)...), 32) {
@@ -421,7 +421,7 @@ func TestDisassembleNASM(t *testing.T) {
 		mode := 16 + 16*r.IntN(2)
 		var texts []string
 		for i := range count {
-			text, _ := Disassemble(randomCode(r), uint64(i*slot), mode == 32)
+			text, _ := Disassemble(randomCode(r), uint64(i*slot), mode/8)
 			if strings.HasPrefix(text, "db") || nasmDiffers.MatchString(text) {
 				text = "nop"
 			}
@@ -463,7 +463,7 @@ func TestDisassembleNASM(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, text := range texts {
-			again, _ := Disassemble(bin[i*slot:(i+1)*slot], uint64(i*slot), mode == 32)
+			again, _ := Disassemble(bin[i*slot:(i+1)*slot], uint64(i*slot), mode/8)
 			tried++
 			a, x := shape(text)
 			b, y := shape(again)
@@ -479,14 +479,15 @@ func TestDisassembleNASM(t *testing.T) {
 }
 
 func FuzzDisassemble(f *testing.F) {
-	f.Add([]byte{0x8b, 0x44, 0xb3, 0x10}, uint64(0x7c00), true)
-	f.Fuzz(func(t *testing.T, code []byte, pc uint64, code32 bool) {
-		text, n := Disassemble(code, pc, code32)
+	f.Add([]byte{0x8b, 0x44, 0xb3, 0x10}, uint64(0x7c00), uint8(1))
+	f.Fuzz(func(t *testing.T, code []byte, pc uint64, log uint8) {
+		size := 2 << (log % 3)
+		text, n := Disassemble(code, pc, size)
 		if n < 0 || n > len(code) || n > maxLength || (n == 0) != (text == "") {
 			t.Fatalf("% x: %q, %d", code, text, n)
 		}
 		if n > 0 { // what lies behind does not matter
-			if again, m := Disassemble(code[:n], pc, code32); m != 0 && (again != text || m != n) {
+			if again, m := Disassemble(code[:n], pc, size); m != 0 && (again != text || m != n) {
 				t.Fatalf("% x: %q, and alone %q", code, text, again)
 			}
 		}

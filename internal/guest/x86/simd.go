@@ -22,8 +22,8 @@ const (
 
 // simdArg packs a descriptor: number of the operation, frame words of
 // destination and source, immediate.
-func simdArg(op int, dst, src ir.Slot, imm uint32) uint64 {
-	return uint64(op) | uint64(dst)<<16 | uint64(src)<<32 | uint64(imm&0xff)<<48
+func simdArg(op int, dst, src ir.Slot, imm uint64) uint64 {
+	return uint64(op) | uint64(dst)<<16 | uint64(src)<<32 | imm&0xff<<48
 }
 
 func argOp(a uint64) uint64  { return a & 0xffff }
@@ -251,6 +251,7 @@ func (*vectorOp) count(a uint64, s *lanes) uint64 {
 func (c *CPU) simdHelpers(h []guest.Helper) {
 	ops := vectorOps()
 	c.floatOps = floatOps()
+	c.wideOps = wideOps(c.floatOps)
 	s := c.s
 	h[hSSE] = func(a, _, _ uint64) (uint64, bool) {
 		op := &ops[argOp(a)]
@@ -289,6 +290,7 @@ func (c *CPU) simdHelpers(h []guest.Helper) {
 	h[hByteMask] = byteMask
 	h[hStrings] = c.strings
 	h[hSSEFloat] = c.sseFloat
+	h[hSSEStop] = c.sseFloatStop
 }
 
 // signMask collects the sign bits of a's and b's lanes of 8 << kind bits.

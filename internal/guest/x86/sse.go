@@ -56,6 +56,23 @@ const preComputation = softfloat.Invalid | softfloat.Denormal | softfloat.DivByZ
 // result has the bit faulted, if there is an unmasked exception (SDM vol. 1,
 // 11.5.3); MXCSR's flags are set in any case.
 func (c *CPU) sseFloat(a, _, _ uint64) (uint64, bool) {
+	r, bad := c.sseOp(a)
+	if bad {
+		return faulted, false
+	}
+	return r, false
+}
+
+// sseFloatStop is sseFloat for results of 64 bits: the exception is raised.
+func (c *CPU) sseFloatStop(a, _, _ uint64) (uint64, bool) {
+	r, bad := c.sseOp(a)
+	if bad {
+		c.Guarded(faultCode(vecXM, 0, false))
+	}
+	return r, bad
+}
+
+func (c *CPU) sseOp(a uint64) (r uint64, bad bool) {
 	u := &c.sse
 	mxcsr := c.s.MXCSR
 	if mxcsr&mxControl != u.control || !u.ready {
@@ -74,14 +91,14 @@ func (c *CPU) sseFloat(a, _, _ uint64) (uint64, bool) {
 	if s == d { // the source must not change meanwhile
 		s = &lanes{d[0], d[1]}
 	}
-	r := op(u, &out, s, argImm(a))
+	r = op(u, &out, s, argImm(a))
 	flags := u.env.Flags & softfloat.Exceptions
 	if flags&preComputation&u.unmasked != 0 {
 		flags &= preComputation // nothing was computed
 	}
 	c.s.MXCSR = mxcsr | uint64(flags)
 	if flags&u.unmasked != 0 {
-		return faulted, false
+		return 0, true
 	}
 	*d = out
 	return r, false
@@ -94,6 +111,7 @@ const (
 	toVector floatKind = iota // it is in the destination
 	toReg                     // returned: a general register's value
 	toFlags                   // returned: EFLAGS
+	toReg64                   // returned: a general register's value, of 64 bits
 	silent                    // as toVector; there are no exceptions
 )
 
@@ -112,6 +130,10 @@ func vectorFloat(op int, name string, kind floatKind) emitter {
 		if !t.simd() {
 			return
 		}
+		op, vec, kind := op, vec, kind
+		if w, ok := t.c.wideOps[name]; ok && t.in.opsize == 8 { // with a general register of 64 bits
+			op, vec, kind = w, vecKind(name+"Q"), t.c.floatOps[w].kind
+		}
 		in := &t.in
 		src := t.source(1)
 		dst := slotTmp128
@@ -124,11 +146,13 @@ func vectorFloat(op int, name string, kind floatKind) emitter {
 		}
 		var r ir.Val
 		if typ := ir.Void; !t.is(modeXM) {
-			if kind == toReg || kind == toFlags {
+			if kind >= toReg && kind <= toReg64 {
 				typ = ir.I64
 			}
 			r = t.vec(typ, vec, hSSEFloat, op, dst, src, 0)
 			t.Forget(slotMXCSR)
+		} else if kind == toReg64 {
+			r = t.call(hSSEStop, t.Const(ir.I64, simdArg(op, dst, src, in.imm)))
 		} else {
 			r = t.Call(ir.I64, hSSEFloat, ir.NoStop, t.Const(ir.I64, simdArg(op, dst, src, in.imm)))
 			t.Forget(slotMXCSR)
@@ -143,6 +167,8 @@ func vectorFloat(op int, name string, kind floatKind) emitter {
 		switch kind {
 		case toReg:
 			t.setReg(in.reg, 4, t.Conv(ir.I32, r, false))
+		case toReg64:
+			t.setReg(in.reg, 8, r)
 		case toFlags:
 			t.setFlags(r)
 		}

@@ -278,7 +278,7 @@ func (m *machine) toLevel(cs, ss uint16, sp uint32) {
 func v86Machine(t *testing.T, iopl int, cr4 uint32) *machine {
 	t.Helper()
 	m := protectedMachine(t, 0)
-	if f := m.setCR(4, cr4); f != nil {
+	if f := m.setCR(4, uint64(cr4)); f != nil {
 		t.Fatal(*f)
 	}
 	esp := uint32(m.s.GPR[rSP]) - 36
@@ -311,7 +311,7 @@ func (m *machine) wantPlace(want string) {
 // wantStack compares the dwords or words from SS:ESP up.
 func (m *machine) wantStack(size int, want ...uint32) {
 	m.Helper()
-	at := uint32(m.s.Seg[SS].Base) + uint32(m.s.GPR[rSP])&m.s.Seg[SS].stackMask()
+	at := uint32(m.s.Seg[SS].Base) + uint32(m.s.GPR[rSP]&m.s.Seg[SS].stackMask())
 	for i, w := range want {
 		got := m.r16(at + uint32(size*i))
 		if size == 4 {

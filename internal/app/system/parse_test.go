@@ -100,7 +100,13 @@ func TestWrong(t *testing.T) {
 }
 
 func TestX8664(t *testing.T) {
-	if _, _, err := Parse("x86_64", nil); err == nil || !strings.Contains(err.Error(), "64-bit processor is not supported yet") {
+	if c, _, err := Parse("x86_64", nil); err != nil || c.CPU.Model != "Nehalem" {
+		t.Error(c, err)
+	}
+	if c, _, err := Parse("i386", []string{"-cpu", "Haswell,-smep", "-target", "x86_64"}); err != nil || c.CPU.Model != "Haswell,-smep" || c.Target != "x86_64" {
+		t.Error(c, err)
+	}
+	if _, _, err := Parse("i386", []string{"-cpu", "Haswell"}); err == nil || !strings.Contains(err.Error(), "-target x86_64") {
 		t.Error(err)
 	}
 	if c, _, err := Parse("x86_64", []string{"-cpu", "pentium3"}); err != nil || c.CPU.Model != "pentium3" {

@@ -214,7 +214,7 @@ func (c *CPU) Key() guest.Key {
 		return guest.Key{PC: c.s.IP, Limit: ^uint64(0), Mode: mode}
 	}
 	base := c.s.Seg[CS].Base
-	if c.s.IP+base>>32 != 0 && c.wide { // linear addresses wrap at 4 GiB
+	if (c.s.IP+base)>>32 != 0 && c.wide { // linear addresses wrap at 4 GiB
 		base -= 1 << 32
 	}
 	return guest.Key{PC: c.s.IP, Base: base, Limit: c.s.Seg[CS].Limit + 1, Mode: mode}

@@ -217,8 +217,8 @@ func (m *Model) cr4Bits() uint64 {
 // hasPMC reports whether there are RDPMC and CR4.PCE.
 func (m *Model) hasPMC() bool { return m.Family >= 6 && m.has(featMSR) }
 
-// physBits is the width of physical addresses (SDM vol. 3, 4.1.4).
-func (m *Model) physBits() int {
+// PhysBits is the width of physical addresses (SDM vol. 3, 4.1.4).
+func (m *Model) PhysBits() int {
 	switch {
 	case m.has(featLM):
 		return 40
@@ -228,7 +228,7 @@ func (m *Model) physBits() int {
 	return 32
 }
 
-func (m *Model) physMask() uint64 { return 1<<m.physBits() - 1 }
+func (m *Model) physMask() uint64 { return 1<<m.PhysBits() - 1 }
 
 // cpuid is CPUID: EAX is the leaf, ECX the subleaf (SDM vol. 2).
 func (c *CPU) cpuid() {
@@ -319,7 +319,7 @@ func (m *Model) extendedLeaf(leaf uint32) [4]uint32 {
 		if m.has(featLM) {
 			linear = 48
 		}
-		return [4]uint32{uint32(m.physBits()) | linear<<8}
+		return [4]uint32{uint32(m.PhysBits()) | linear<<8}
 	}
 	return [4]uint32{}
 }

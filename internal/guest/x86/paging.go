@@ -45,8 +45,8 @@ type translation struct {
 	ok     bool
 }
 
-// pae reports whether PAE paging is on.
-func (c *CPU) pae() bool { return c.s.CR0&cr0PG != 0 && c.s.CR4&cr4PAE != 0 }
+// pae reports whether PAE paging is on, with its four entries in the processor.
+func (c *CPU) pae() bool { return c.s.CR0&cr0PG != 0 && c.s.CR4&cr4PAE != 0 && !c.ia32e() }
 
 // nxe reports whether execute-disable is on.
 func (c *CPU) nxe() bool { return c.s.EFER&eferNXE != 0 && c.s.CR4&cr4PAE != 0 }

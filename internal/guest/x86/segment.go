@@ -261,6 +261,9 @@ func nullStack(cpl int) Segment {
 func (c *CPU) dropSegments(cpl int) {
 	for _, i := range [...]int{ES, FS, GS, DS} {
 		g := &c.s.Seg[i]
+		if isNull(uint16(g.Sel)) && c.ia32e() { // its base stays
+			continue
+		}
 		conforming := g.Attr&(attrCode|attrCE) == attrCode|attrCE
 		if int(g.Attr>>13&3) < cpl && !conforming {
 			c.nullSeg(i, 0)

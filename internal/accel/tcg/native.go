@@ -213,17 +213,6 @@ func (n *coder) set(t pageTable, va, to uint64) {
 	}
 }
 
-// get returns a page's place, 0 = none.
-func (n *coder) get(t pageTable, va uint64) uint64 {
-	switch at := va >> 12 % amd64.TLBSize * 2; {
-	case !n.wide:
-		return t[va>>12]
-	case t[at] == va&^pageMask:
-		return t[at+1]
-	}
-	return 0
-}
-
 // fill enters a page; page is nil if it cannot be accessed directly.
 func (n *coder) fill(va uint64, index int, page *[4096]byte, read, write bool) {
 	if n == nil {
@@ -254,19 +243,6 @@ func (n *coder) clear(va uint64, index int) {
 func (n *coder) protect(va uint64, index int) {
 	if n != nil {
 		n.set(n.writeTable(index), va, 0)
-	}
-}
-
-// protectData protects the pages of list whose bytes are data.
-func (n *coder) protectData(list []filled, data *[4096]byte) {
-	if n == nil {
-		return
-	}
-	to := hostAddress(data)
-	for _, f := range list {
-		if t := n.writeTable(f.index()); n.get(t, f.va())+f.va() == to {
-			n.set(t, f.va(), 0)
-		}
 	}
 }
 

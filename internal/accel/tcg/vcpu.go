@@ -126,7 +126,8 @@ type VCPU struct {
 	m       *interp.Machine
 	lower   *interp.Lowerer
 	n       *coder // machine code; nil = none
-	filled  []filled
+	local   fillList // of the TLBs
+	global  fillList
 	ir      ir.Unit
 	builder *ir.Builder
 	cache   *cache

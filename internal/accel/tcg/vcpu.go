@@ -125,7 +125,7 @@ type VCPU struct {
 
 	m       *interp.Machine
 	lower   *interp.Lowerer
-	n       *coder // machine code; nil = none
+	n       *coder   // machine code; nil = none
 	local   fillList // of the TLBs
 	global  fillList
 	ir      ir.Unit

@@ -92,24 +92,20 @@ func (c *CPU) runString(in *stringInsn) (done bool, fault *guest.Fault) {
 // at checks an access and returns its linear address.
 func (c *CPU) at(seg int, off, size uint64, write bool) (uint64, *guest.Fault) {
 	g := &c.s.Seg[seg]
-	if c.long() {
-		lin := c.linearLong(seg, off)
-		if c.mode&modeDbgData != 0 {
-			c.dataBreak(lin, int(size), write)
-		}
-		return lin, nil
-	}
 	hi := g.RHi
 	if write {
 		hi = g.WHi
 	}
-	if off < g.Lo || off+size > hi {
+	if !c.long() && (off < g.Lo || off+size > hi) {
 		if seg == SS {
-			return 0, &guest.Fault{Vector: vecSS, HasCode: true}
+			return 0, fault(vecSS, 0)
 		}
-		return 0, &guest.Fault{Vector: vecGP, HasCode: true}
+		return 0, gp(0)
 	}
-	lin := (g.Base + off) & 0xffffffff
+	lin := c.linearIn(seg, off)
+	if c.mode&modeAlign != 0 && lin&(size-1) != 0 {
+		return 0, fault(vecAC, 0)
+	}
 	if c.mode&modeDbgData != 0 {
 		c.dataBreak(lin, int(size), write)
 	}

@@ -15,7 +15,7 @@ var le = binary.LittleEndian
 // last comparison.
 func (c *CPU) stringFast(in *stringInsn) uint64 {
 	s := c.s
-	if in.kind == sLods || in.kind >= sIns || in.once || c.mode&modeDbgData != 0 {
+	if in.kind == sLods || in.kind >= sIns || in.once || c.mode&(modeDbgData|modeAlign) != 0 {
 		return 0
 	}
 	down := s.DF != 1

@@ -45,7 +45,7 @@ func TestWrong(t *testing.T) {
 		"-accel tgc":                    "-accel tgc: invalid accelerator 'tgc' (did you mean 'tcg'?); -accel help lists them",
 		"-cpu pentium5":                 "-cpu pentium5: unable to find CPU model 'pentium5' (did you mean 'pentium'?); -cpu help lists them",
 		"-cpu Haswell":                  "-cpu Haswell: the processor 'Haswell' has 64 bits: start qemu-system-x86_64, or rhea system -target x86_64",
-		"-cpu 486,+avx":                 "-cpu 486,+avx: CPU model \"486,+avx\": feature \"avx\" is not built",
+		"-cpu 486,+vmx":                 "-cpu 486,+vmx: CPU model \"486,+vmx\": feature \"vmx\" is not built",
 		"-hda":                          "-hda: requires an argument: -hda file",
 		"-hda a -hda b":                 "-hda b: drive with bus=0, unit=0 (index=0) exists",
 		"-drive fiel=x":                 "-drive fiel=x: invalid parameter 'fiel' (did you mean 'file'?)",

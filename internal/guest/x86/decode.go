@@ -22,6 +22,9 @@ type encoding struct {
 	hasModRM bool
 	def64    bool    // the operand size in 64-bit mode is 64 bits, or 16
 	force64  bool    // it is always 64 bits there
+	vex      bool    // it has a VEX prefix
+	length   int     // of vectors, by VEX.L: 16 or 32, 0 = either
+	w        int     // VEX.W, -1 = either
 	only     int     // 1 = not in 64-bit mode, 2 = only there, 0 = in all
 	memory   bool    // an operand must be in memory
 	register bool    // an operand must not be in memory
@@ -34,6 +37,7 @@ type operand struct {
 	// bytes is its size, or if that is 0, more what is added to the
 	// instruction's operand size.
 	bytes, more uint8
+	vector      bool   // its size is that of the instruction's vectors
 	least, most uint8  // bounds of what the instruction's is taken to be; 0 = none
 	size        string // "b", "v", ...
 	text        string
@@ -65,6 +69,9 @@ const (
 	kindV
 	kindW
 	kindU
+	kindH // these by VEX.vvvv: XMM register, and general register
+	kindB
+	kindL // XMM register by the top of an immediate
 	kindST
 	kindSTi
 	kindAL
@@ -84,7 +91,7 @@ const (
 
 var kindNames = [numKinds]string{
 	"E", "G", "I", "sI", "J", "O", "M", "R", "S", "C", "D", "A", "X", "Y", "Z", "P", "Q", "N", "V", "W", "U",
-	"ST", "STi", "AL", "CL", "AX", "eAX", "DX", "1", "ES", "CS", "SS", "DS", "FS", "GS",
+	"H", "B", "L", "ST", "STi", "AL", "CL", "AX", "eAX", "DX", "1", "ES", "CS", "SS", "DS", "FS", "GS",
 }
 
 // segment returns the number of the segment register that an operand names.
@@ -129,6 +136,7 @@ const (
 type maps struct {
 	long                       bool // of 64-bit mode
 	one, two, three38, three3A [256]opcode
+	vex                        [4][256]opcode // by the map's number, from 1
 	all                        []*encoding
 	features                   []string // that encodings ask for
 }
@@ -151,7 +159,7 @@ func mapsOf(size int) *maps {
 func newMaps(long bool) *maps {
 	m := &maps{long: long, features: []string{""}}
 	emitters := emitters()
-	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map} {
+	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map, bmiMap, avxMap} {
 		for _, line := range strings.Split(text, "\n") {
 			if line = strings.TrimSpace(line); line != "" {
 				m.addLine(line, emitters)
@@ -163,6 +171,9 @@ func newMaps(long bool) *maps {
 		m.two[i].finish()
 		m.three38[i].finish()
 		m.three3A[i].finish()
+		for n := range m.vex {
+			m.vex[n][i].attributes()
+		}
 	}
 	return m
 }
@@ -173,7 +184,7 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 		panic("BUG: x86: opcode line " + line)
 	}
 	rest, feature, _ := strings.Cut(rest, ";")
-	e := encoding{line: line, feature: m.feature(strings.TrimSpace(feature)), reg: -1, modrm: -1}
+	e := encoding{line: line, feature: m.feature(strings.TrimSpace(feature)), reg: -1, modrm: -1, w: -1}
 	name, ops, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	e.name = name
 	for _, o := range strings.Split(ops, ",") {
@@ -186,13 +197,19 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 	fields := strings.Fields(code)
 	for i, f := range fields {
 		switch {
+		case f == "v":
+			e.vex = true
+		case f == "l0" || f == "l1":
+			e.length = 16 << (f[1] - '0')
+		case f == "w0" || f == "w1":
+			e.w = int(f[1] - '0')
 		case f == "np":
 			e.prefix = 'n'
 		case f == "i64" || f == "o64":
 			e.only = map[string]int{"i64": 1, "o64": 2}[f]
 		case f == "d64" || f == "f64":
 			e.def64, e.force64 = m.long, m.long && f == "f64"
-		case (f == "66" || f == "F3" || f == "F2") && i == 0 && len(fields) > 1:
+		case (f == "66" || f == "F3" || f == "F2") && (i == 0 || e.vex && i == 1) && len(fields) > 1:
 			e.prefix = hexByte(f)
 		case f == "0F" && len(bytes) == 0 && table == &m.one && i+1 < len(fields):
 			table = &m.two
@@ -206,6 +223,14 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 			e.form = f[0]
 		default:
 			bytes = append(bytes, f)
+		}
+	}
+	if e.vex {
+		for n, t := range []*[256]opcode{1: &m.two, &m.three38, &m.three3A} {
+			if t == table {
+				table = &m.vex[n]
+				break
+			}
 		}
 	}
 	if m.long && e.only == 1 || !m.long && e.only == 2 {
@@ -259,13 +284,10 @@ func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]
 // finish makes the look-up tables of an opcode. A later line with more
 // conditions wins over an earlier one with fewer.
 func (o *opcode) finish() {
+	o.attributes()
 	split := false
 	for _, e := range o.list {
-		o.modrm = o.modrm || e.hasModRM
 		split = split || e.reg >= 0 || e.form != 0 || e.modrm >= 0
-		for _, x := range e.operands {
-			o.regs = o.regs || x.kind == kindR
-		}
 	}
 	for p := range 4 {
 		if !split {
@@ -285,6 +307,16 @@ func (o *opcode) finish() {
 					o.byModRM[p][b] = e
 				}
 			}
+		}
+	}
+}
+
+// attributes derives what does not depend on more than the opcode.
+func (o *opcode) attributes() {
+	for _, e := range o.list {
+		o.modrm = o.modrm || e.hasModRM
+		for _, x := range e.operands {
+			o.regs = o.regs || x.kind == kindR
 		}
 	}
 }
@@ -331,7 +363,7 @@ func parseOperand(s string) operand {
 		name, size = "sI", "b"
 	case s == "ST" || s == "STi":
 		size = "t"
-	case strings.Contains("EGIJOMRSCDAXYZPQNVWU", s[:1]) && len(s) > 1 && strings.ToLower(s[1:]) == s[1:]:
+	case strings.Contains("EGIJOMRSCDAXYZPQNVWUHBL", s[:1]) && len(s) > 1 && strings.ToLower(s[1:]) == s[1:]:
 		name, size = s[:1], s[1:]
 	}
 	kind := slices.Index(kindNames[:], name)
@@ -342,6 +374,8 @@ func parseOperand(s string) operand {
 	switch {
 	case size == "p":
 		o.more = 2
+	case size == "x":
+		o.vector = true
 	case size == "y":
 		o.least = 4
 	case size == "z":
@@ -388,6 +422,8 @@ type inst struct {
 	adsize int  // address size in bytes: the same
 	native int  // both without prefixes
 	rex    byte // the REX prefix, 0 = none
+	length int  // of vectors in bytes, 0 = the instruction has no VEX prefix
+	vvvv   int  // register that VEX names
 	seg    int  // segment override, -1 = none
 	rep    byte
 	pfx66  bool
@@ -397,6 +433,7 @@ type inst struct {
 	mod, reg, rm   int
 	mem            bool // rm is memory
 	base, index    int  // registers, -1 = none
+	vindex         int  // vector register that is the index, -1 = there is no SIB byte
 	scale          uint
 	disp           uint64 // sign-extended
 	relative       bool   // disp is relative to the next instruction
@@ -439,6 +476,56 @@ func (d *decoder) imm(size int) uint64 {
 	return v
 }
 
+// vex reads a VEX prefix, of which b is the first byte, and the opcode (SDM vol.
+// 2, 2.3.5).
+func (d *decoder) vex(in *inst, m *maps, b byte) (op *opcode, pp byte) {
+	legacy := in.pfx66 || in.rep != 0 || in.lock || in.rex != 0
+	p := d.byte()
+	in.rex = 0x40 | ^p>>7<<2
+	which := byte(1)
+	if b == 0xc4 {
+		in.rex, which = 0x40|^p>>5&7, p&31
+		p = d.byte()
+		in.rex |= p >> 7 << 3
+	}
+	in.vvvv, in.length, pp = int(^p>>3&15), 16<<(p>>2&1), p&3
+	in.opsize = 4
+	if m.long {
+		if in.rex&rexW != 0 {
+			in.opsize = 8
+		}
+	} else {
+		in.rex &= 0x40 | rexW
+		in.vvvv &= 7
+	}
+	in.opcode = d.byte()
+	if legacy || which == 0 || which > 3 {
+		return new(opcode), pp
+	}
+	return &m.vex[which][in.opcode], pp
+}
+
+// byVEX returns the encoding of an instruction with a VEX prefix.
+func (o *opcode) byVEX(in *inst, pfx int) *encoding {
+	for _, e := range o.list {
+		if e.fits(pfx, int(in.modrm)) && (e.length == 0 || e.length == in.length) && (e.w < 0 || e.w == int(in.rex>>3&1)) && e.usesVVVV(in) {
+			return e
+		}
+	}
+	return nil
+}
+
+// usesVVVV reports whether an operand is by VEX.vvvv, or that is 1111, as it
+// must be else.
+func (e *encoding) usesVVVV(in *inst) bool {
+	for i := range e.operands {
+		if k := e.operands[i].kind; k == kindH || k == kindB {
+			return true
+		}
+	}
+	return in.vvvv == 0
+}
+
 // disp32 reads a displacement of 32 bits.
 func (d *decoder) disp32() uint64 { return uint64(int64(int32(d.imm(4)))) }
 
@@ -462,7 +549,13 @@ func (in *inst) decode(m *maps, code []byte, size int) error {
 		b = d.prefixes(in, b)
 	}
 	op := &m.one[b]
-	if b == 0x0f {
+	isVEX := (b == 0xc4 || b == 0xc5) && (m.long || d.n < len(code) && code[d.n] >= 0xc0)
+	var pp byte
+	switch {
+	case isVEX:
+		op, pp = d.vex(in, m, b)
+		b = in.opcode
+	case b == 0x0f:
 		b = d.byte()
 		op = &m.two[b]
 		switch b {
@@ -477,6 +570,8 @@ func (in *inst) decode(m *maps, code []byte, size int) error {
 	in.opcode, in.inOpcode = b, int(b&7|in.rex&rexB<<3)
 	pfx := pfxNone
 	switch {
+	case isVEX:
+		pfx = [...]int{pfxNone, pfx66, pfxF3, pfxF2}[pp]
 	case in.rep == 0xf3:
 		pfx = pfxF3
 	case in.rep == 0xf2:
@@ -490,6 +585,9 @@ func (in *inst) decode(m *maps, code []byte, size int) error {
 		if op.byModRM != nil {
 			e = op.byModRM[pfx][in.modrm]
 		}
+	}
+	if isVEX {
+		e = op.byVEX(in, pfx)
 	}
 	in.enc = e
 	if e != nil {
@@ -541,7 +639,7 @@ var (
 		0x66: true, 0x67: true, 0xf0: true, 0xf2: true, 0xf3: true,
 		0x26: true, 0x2e: true, 0x36: true, 0x3e: true, 0x64: true, 0x65: true,
 	}
-	inCode = [numKinds]bool{kindI: true, kindSI: true, kindJ: true, kindO: true, kindA: true}
+	inCode = [numKinds]bool{kindI: true, kindL: true, kindSI: true, kindJ: true, kindO: true, kindA: true}
 )
 
 // prefixes reads the prefixes, of which b is the first, and returns the first
@@ -600,7 +698,7 @@ func (d *decoder) modRM(in *inst, regs bool) {
 	b := d.byte()
 	in.modrm = b
 	in.mod, in.reg, in.rm = int(b>>6), int(b>>3&7|in.rex&rexR<<1), int(b&7|in.rex&rexB<<3)
-	in.base, in.index, in.defaultSegment = -1, -1, DS
+	in.base, in.index, in.vindex, in.defaultSegment = -1, -1, -1, DS
 	if in.mod == 3 || regs {
 		return
 	}
@@ -613,8 +711,9 @@ func (d *decoder) modRM(in *inst, regs bool) {
 	if sib {
 		s := d.byte()
 		in.scale = uint(s >> 6)
-		if x := int(s>>3&7 | in.rex&rexX<<2); x != rSP {
-			in.index = x
+		in.vindex = int(s>>3&7 | in.rex&rexX<<2)
+		if in.vindex != rSP {
+			in.index = in.vindex
 		}
 		rm = int(s&7 | in.rex&rexB<<3)
 	}
@@ -672,6 +771,8 @@ func (d *decoder) operand(in *inst, o *operand) {
 		} else {
 			in.imm = v
 		}
+	case kindL:
+		in.imm = d.imm(1)
 	case kindSI:
 		in.imm = uint64(int8(d.byte()))
 	case kindJ:
@@ -697,6 +798,8 @@ func (in *inst) sizeOf(o *operand) int {
 	switch {
 	case o.bytes != 0:
 		return int(o.bytes)
+	case o.vector:
+		return in.length
 	case o.least != 0:
 		return in.atLeast(int(o.least))
 	case o.most != 0:

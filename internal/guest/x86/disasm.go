@@ -113,11 +113,15 @@ func (d *disassembly) text() (string, bool) {
 			name = map[int]string{2: "jcxz", 4: "jecxz", 8: "jrcxz"}[in.adsize]
 		case in.enc.name == "NOP" && in.opcode == 0x90 && in.inOpcode != rAX:
 			return fmt.Sprintf("xchg %s, %s", d.register(in.inOpcode, in.opsize), d.register(rAX, in.opsize)), true
+		case in.length != 0 && in.opsize == 8 && (name == "vmovd" || name == "vpinsrd" || name == "vpextrd"):
+			name = map[string]string{"vmovd": "vmovq", "vpinsrd": "vpinsrq", "vpextrd": "vpextrq"}[name]
 		case in.opsize == 8 && (name == "cmpxchg8b" || name == "movd" || name == "pinsrd" || name == "pextrd" ||
-			name == "retf" || name == "sysret" || name == "sysexit" || name == "fxsave" || name == "fxrstor"):
+			name == "retf" || name == "sysret" || name == "sysexit" || name == "fxsave" || name == "fxrstor" ||
+			name == "xsave" || name == "xrstor" || name == "xsaveopt"):
 			name = map[string]string{
 				"cmpxchg8b": "cmpxchg16b", "movd": "movq", "pinsrd": "pinsrq", "pextrd": "pextrq", "retf": "retfq",
 				"sysret": "sysretq", "sysexit": "sysexitq", "fxsave": "fxsave64", "fxrstor": "fxrstor64",
+				"xsave": "xsave64", "xrstor": "xrstor64", "xsaveopt": "xsaveopt64",
 			}[name]
 		case in.enc.name == "NOP" && in.opcode == 0x18 && in.reg < 4:
 			name = [...]string{"prefetchnta", "prefetcht0", "prefetcht1", "prefetcht2"}[in.reg]
@@ -157,7 +161,7 @@ func (d *disassembly) prefixes() string {
 			p.WriteString("rep ")
 		}
 	}
-	if in.pfx66 && in.enc.prefix != 0x66 && !d.opShown {
+	if in.pfx66 && in.enc.prefix != 0x66 && !d.opShown && !in.enc.vex && !in.enc.force64 {
 		fmt.Fprintf(&p, "o%d ", 8*in.opsize)
 	}
 	if in.adsize != d.native && !d.adShown {
@@ -180,7 +184,7 @@ func (d *disassembly) width(o *operand) int {
 		return 4
 	case "sd", "pi":
 		return 8
-	case "ps", "pd", "x":
+	case "ps", "pd":
 		return 16
 	}
 	return d.in.sizeOf(o)
@@ -232,12 +236,21 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 	case kindP:
 		return fmt.Sprintf("mm%d", in.reg), true
 	case kindV:
-		return fmt.Sprintf("xmm%d", in.reg), true
-	case kindN, kindU:
-		if in.mem {
-			return "", false
+		return d.vectorName(in.reg, o), true
+	case kindH:
+		return d.vectorName(in.vvvv, o), true
+	case kindB:
+		return reg(in.vvvv, d.width(o))
+	case kindL:
+		n := int(in.imm >> 4 & 15)
+		if d.native < 8 {
+			n &= 7
 		}
-		return map[operandKind]string{kindN: "mm", kindU: "xmm"}[o.kind] + fmt.Sprint(in.rm), true
+		return d.vectorName(n, o), true
+	case kindN:
+		return fmt.Sprintf("mm%d", in.rm), !in.mem
+	case kindU:
+		return d.vectorName(in.rm, o), !in.mem
 	case kindQ:
 		if in.mem {
 			return d.memory(i), true
@@ -247,7 +260,7 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 		if in.mem {
 			return d.memory(i), true
 		}
-		return fmt.Sprintf("xmm%d", in.rm), true
+		return d.vectorName(in.rm, o), true
 	case kindST:
 		return "st0", true
 	case kindSTi:
@@ -269,6 +282,9 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 		return fmt.Sprintf("%s0x%x:0x%x", size, in.imm2, in.imm), true
 	case kindEAX:
 		d.opShown = true
+		if in.enc.name == "IN" || in.enc.name == "OUT" {
+			return d.register(rAX, min(in.opsize, 4)), true
+		}
 		return d.register(rAX, in.opsize), true
 	}
 	return strings.ToLower(o.text), true // a register's name, or 1
@@ -321,8 +337,16 @@ func (d *disassembly) target() string {
 	return fmt.Sprintf("0x%x", to)
 }
 
+// vectorName names a vector register.
+func (d *disassembly) vectorName(n int, o *operand) string {
+	if o.vector && d.in.length == 32 {
+		return fmt.Sprintf("ymm%d", n)
+	}
+	return fmt.Sprintf("xmm%d", n)
+}
+
 func sizeWord(size int) string {
-	return map[int]string{1: "byte", 2: "word", 4: "dword", 8: "qword", 10: "tword", 16: "oword"}[size]
+	return map[int]string{1: "byte", 2: "word", 4: "dword", 8: "qword", 10: "tword", 16: "oword", 32: "yword"}[size]
 }
 
 // register names a general register of size bytes.
@@ -390,11 +414,18 @@ func (d *disassembly) memory(i int) string {
 	if in.base >= 0 {
 		b.WriteString(registerName(in.base, in.adsize))
 	}
-	if in.index >= 0 {
+	index := ""
+	switch {
+	case strings.Contains(in.enc.name, "GATHER"):
+		index = d.gatherIndex()
+	case in.index >= 0:
+		index = registerName(in.index, in.adsize)
+	}
+	if index != "" {
 		if in.base >= 0 {
 			b.WriteByte('+')
 		}
-		b.WriteString(registerName(in.index, in.adsize))
+		b.WriteString(index)
 		if in.scale > 0 || in.base < 0 {
 			fmt.Fprintf(&b, "*%d", 1<<in.scale)
 		}
@@ -402,6 +433,24 @@ func (d *disassembly) memory(i int) string {
 	b.WriteString(displacement(in.disp, in.adsize, none))
 	b.WriteByte(']')
 	return b.String()
+}
+
+// gatherIndex names the vector register with the indexes of a gather: it has as
+// many as the result has elements.
+func (d *disassembly) gatherIndex() string {
+	in := d.in
+	if in.vindex < 0 {
+		return ""
+	}
+	length := in.length
+	switch name := in.enc.name; {
+	case strings.HasSuffix(name, "DQ") || strings.HasSuffix(name, "DPD"):
+		length = 16
+	}
+	if length == 32 {
+		return fmt.Sprintf("ymm%d", in.vindex)
+	}
+	return fmt.Sprintf("xmm%d", in.vindex)
 }
 
 // isSegmentMove reports whether e is MOV from a segment register, which

@@ -44,7 +44,7 @@ const (
 	featPOPCNT    Features = 1 << 39
 	featAES       Features = 1 << 40
 	featLZCNT     Features = 1 << 41
-	featTZCNT     Features = 1 << 42 // of BMI1, the rest of which is not built
+	featTZCNT     Features = 1 << 42 // of BMI1, which includes it
 	featLM        Features = 1 << 43
 	featSYSCALL   Features = 1 << 44
 	featCX16      Features = 1 << 45
@@ -60,6 +60,21 @@ const (
 	featLAHF      Features = 1 << 55
 	featRDRAND    Features = 1 << 56
 	featRDSEED    Features = 1 << 57
+	featXSAVE     Features = 1 << 58
+	featXSAVEOPT  Features = 1 << 59
+	featAVX       Features = 1 << 60
+	featAVX2      Features = 1 << 61
+	featF16C      Features = 1 << 62
+	featFMA       Features = 1 << 63
+
+	// Bits that leaf 1's EDX has for what is not built.
+	featBMI1 Features = 1 << 18
+	featBMI2 Features = 1 << 20
+	featADX  Features = 1 << 21
+	featSHA  Features = 1 << 22
+	featERMS Features = 1 << 27
+
+	featNewer = featXSAVE | featXSAVEOPT | featAVX | featAVX2 | featF16C | featFMA | featBMI1 | featBMI2 | featADX | featSHA | featERMS
 
 	featPentium  = featFPU | featVME | featDE | featPSE | featTSC | featMSR | featMCE | featCX8 | featMMX
 	featPentium2 = featPentium | featPAE | featSEP | featMTRR | featPGE | featMCA | featCMOV |
@@ -70,14 +85,14 @@ const (
 	featCore = featQEMU32 | featVME | featMTRR | featMCA | featCLFSH | featNX
 	featAtom = featCore | featSSSE3 | featMOVBE
 	featMax  = featPentium3 | featAtom | featPCLMULQDQ | featSSE41 | featSSE42 | featPOPCNT | featAES |
-		featLZCNT | featTZCNT | featRDRAND | featRDSEED | featSMEP | featSMAP | featUMIP
+		featLZCNT | featTZCNT | featRDRAND | featRDSEED | featSMEP | featSMAP | featUMIP | featNewer
 
 	// The 64-bit processors. feat64v2 is what is called x86-64-v2.
 	feat64      = featCore | featPSE36 | featLM | featSYSCALL | featNX | featCX16 | featLAHF
 	feat64v2    = feat64 | featSSSE3 | featSSE41 | featSSE42 | featPOPCNT
 	featMax64   = featMax | feat64v2 | featFSGSBASE | featRDTSCP | featPDPE1GB | featPCID | featINVPCID | featX2APIC
 	featHaswell = feat64v2 | featAES | featPCLMULQDQ | featMOVBE | featLZCNT | featTZCNT | featRDRAND | featFSGSBASE |
-		featRDTSCP | featPDPE1GB | featSMEP | featPCID | featINVPCID | featX2APIC
+		featRDTSCP | featPDPE1GB | featSMEP | featPCID | featINVPCID | featX2APIC | featNewer&^(featADX|featSHA)
 )
 
 // cpuidWord is a register of a leaf that holds features (SDM vol. 2, CPUID).
@@ -89,6 +104,7 @@ const (
 	leaf1ECX
 	leaf7EBX
 	leaf7ECX
+	leafD1EAX
 	leafX1EDX // 80000001H
 	leafX1ECX
 )
@@ -133,6 +149,17 @@ func featureNames() []featureName {
 		{feature: featINVPCID, name: "invpcid", word: leaf7EBX, bit: 10},
 		{feature: featX2APIC, name: "x2apic", word: leaf1ECX, bit: 21},
 		{feature: featLAHF, name: "lahf-lm", word: leafX1ECX, bit: 0},
+		{feature: featXSAVE, name: "xsave", word: leaf1ECX, bit: 26},
+		{feature: featXSAVEOPT, name: "xsaveopt", word: leafD1EAX, bit: 0},
+		{feature: featAVX, name: "avx", word: leaf1ECX, bit: 28},
+		{feature: featAVX2, name: "avx2", word: leaf7EBX, bit: 5},
+		{feature: featF16C, name: "f16c", word: leaf1ECX, bit: 29},
+		{feature: featFMA, name: "fma", word: leaf1ECX, bit: 12},
+		{feature: featBMI1, name: "bmi1", word: leaf7EBX, bit: 3},
+		{feature: featBMI2, name: "bmi2", word: leaf7EBX, bit: 8},
+		{feature: featADX, name: "adx", word: leaf7EBX, bit: 19},
+		{feature: featSHA, name: "sha-ni", word: leaf7EBX, bit: 29},
+		{feature: featERMS, name: "erms", word: leaf7EBX, bit: 9},
 		{feature: featRDRAND, name: "rdrand", word: leaf1ECX, bit: 30},
 		{feature: featRDSEED, name: "rdseed", word: leaf7EBX, bit: 18},
 	}
@@ -170,12 +197,11 @@ func (f Features) word(w cpuidWord) uint32 {
 func notBuilt() []string {
 	return []string{
 		"pn", "ds", "acpi", "ss", "ht", "tm", "pbe", "ia64",
-		"monitor", "ds-cpl", "vmx", "smx", "est", "tm2", "cid", "fma",
+		"monitor", "ds-cpl", "vmx", "smx", "est", "tm2", "cid",
 		"xtpr", "pdcm", "dca",
-		"tsc-deadline", "xsave", "osxsave", "avx", "f16c", "hypervisor",
+		"tsc-deadline", "osxsave", "hypervisor",
 		"mmxext", "fxsr-opt", "3dnow", "3dnowext",
-		"svm", "sse4a", "bmi1", "bmi2", "avx2", "erms",
-		"adx", "clflushopt", "clwb", "sha-ni", "pku", "la57", "kvm",
+		"svm", "sse4a", "clflushopt", "clwb", "pku", "la57", "kvm",
 	}
 }
 
@@ -188,7 +214,8 @@ func dependsOn() map[Features]Features {
 		featPCLMULQDQ: featSSE2, featAES: featSSE2,
 		featLM: featPAE | featFXSR | featSSE2 | featMSR | featCX8 | featCMOV, featSYSCALL: featLM, featCX16: featLM, featFSGSBASE: featLM,
 		featPDPE1GB: featLM, featPCID: featLM, featINVPCID: featPCID, featX2APIC: featAPIC, featLAHF: featLM,
-		featRDTSCP: featTSC | featMSR,
+		featRDTSCP: featTSC | featMSR, featXSAVE: featFXSR, featXSAVEOPT: featXSAVE, featAVX: featXSAVE | featSSE42, featAVX2: featAVX,
+		featF16C: featAVX, featFMA: featAVX, featBMI1: featTZCNT, featSHA: featSSE2,
 	}
 }
 

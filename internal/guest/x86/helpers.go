@@ -1,6 +1,8 @@
 package x86
 
 import (
+	"fmt"
+
 	"rhea/internal/guest"
 	"rhea/internal/ir"
 )
@@ -88,6 +90,15 @@ const (
 	hAlignFlag
 	hRandom
 	hSSEStop
+	hAVX
+	hGather
+	hSHA
+	hHalf
+	hDeposit
+	hExtract
+	hXsetbv
+	hXsave
+	hXrstor
 	numHelpers
 )
 
@@ -137,6 +148,13 @@ func newSlots(wide bool) *ir.Slots {
 	name(slotMXCSR, "mxcsr", ir.I64)
 	name(slotFIgnore, "fignore", ir.I64)
 	name(slotTmp128, "tmp", ir.V128)
+	name(slotTmpHigh, "tmphigh", ir.V128)
+	name(slotTmpSource, "tmpsource", ir.V128)
+	name(slotTmpResult, "tmpresult", ir.V128)
+	name(slotTmpResult+2, "tmpresult2", ir.V128)
+	for i := range ir.Slot(16) {
+		name(slotYMMH+2*i, fmt.Sprintf("ymmh%d", i), ir.V128)
+	}
 	name(slotTmp64, "tmp2", ir.I64)
 	name(slotTmp64+1, "tmp3", ir.I64)
 	s.FPStatus = slotMXCSR
@@ -269,6 +287,7 @@ func (c *CPU) helperTable() []guest.Helper {
 	c.systemHelpers(h)
 	c.x87Helpers(h)
 	c.simdHelpers(h)
+	c.avxHelpers(h)
 	return h
 }
 

@@ -48,6 +48,10 @@ func (c *CPU) refreshMode() {
 		}
 	}
 	m |= pick(s.CR4, cr4FSGSBASE, modeFSGS)
+	m |= pick(s.CR4, cr4OSXSAVE, modeOSXSAVE)
+	if s.CR4&cr4OSXSAVE != 0 && s.XCR0&xcrAVX == xcrAVX && m&modePE != 0 {
+		m |= modeAVX
+	}
 	if c.cpl == 3 {
 		m |= pick(s.CR4, cr4UMIP, modeUMIP)
 	} else if s.Flags&flagAC == 0 {

@@ -61,7 +61,7 @@ func Models() []Model {
 		{Name: "athlon", Title: "AMD Athlon, without 3DNow!", Vendor: vendorAMD, Family: 6, Model: 2, Step: 3,
 			Features: featPentium3, Level: 1, XLevel: 0x80000008, Brand: "AMD Athlon(tm) Processor"},
 		{Name: "max", Title: "everything that is built", Vendor: vendorIntel, Family: 6, Model: 13, Step: 8,
-			Features: featMax, Level: 7, XLevel: 0x80000008, Brand: "rhea virtual CPU",
+			Features: featMax, Level: 13, XLevel: 0x80000008, Brand: "rhea virtual CPU",
 			Cache2: [4]uint32{0x02b3b001, 0xf0, 0, 0x2c04307d}, Cache4: core4},
 	}
 }
@@ -202,7 +202,7 @@ func (m *Model) cr4Bits() uint64 {
 	}{
 		{featVME, cr4VME | cr4PVI}, {featTSC, cr4TSD}, {featDE, cr4DE}, {featPSE, cr4PSE}, {featPAE, cr4PAE},
 		{featMCE, cr4MCE}, {featPGE, cr4PGE}, {featFXSR, cr4OSFXSR}, {featSSE, cr4OSXMMEXCPT},
-		{featUMIP, cr4UMIP}, {featFSGSBASE, cr4FSGSBASE}, {featPCID, cr4PCIDE}, {featSMEP, cr4SMEP}, {featSMAP, cr4SMAP},
+		{featXSAVE, cr4OSXSAVE}, {featUMIP, cr4UMIP}, {featFSGSBASE, cr4FSGSBASE}, {featPCID, cr4PCIDE}, {featSMEP, cr4SMEP}, {featSMAP, cr4SMAP},
 	} {
 		if m.has(x.f) {
 			bits |= x.bits
@@ -262,12 +262,20 @@ func (c *CPU) cpuidLeaf(leaf, sub uint32) [4]uint32 {
 		if c.apic != nil {
 			ebx |= uint32(c.apicID()) << 24
 		}
-		return [4]uint32{m.signature(), ebx, m.Features.word(leaf1ECX), edx}
+		ecx := m.Features.word(leaf1ECX)
+		if c.s.CR4&cr4OSXSAVE != 0 {
+			ecx |= 1 << 27
+		}
+		return [4]uint32{m.signature(), ebx, ecx, edx}
 	case 2:
 		return m.Cache2
 	case 4:
 		if int64(sub) < int64(len(m.Cache4)) {
 			return m.Cache4[sub]
+		}
+	case 0xd:
+		if m.has(featXSAVE) {
+			return c.xsaveLeaf(sub)
 		}
 	case 7:
 		if sub == 0 {

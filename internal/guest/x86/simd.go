@@ -18,6 +18,11 @@ type lanes = [2]uint64
 const (
 	slotTmp128 = slotTmp
 	slotTmp64  = slotTmp + 2
+	// Of AVX: the upper half of a memory operand, a source that its destination
+	// would overwrite, and results that wait.
+	slotTmpHigh   = slotTmp + 4
+	slotTmpSource = slotTmp + 6
+	slotTmpResult = slotTmp + 8
 )
 
 // simdArg packs a descriptor: number of the operation, frame words of
@@ -61,6 +66,9 @@ func (t *tx) simd() bool {
 }
 
 func (t *tx) simdAllowed(xmm, mmx bool) bool {
+	if t.in.length != 0 {
+		return t.avxAllowed()
+	}
 	switch {
 	case t.is(modeEM) || xmm && !t.is(modeFXSR):
 		t.raise(vecUD, 0, false)
@@ -155,6 +163,9 @@ func (t *tx) store128(v ir.Val, aligned bool) {
 // unaligned reports whether the instruction takes any address for its 16-byte
 // memory operand.
 func (t *tx) unaligned() bool {
+	if t.in.length != 0 {
+		return true
+	}
 	switch t.in.enc.name {
 	case "PCMPESTRI", "PCMPESTRM", "PCMPISTRI", "PCMPISTRM":
 		return true
@@ -169,6 +180,10 @@ func (t *tx) simdReg(i int) (n int, ok bool) {
 		return t.in.reg, true
 	case kindU, kindN:
 		return t.in.rm, true
+	case kindH:
+		return t.in.vvvv, true
+	case kindL:
+		return t.registerOfImmediate(), true
 	case kindW, kindQ:
 		return t.in.rm, !t.in.mem
 	}
@@ -189,7 +204,7 @@ func (t *tx) read128(i int) ir.Val {
 	if n, ok := t.simdReg(i); ok {
 		return t.xmm(n)
 	}
-	return t.load128(true)
+	return t.load128(!t.unaligned())
 }
 
 // read64 reads the low 64 bits of operand i, of either file, or memory.

@@ -141,6 +141,13 @@ func (c *CPU) stateSSE(sec *snap.Section) {
 		sec.U64(fmt.Sprintf("xmm%d_high", i), &s.XMM[i][1])
 	}
 	word(sec, "mxcsr", &s.MXCSR, 0xffff)
+	if c.model.has(featXSAVE) {
+		word(sec, "xcr0", &s.XCR0, c.model.xcrBits())
+		for i := range s.YMMH[:c.vectors()] {
+			sec.U64(fmt.Sprintf("ymmh%d_low", i), &s.YMMH[i][0])
+			sec.U64(fmt.Sprintf("ymmh%d_high", i), &s.YMMH[i][1])
+		}
+	}
 }
 
 // vectors is how many XMM registers there are.

@@ -1,6 +1,8 @@
 package x86
 
 import (
+	"strings"
+
 	"rhea/internal/ir"
 	"rhea/internal/softfloat"
 )
@@ -135,6 +137,9 @@ func vectorFloat(op int, name string, kind floatKind) emitter {
 			op, vec, kind = w, vecKind(name+"Q"), t.c.floatOps[w].kind
 		}
 		in := &t.in
+		if strings.HasPrefix(name, "CMP") {
+			in.imm &= 7
+		}
 		src := t.source(1)
 		dst := slotTmp128
 		n, isVector := t.simdReg(0)
@@ -269,25 +274,21 @@ func orderFlags(o softfloat.Ordering) uint64 {
 	}[o&3]
 }
 
-// holds reports whether predicate p of CMPPS holds (SDM vol. 2, table 3-1):
-// EQ, LT, LE, UNORD, NEQ, NLT, NLE, ORD.
-func holds(o softfloat.Ordering, p uint64) bool {
-	var r bool
-	switch p & 3 {
-	case 0:
-		r = o == softfloat.Equal
-	case 1:
-		r = o == softfloat.Less
-	case 2:
-		r = o == softfloat.Less || o == softfloat.Equal
-	case 3:
-		r = o == softfloat.Unordered
-	}
-	return r != (p&4 != 0)
-}
+// predicates are the outcomes of a comparison that hold for a predicate of CMPPS,
+// and, from 8 on, VCMPPS (SDM vol. 2, tables 3-1 and 3-2): those above 15 are the
+// same again.
+var predicates = func() (t [16]uint8) {
+	lt, eq, gt, un := uint8(1)<<softfloat.Less, uint8(1)<<softfloat.Equal, uint8(1)<<softfloat.Greater, uint8(1)<<softfloat.Unordered
+	copy(t[:], []uint8{eq, lt, lt | eq, un, lt | gt | un, eq | gt | un, gt | un, lt | eq | gt,
+		eq | un, lt | un, lt | eq | un, 0, lt | gt, eq | gt, gt, lt | eq | gt | un})
+	return t
+}()
 
-// signals reports whether predicate p raises Invalid for quiet NaNs.
-func signals(p uint64) bool { return p&3 == 1 || p&3 == 2 }
+func holds(o softfloat.Ordering, p uint64) bool { return predicates[p&15]>>o&1 != 0 }
+
+// signals reports whether predicate p raises Invalid for quiet NaNs: the others
+// above 15 do.
+func signals(p uint64) bool { return (p&3 == 1 || p&3 == 2) != (p&16 != 0) }
 
 func (u *sseUnit) cmp32(a, b uint32, p uint64) uint64 {
 	return -b2u(holds(u.order32(a, b, signals(p)), p)) & 0xffffffff

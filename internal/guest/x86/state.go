@@ -97,11 +97,14 @@ type State struct {
 	KernelGSBase               uint64
 	TSCAux                     uint64
 
+	XCR0 uint64
+	YMMH [16][2]uint64 // the upper halves of the YMM registers
+
 	// FIgnore is 1 while the next instruction ignores a pending x87 error:
 	// CR0.NE is 0, FERR# is asserted, and no interrupt has come of it.
 	FIgnore uint64
 	// Tmp is scratch between IR and helpers within one instruction.
-	Tmp [4]uint64
+	Tmp [12]uint64
 }
 
 // EFLAGS bits (SDM vol. 1, 3.4.3).
@@ -241,10 +244,12 @@ const (
 	modeXM = 1 << 32 // some SSE exception is unmasked: CPU.Key
 	modeFM = 1 << 33 // an x87 exception is unmasked, or one is pending
 
-	modeLong = 1 << 34 // 64-bit mode: CS.L in IA-32e mode
-	modeSMAP = 1 << 35 // CR4.SMAP has effect: not at level 3, EFLAGS.AC clear
-	modeUMIP = 1 << 36 // CR4.UMIP has effect: at level 3
-	modeFSGS = 1 << 37 // CR4.FSGSBASE
+	modeLong    = 1 << 34 // 64-bit mode: CS.L in IA-32e mode
+	modeSMAP    = 1 << 35 // CR4.SMAP has effect: not at level 3, EFLAGS.AC clear
+	modeUMIP    = 1 << 36 // CR4.UMIP has effect: at level 3
+	modeFSGS    = 1 << 37 // CR4.FSGSBASE
+	modeOSXSAVE = 1 << 39 // CR4.OSXSAVE
+	modeAVX     = 1 << 38 // AVX is enabled: CR4.OSXSAVE and XCR0
 )
 
 func modeZero(seg int) uint64 { return 1 << (modeSegPos + 2*seg) }

@@ -103,7 +103,7 @@ func (c *CPU) at(seg int, off, size uint64, write bool) (uint64, *guest.Fault) {
 		return 0, gp(0)
 	}
 	lin := c.linearIn(seg, off)
-	if c.mode&modeAlign != 0 && lin&(size-1) != 0 {
+	if c.mode&modeAlign != 0 && size <= 8 && lin&(size-1) != 0 {
 		return 0, fault(vecAC, 0)
 	}
 	if c.mode&modeDbgData != 0 {

@@ -8,7 +8,9 @@ package x86
 // /reg the reg field of ModRM, m and r a memory and a register form, and a
 // byte C0..FF after the opcode a whole ModRM byte. The mode is i64 for what
 // 64-bit mode does not have, o64 for what only that has, d64 if the operand
-// size is 64 bits there by default, f64 if it always is. Operands:
+// size is 64 bits there by default, f64 if it always is. A line that begins with
+// v is of an instruction with a VEX prefix; l0 and l1, w0 and w1 say what VEX.L
+// and VEX.W must be. Operands:
 //
 //	E G     register or memory, and register, by ModRM
 //	I J O   immediate, relative offset, absolute offset
@@ -18,12 +20,14 @@ package x86
 //	X Y     DS:SI, ES:DI
 //	Z       register in the opcode's low three bits
 //	P Q N   MMX register by reg, MMX register or memory, MMX register by rm
+//	H B     XMM and general register by VEX.vvvv
+//	L       XMM register by the top of an immediate
 //	V W U   XMM register by reg, XMM register or memory, XMM register by rm
 //	ST STi  x87 stack
 //
 // with sizes b w d q dq (1 2 4 8 16), v (operand size), z (as v, but 4 where
 // that is 8), p (far pointer of operand size), a (pair of v), t (10 bytes), y
-// (4, or 8 with REX.W), r (4, in 64-bit mode 8), s (no size); ps pd (16), ss (4) and sd (8) say what is in an XMM register. Other
+// (4, or 8 with REX.W), r (4, in 64-bit mode 8), x (16 or 32 by VEX.L), s (no size); ps pd (16), ss (4) and sd (8) say what is in an XMM register. Other
 // words are registers by name, or constants.
 const integerMap = `
 00 : ADD Eb,Gb

@@ -478,6 +478,8 @@ func (t *tx) read(i int) ir.Val {
 		return t.reg(in.rm, size)
 	case kindG:
 		return t.reg(in.reg, size)
+	case kindB:
+		return t.reg(in.vvvv, size)
 	case kindZ:
 		return t.reg(in.inOpcode, size)
 	case kindI, kindSI:
@@ -511,6 +513,8 @@ func (t *tx) write(i int, v ir.Val) {
 		t.setReg(in.rm, size, v)
 	case kindG:
 		t.setReg(in.reg, size, v)
+	case kindB:
+		t.setReg(in.vvvv, size, v)
 	case kindZ:
 		t.setReg(in.inOpcode, size, v)
 	case kindAL, kindEAX:

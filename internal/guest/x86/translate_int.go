@@ -30,6 +30,8 @@ func emitters() map[string]emitter {
 	addMMXEmitters(m)
 	addSSEEmitters(m)
 	addLaterEmitters(m)
+	addBMIEmitters(m)
+	addAVXEmitters(m)
 	return m
 }
 

@@ -96,14 +96,14 @@ func (t *tx) port(i int) ir.Val {
 
 // I/O ends the unit: what a device does may change anything, this code included.
 func emitIn(t *tx) {
-	size := t.size(0)
+	size := min(t.size(0), 4)
 	v := t.call(hIn, t.port(1), t.imm32(uint64(size)))
 	t.setReg(rAX, size, t.Conv(ir.IntType(size), v, false))
 	t.link(t.next)
 }
 
 func emitOut(t *tx) {
-	size := t.size(1)
+	size := min(t.size(1), 4)
 	t.call(hOut, t.port(0), t.imm32(uint64(size)), t.Conv(ir.I32, t.reg(rAX, size), false))
 	t.link(t.next)
 }

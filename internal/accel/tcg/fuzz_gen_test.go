@@ -105,7 +105,32 @@ func newPool(size int) *pool {
 			}
 		}
 	}
+	if size == 8 {
+		p.addVEX(at[fuzzSIMD])
+	}
 	return p
+}
+
+// addVEX adds the forms with a VEX prefix; at has the indexes of mnemonics.
+func (p *pool) addVEX(at map[string]int) {
+	for m := byte(1); m <= 3; m++ {
+		for op := range 256 {
+			for b := range 16 { // W, L and the prefix
+				for _, v := range []byte{0x78, 0x70} { // without a second source, and with one
+					forms := formsOf([]byte{0xc4, 0xe0 | m, byte(b>>3<<7|b>>2&1<<2|b&3) | v, byte(op)}, 8)
+					for _, name := range slices.Sorted(maps.Keys(forms)) {
+						i, ok := at[name]
+						if !ok {
+							i = len(p.kinds[fuzzSIMD])
+							at[name] = i
+							p.kinds[fuzzSIMD] = append(p.kinds[fuzzSIMD], nil)
+						}
+						p.kinds[fuzzSIMD][i] = append(p.kinds[fuzzSIMD][i], forms[name]...)
+					}
+				}
+			}
+		}
+	}
 }
 
 // mnemonic is the word of an instruction that is no prefix; it is "" if the

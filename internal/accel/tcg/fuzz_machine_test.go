@@ -126,7 +126,7 @@ func newFuzzMachine(rnd *rand.Rand, wide bool) (m fuzzMachine) {
 		m.limit, m.flags, m.breaks = 300, m.flags&^0x100, false
 	}
 	if m.long() {
-		m.cr4 |= 0x20 | uint64(rnd.IntN(2))<<16 // PAE, FSGSBASE
+		m.cr4 |= 0x40020 | uint64(rnd.IntN(2))<<16 // OSXSAVE, PAE, FSGSBASE
 		if rnd.IntN(8) == 0 {
 			m.cr4 |= []uint64{0x800, 0x100000, 0x200000}[rnd.IntN(3)] // UMIP, SMEP, SMAP
 		}
@@ -324,6 +324,10 @@ func (r *fuzzRig) prepare(p *fuzzProgram, image []byte) {
 		}
 		if m.long() {
 			s.EFER = 0xd01
+			s.XCR0 = 7
+			for i := range s.YMMH {
+				s.YMMH[i] = [2]uint64{rnd.Uint64(), rnd.Uint64()}
+			}
 			s.STAR, s.LSTAR, s.SFMASK = 0x73<<48|fzK64<<32, fuzzHandlers64, 0x700
 			for i := 8; i < 16; i++ {
 				s.GPR[i] = []uint64{rnd.Uint64(), uint64(rnd.IntN(256)), fuzzData + rnd.Uint64N(0x1000)}[rnd.IntN(3)]

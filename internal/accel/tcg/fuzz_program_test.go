@@ -351,7 +351,13 @@ func (w *writer) instruction(kind int) {
 	forms := names[w.IntN(len(names))]
 	f := forms[w.IntN(len(forms))]
 	code := slices.Clone(f.code)
-	if w.p.m.bits() == 64 && !w.one(3) {
+	switch {
+	case code[0] == 0xc4 && len(code) == 4: // registers, the second source too
+		code[1] ^= byte(w.IntN(8)) << 5
+		if code[2]&0x78 != 0x78 {
+			code[2] = code[2]&^0x78 | byte(w.IntN(16))<<3
+		}
+	case w.p.m.bits() == 64 && !w.one(3):
 		code = w.rex(code)
 	}
 	prefix := func(b byte) { code = append([]byte{b}, code...) }

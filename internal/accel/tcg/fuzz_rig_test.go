@@ -355,7 +355,7 @@ func stateDiff(a, b *x86.State, fa, fb uint64) string {
 			w = append(w, fmt.Sprintf("fpr%d %x", i, s.FPR[i]))
 		}
 		for i := range s.XMM {
-			w = append(w, fmt.Sprintf("xmm%d %x", i, s.XMM[i]))
+			w = append(w, fmt.Sprintf("xmm%d %x %x", i, s.XMM[i], s.YMMH[i]))
 		}
 		w = append(w, fmt.Sprintf("star %x %x %x, gs %x, aux %x", s.STAR, s.LSTAR, s.SFMASK, s.KernelGSBase, s.TSCAux))
 		return w

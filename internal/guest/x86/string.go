@@ -96,7 +96,7 @@ func (c *CPU) at(seg int, off, size uint64, write bool) (uint64, *guest.Fault) {
 	if write {
 		hi = g.WHi
 	}
-	if !c.long() && (off < g.Lo || off+size > hi) {
+	if c.mode&modeFull(seg) == 0 && (off < g.Lo || off+size > hi) {
 		if seg == SS {
 			return 0, fault(vecSS, 0)
 		}

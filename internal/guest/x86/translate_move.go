@@ -390,8 +390,9 @@ func (t *tx) stringOnce(kind, size int) {
 	}
 	switch kind {
 	case sMovs:
-		v := t.load(t.dataSegment(), wrap(si), size)
-		t.store(ES, wrap(di), v, size)
+		from, to := t.linear(t.dataSegment(), wrap(si), size, false), t.linear(ES, wrap(di), size, true)
+		m := ir.Mem{Size: size, Index: t.mmu()}
+		t.Store(to, t.Load(from, m), m)
 		advance(rSI, si)
 		advance(rDI, di)
 	case sStos:
@@ -402,8 +403,9 @@ func (t *tx) stringOnce(kind, size int) {
 		t.setReg(rAX, size, v)
 		advance(rSI, si)
 	case sCmps:
-		x := t.load(t.dataSegment(), wrap(si), size)
-		y := t.load(ES, wrap(di), size)
+		at, with := t.linear(t.dataSegment(), wrap(si), size, false), t.linear(ES, wrap(di), size, false)
+		m := ir.Mem{Size: size, Index: t.mmu()}
+		x, y := t.Load(at, m), t.Load(with, m)
 		advance(rSI, si)
 		advance(rDI, di)
 		t.setCC(ccSub, size, t.Bin(ir.Sub, x, y), y, x)

@@ -19,15 +19,16 @@ func Available() bool { return host.Available() }
 // native is the machine code of a unit.
 type native struct {
 	at, size int   // in the code memory; size 0 = none
-	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 = none
+	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 or lastJump = none
 }
 
 // jumpRecord is a direct jump between units.
 type jumpRecord struct {
-	at, stub int32 // offsets of the rel32, and of where it leads unpatched
-	next     int32 // of those that lead to the same unit
-	linked   bool
+	at   int32 // offset of the rel32
+	next int32 // of those that lead to the same unit, lastJump = none; 0: it leads to none
 }
+
+const lastJump = -1
 
 // noMode is the mode of no key.
 const noMode = ^uint64(0)
@@ -42,7 +43,9 @@ type coder struct {
 	layout layout
 	frame  *ir.Frame
 	pc     ir.Slot
-	wide   bool // see amd64.Config
+	wide   bool    // see amd64.Config
+	page   ir.Slot // ir.Slots.Page
+	pcMask uint64
 
 	helpers []guest.Helper
 	entry   uintptr // where generated code is entered
@@ -63,6 +66,7 @@ type coder struct {
 	context  uint32
 	epoch    int       // counts how often context began anew
 	mode     guest.Key // that the tag word is set for
+	running  guest.Key // the mode of the units that run
 
 	buf [16]uint64
 
@@ -116,14 +120,14 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 		cfg.Write = append(cfg.Write, int32(host.OffTables+l.write(i)*8))
 	}
 	n := &coder{
-		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
+		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC, page: slots.Page, pcMask: slots.Info[slots.PC].Type.Mask(),
 		wide: wide, layout: l,
 		helpers: cpu.Helpers(), calls: make([]uint64, len(cpu.Helpers())),
 	}
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
 	n.sync = code.RX + uintptr(n.c.SyncStub)
-	n.first = (size + 63) &^ 63
+	n.first = amd64.Place(size)
 	n.reset()
 	if wide {
 		for i := range interp.Indexes {
@@ -296,8 +300,9 @@ func (n *coder) setMode(k guest.Key) {
 
 // --- translating
 
-// unitSlab is how many units are allocated at once.
-const unitSlab = 256
+// unitSlab is how many units are allocated at once: they fill what the runtime
+// allocates in one piece.
+const unitSlab = 240
 
 // newUnit returns a unit to be filled in and entered. It is used again when the
 // code memory has been cleared.
@@ -317,7 +322,7 @@ func (n *coder) newUnit() *unit {
 // compile makes machine code of a unit. It returns false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 	for try := 0; ; try++ {
-		size := n.c.Compile(code, u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
+		size := n.c.Compile(code, code.Page+u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
 		if size != 0 {
 			n.enter(u, size)
 			v.logOptimized()
@@ -336,11 +341,11 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 func (n *coder) enter(u *unit, size int) {
 	n.made++
 	n.units = append(n.units, u)
-	for _, j := range n.c.Jumps[len(n.jumps):] {
-		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At), stub: int32(j.Stub)})
+	for _, j := range n.c.Jumps {
+		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At)})
 	}
 	u.native = native{at: n.next, size: size}
-	n.next = (n.next + size + 15) &^ 15
+	n.next = amd64.Place(n.next + size)
 }
 
 // point makes a jump lead to offset to.
@@ -348,16 +353,13 @@ func (n *coder) point(j *jumpRecord, to int) { n.code.Store32(int(j.at), uint32(
 
 // drop makes the jumps to u leave to us again.
 func (n *coder) drop(u *unit) {
-	for i := u.native.incoming; i != 0; {
+	for i := u.native.incoming; i > 0; {
 		j := &n.jumps[i]
-		n.point(j, int(j.stub))
-		i = j.next
-		j.next, j.linked = 0, false
+		n.point(j, int(j.at)+4)
+		i, j.next = j.next, 0
 	}
 	u.native.incoming = 0
-	if e := n.jumpEntry(u.key.PC); e[1] == n.address(u) {
-		clear(e)
-	}
+	n.c.Retire(n.code.RW, u.native.at) // the table may lead here from many addresses
 }
 
 // jumpEntry is the entry of the table of jumps for a program counter.
@@ -389,46 +391,54 @@ func (n *coder) syncStack() {
 }
 
 func (n *coder) execute(v *VCPU, u *unit) *unit {
+	n.running = u.key
 	n.setMode(u.key)
+	n.setPage(u, n.frame[n.pc])
 	resume := n.ctx.Word(amd64.OffResume)
 	*resume = n.address(u)
 	for {
-		id := n.ctx.Enter(n.entry)
-		if id >= host.ExitFault {
+		if id := n.ctx.Enter(n.entry); id >= host.ExitFault {
 			n.broken(id)
 			continue
 		}
-		s := &n.c.Sites[id]
+		s := n.c.Site(n.code.RW, int(*resume-uint64(n.code.RX)))
 		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
-			if !n.load(v, s) {
+			x, ok := n.load(v, s)
+			if !ok {
 				return nil
 			}
+			*resume = n.resume(s, x)
 		case amd64.Store:
 			if !n.store(v, s) {
 				return nil
 			}
+			*resume = n.resume(s, 0)
 		case amd64.Call:
 			n.calls[s.Imm]++
-			n.frame[n.pc] = s.PC
+			n.frame[n.pc] = n.sitePC(s)
 			if !s.KeepsStack {
 				n.syncStack()
 			}
 			var a [3]uint64
-			for i, w := range n.c.Writes[s.First : s.First+uint32(s.NWrites)] {
-				a[i&3] = n.source(&w)
+			for i := range s.Writes {
+				a[i&3] = n.source(&s.Writes[i])
 			}
 			r, stop := n.helpers[s.Imm](a[0], a[1], a[2])
 			if stop && !s.Pure {
 				return nil
 			}
-			*n.ctx.Word(amd64.OffResult) = r
+			*resume = n.resume(s, r)
 		case amd64.Guard:
 			n.leave(s)
 			v.cpu.Guarded(s.Imm)
 			return nil
 		case amd64.Link, amd64.Indirect:
+			if n.ctx.Pending() {
+				n.frame[n.pc] = n.target(s)
+				return nil
+			}
 			next, fault := n.follow(v, s)
 			if fault != nil {
 				v.cpu.Raise(fault)
@@ -437,15 +447,40 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			if next.native.size == 0 {
 				return next
 			}
+			n.setPage(next, n.frame[n.pc])
 			*resume = n.address(next)
 		case amd64.Exit, amd64.Poll:
-			n.frame[n.pc] = s.PC
-			if w := s.Args[0]; w != amd64.NoWord {
-				n.frame[n.pc] = n.frame[w]
-			}
+			n.frame[n.pc] = n.target(s)
 			return nil
 		}
 	}
+}
+
+// sitePC is the program counter that a site names.
+func (n *coder) sitePC(s *amd64.Site) uint64 {
+	return (n.frame[n.page] + n.units[s.Owner].key.PC + s.PC) & n.pcMask
+}
+
+// setPage notes where u, whose program counter is pc, runs.
+func (n *coder) setPage(u *unit, pc uint64) {
+	n.frame[n.page] = 0
+	if u.moves {
+		n.frame[n.page] = pc &^ pageMask
+	}
+}
+
+// target is where a site that ends a unit leads to.
+func (n *coder) target(s *amd64.Site) uint64 {
+	if w := s.Args[0]; w != amd64.NoWord {
+		return n.frame[w]
+	}
+	return n.sitePC(s)
+}
+
+// resume hands a result to a site and returns where it goes on.
+func (n *coder) resume(s *amd64.Site, result uint64) uint64 {
+	*n.ctx.Word(amd64.OffResult) = result
+	return uint64(n.code.RX) + uint64(n.c.Resume(n.frame, s, result))
 }
 
 // broken handles Enter's own exits.
@@ -467,7 +502,7 @@ func (n *coder) source(w *amd64.Write) uint64 {
 
 // leave writes what a site has left to be done when its unit is left for good.
 func (n *coder) leave(s *amd64.Site) {
-	list := n.c.Writes[s.First : s.First+uint32(s.NWrites)]
+	list := s.Writes
 	buf := n.buf[:0]
 	for i := range list {
 		buf = append(buf, n.source(&list[i]))
@@ -475,10 +510,11 @@ func (n *coder) leave(s *amd64.Site) {
 	for i := range list {
 		n.frame[list[i].Slot] = buf[i]
 	}
-	n.frame[n.pc] = s.PC
+	n.frame[n.pc] = n.sitePC(s)
 }
 
-func (n *coder) load(v *VCPU, s *amd64.Site) bool {
+// load does a Load; ok is false if the unit is left for good.
+func (n *coder) load(v *VCPU, s *amd64.Site) (x uint64, ok bool) {
 	va := n.frame[s.Args[0]]
 	size, index := int(s.Size), int(s.Index)
 	if size == 16 {
@@ -490,18 +526,17 @@ func (n *coder) load(v *VCPU, s *amd64.Site) bool {
 		if fault != nil {
 			n.leave(s)
 			v.cpu.Raise(fault)
-			return false
+			return 0, false
 		}
 		n.frame[s.Args[1]], n.frame[s.Args[1]+1] = lo, hi
-		return true
+		return 0, true
 	}
-	var x uint64
 	var fault *guest.Fault
 	if s.Probe {
 		if fault = v.MissProbe(va, size, index); fault == errSelf {
 			n.leave(s)
 			v.oneShot = true
-			return false
+			return 0, false
 		}
 	} else {
 		x, fault = v.MissLoad(va, size, index, s.RMW)
@@ -509,10 +544,9 @@ func (n *coder) load(v *VCPU, s *amd64.Site) bool {
 	if fault != nil {
 		n.leave(s)
 		v.cpu.Raise(fault)
-		return false
+		return 0, false
 	}
-	*n.ctx.Word(amd64.OffResult) = x
-	return true
+	return x, true
 }
 
 func (n *coder) store(v *VCPU, s *amd64.Site) bool {
@@ -552,14 +586,8 @@ func (n *coder) store(v *VCPU, s *amd64.Site) bool {
 // follow finds the unit that a Link or Indirect leads to, and has later jumps
 // go there directly if that is allowed.
 func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
-	k := n.mode // that of the unit, which is not looked at: it may be far from any cache
-	if k.Mode == noMode {
-		k = n.units[s.Owner].key
-	}
-	k.PC = s.PC
-	if s.Kind == amd64.Indirect {
-		k.PC = n.frame[s.Args[0]]
-	}
+	k := n.running
+	k.PC = n.target(s)
 	n.frame[n.pc] = k.PC
 	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner
 	flushes := v.cache.flushes
@@ -577,8 +605,10 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		}
 	} else if next.valid && !next.cross && n.units[owner].valid {
 		j := &n.jumps[at]
-		if !j.linked {
-			j.next, j.linked = next.native.incoming, true
+		if j.next == 0 {
+			if j.next = next.native.incoming; j.next == 0 {
+				j.next = lastJump
+			}
 			next.native.incoming = int32(at)
 			n.point(j, next.native.at)
 		}

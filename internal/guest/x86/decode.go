@@ -9,26 +9,28 @@ import (
 	"sync"
 )
 
-// encoding is one line of the opcode maps.
+// encoding is one line of the opcode maps. What translation looks at is in
+// front, in one line of the host's cache.
 type encoding struct {
+	emit     emitter // nil: not translated
+	operands []operand
+	inCode   bool  // operands are in the code behind ModRM
+	feature  uint8 // of maps.features
+	memory   bool  // an operand must be in memory
+	register bool  // an operand must not be in memory
+	hasModRM bool
+	prefix   byte // 0 = any, 'n' = none, 0x66, 0xf3, 0xf2
+	form     byte // 'm', 'r', 0 = either
+	reg      int  // of ModRM, -1 = any
+	modrm    int  // the whole byte, -1 = any
 	line     string
 	name     string
-	operands []operand
-	feature  uint8 // of maps.features
-	prefix   byte  // 0 = any, 'n' = none, 0x66, 0xf3, 0xf2
-	reg      int   // of ModRM, -1 = any
-	form     byte  // 'm', 'r', 0 = either
-	modrm    int   // the whole byte, -1 = any
-	hasModRM bool
-	def64    bool    // the operand size in 64-bit mode is 64 bits, or 16
-	force64  bool    // it is always 64 bits there
-	vex      bool    // it has a VEX prefix
-	length   int     // of vectors, by VEX.L: 16 or 32, 0 = either
-	w        int     // VEX.W, -1 = either
-	only     int     // 1 = not in 64-bit mode, 2 = only there, 0 = in all
-	memory   bool    // an operand must be in memory
-	register bool    // an operand must not be in memory
-	emit     emitter // nil: not translated
+	def64    bool // the operand size in 64-bit mode is 64 bits, or 16
+	force64  bool // it is always 64 bits there
+	vex      bool // it has a VEX prefix
+	length   int  // of vectors, by VEX.L: 16 or 32, 0 = either
+	w        int  // VEX.W, -1 = either
+	only     int  // 1 = not in 64-bit mode, 2 = only there, 0 = in all
 }
 
 // operand is an operand's notation.
@@ -37,10 +39,15 @@ type operand struct {
 	// bytes is its size, or if that is 0, more what is added to the
 	// instruction's operand size.
 	bytes, more uint8
-	vector      bool   // its size is that of the instruction's vectors
-	least, most uint8  // bounds of what the instruction's is taken to be; 0 = none
-	size        string // "b", "v", ...
-	text        string
+	vector      bool  // its size is that of the instruction's vectors
+	least, most uint8 // bounds of what the instruction's is taken to be; 0 = none
+	*notation
+}
+
+// notation is how an operand is written.
+type notation struct {
+	size string // "b", "v", ...
+	text string
 }
 
 // operandKind is the letter or name that the size follows.
@@ -114,10 +121,10 @@ var operandBytes = map[string]uint8{
 
 // opcode is what one opcode byte of a map leads to.
 type opcode struct {
-	list []*encoding
 	// byModRM is set where the ModRM byte matters.
 	byModRM *[4][256]*encoding
 	direct  [4]*encoding
+	vex     []*encoding // those with a VEX prefix
 	modrm   bool
 	// regs: ModRM names registers whatever its mod field says (MOV to and
 	// from control and debug registers; SDM vol. 2, MOV).
@@ -138,7 +145,8 @@ type maps struct {
 	one, two, three38, three3A [256]opcode
 	vex                        [4][256]opcode // by the map's number, from 1
 	all                        []*encoding
-	features                   []string // that encodings ask for
+	lists                      map[*opcode][]*encoding // while the maps are built
+	features                   []string                // that encodings ask for
 }
 
 // theMaps builds the maps once, those of 64-bit mode and of the others; they
@@ -157,7 +165,7 @@ func mapsOf(size int) *maps {
 }
 
 func newMaps(long bool) *maps {
-	m := &maps{long: long, features: []string{""}}
+	m := &maps{long: long, features: []string{""}, lists: map[*opcode][]*encoding{}}
 	emitters := emitters()
 	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map, bmiMap, avxMap} {
 		for _, line := range strings.Split(text, "\n") {
@@ -167,14 +175,16 @@ func newMaps(long bool) *maps {
 		}
 	}
 	for i := range 256 {
-		m.one[i].finish()
-		m.two[i].finish()
-		m.three38[i].finish()
-		m.three3A[i].finish()
+		for _, o := range [...]*opcode{&m.one[i], &m.two[i], &m.three38[i], &m.three3A[i]} {
+			o.finish(m.lists[o])
+		}
 		for n := range m.vex {
-			m.vex[n][i].attributes()
+			o := &m.vex[n][i]
+			o.attributes(m.lists[o])
+			o.vex = m.lists[o]
 		}
 	}
+	m.lists = nil
 	return m
 }
 
@@ -262,6 +272,7 @@ func (m *maps) feature(name string) uint8 {
 
 func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]emitter) {
 	for _, o := range e.operands {
+		e.inCode = e.inCode || inCode[o.kind]
 		e.hasModRM = e.hasModRM || o.kind.hasModRM()
 		e.memory = e.memory || o.kind == kindM
 		e.register = e.register || o.kind == kindN || o.kind == kindU
@@ -277,21 +288,21 @@ func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]
 		e.emit = emitters[e.name]
 	}
 	p := &e
-	table[b].list = append(table[b].list, p)
+	m.lists[&table[b]] = append(m.lists[&table[b]], p)
 	m.all = append(m.all, p)
 }
 
 // finish makes the look-up tables of an opcode. A later line with more
 // conditions wins over an earlier one with fewer.
-func (o *opcode) finish() {
-	o.attributes()
+func (o *opcode) finish(list []*encoding) {
+	o.attributes(list)
 	split := false
-	for _, e := range o.list {
+	for _, e := range list {
 		split = split || e.reg >= 0 || e.form != 0 || e.modrm >= 0
 	}
 	for p := range 4 {
 		if !split {
-			for _, e := range o.list {
+			for _, e := range list {
 				if e.fits(p, 0) && (o.direct[p] == nil || e.prefix != 0) {
 					o.direct[p] = e
 				}
@@ -302,7 +313,7 @@ func (o *opcode) finish() {
 			o.byModRM = new([4][256]*encoding)
 		}
 		for b := range 256 {
-			for _, e := range o.list {
+			for _, e := range list {
 				if old := o.byModRM[p][b]; e.fits(p, b) && (old == nil || e.weight() >= old.weight()) {
 					o.byModRM[p][b] = e
 				}
@@ -312,8 +323,8 @@ func (o *opcode) finish() {
 }
 
 // attributes derives what does not depend on more than the opcode.
-func (o *opcode) attributes() {
-	for _, e := range o.list {
+func (o *opcode) attributes(list []*encoding) {
+	for _, e := range list {
 		o.modrm = o.modrm || e.hasModRM
 		for _, x := range e.operands {
 			o.regs = o.regs || x.kind == kindR
@@ -370,7 +381,7 @@ func parseOperand(s string) operand {
 	if kind < 0 {
 		panic("BUG: x86: opcode map: operand " + s)
 	}
-	o := operand{kind: operandKind(kind), bytes: operandBytes[size], size: size, text: s}
+	o := operand{kind: operandKind(kind), bytes: operandBytes[size], notation: &notation{size, s}}
 	switch {
 	case size == "p":
 		o.more = 2
@@ -507,7 +518,7 @@ func (d *decoder) vex(in *inst, m *maps, b byte) (op *opcode, pp byte) {
 
 // byVEX returns the encoding of an instruction with a VEX prefix.
 func (o *opcode) byVEX(in *inst, pfx int) *encoding {
-	for _, e := range o.list {
+	for _, e := range o.vex {
 		if e.fits(pfx, int(in.modrm)) && (e.length == 0 || e.length == in.length) && (e.w < 0 || e.w == int(in.rex>>3&1)) && e.usesVVVV(in) {
 			return e
 		}
@@ -594,6 +605,8 @@ func (in *inst) decode(m *maps, code []byte, size int) error {
 		if m.long {
 			in.inLong(e)
 		}
+	}
+	if e != nil && e.inCode {
 		for i := range e.operands {
 			if o := &e.operands[i]; inCode[o.kind] {
 				d.operand(in, o)

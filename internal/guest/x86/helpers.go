@@ -105,7 +105,7 @@ const (
 // newSlots describes the state to engines; wide says that registers have 64
 // bits.
 func newSlots(wide bool) *ir.Slots {
-	s := &ir.Slots{PC: slotIP}
+	s := &ir.Slots{PC: slotIP, Page: slotPage}
 	name := func(x ir.Slot, name string, t ir.Type) { s.Info[x] = ir.SlotInfo{Name: name, Type: t} }
 	word := ir.I32
 	if wide {
@@ -118,6 +118,7 @@ func newSlots(wide bool) *ir.Slots {
 		}
 	}
 	name(slotIP, "eip", word)
+	name(slotPage, "page", word)
 	name(slotCCOp, "cc_op", ir.I32)
 	name(slotCCDst, "cc_dst", ir.I64)
 	name(slotCCSrc, "cc_src", ir.I64)

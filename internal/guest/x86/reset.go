@@ -46,7 +46,7 @@ func (c *CPU) initialize() {
 	*s = State{
 		CR0: old.CR0&(cr0CD|cr0NW) | cr0ET,
 		FPR: old.FPR, FTop: old.FTop, FCW: old.FCW, FSW: old.FSW, FTW: old.FTW,
-		FOP: old.FOP, FIP: old.FIP, FDP: old.FDP, FCS: old.FCS, FDS: old.FDS,
+		FOP: old.FOP, FIP: old.FIP, FIPPage: old.FIPPage, FDP: old.FDP, FCS: old.FCS, FDS: old.FDS,
 		XMM: old.XMM, YMMH: old.YMMH, XCR0: old.XCR0, MXCSR: old.MXCSR, EFER: old.EFER &^ (eferLMA | eferLME),
 		STAR: old.STAR, LSTAR: old.LSTAR, CSTAR: old.CSTAR, SFMASK: old.SFMASK, KernelGSBase: old.KernelGSBase, TSCAux: old.TSCAux,
 		SysenterCS: old.SysenterCS, SysenterESP: old.SysenterESP, SysenterEIP: old.SysenterEIP,

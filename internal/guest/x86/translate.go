@@ -67,6 +67,14 @@ func (c *CPU) FetchIndex() int {
 	return mmuKernel
 }
 
+// Moves implements guest.Translator.
+func (c *CPU) Moves(k guest.Key) bool {
+	if c.wide { // slots are those of 64-bit mode
+		return k.Mode&modeLong != 0
+	}
+	return k.Mode&modeCode32 != 0 && k.Base == 0 && k.Limit > 0xffffffff
+}
+
 // Guarded implements guest.CPU.
 func (c *CPU) Guarded(code uint64) {
 	f := faultOf(code)
@@ -241,7 +249,7 @@ func (t *tx) one() {
 // before does what comes before an instruction that runs alone.
 func (t *tx) before() {
 	if t.key.Mode&modeDbgExec != 0 && t.key.Mode&modeRF == 0 {
-		t.call(hCodeBreak, t.Const(ir.I64, t.pc+t.key.Base))
+		t.call(hCodeBreak, t.BinImm(ir.Add, t.at(t.pc), t.key.Base))
 	}
 	if t.key.Mode&modeShadow != 0 {
 		t.Set(slotShadow, t.Const(ir.I64, 0))
@@ -290,6 +298,14 @@ func (t *tx) gpr(r int) ir.Val                 { return t.Get(t.word(), slotGPR+
 func (t *tx) setGPR(r int, v ir.Val)           { t.Set(slotGPR+ir.Slot(r), v) }
 func (t *tx) addImm(v ir.Val, n uint64) ir.Val { return t.BinImm(ir.Add, v, n) }
 
+// at is a program counter.
+func (t *tx) at(pc uint64) ir.Val {
+	if t.Unit().Moves {
+		return t.PC(pc)
+	}
+	return t.imm(pc)
+}
+
 func (t *tx) is(mode uint64) bool { return t.key.Mode&mode != 0 }
 
 func (t *tx) cpl() int { return int(t.key.Mode & modeCPL >> modeCPLPos) }
@@ -334,11 +350,10 @@ func (t *tx) ea() ir.Val {
 	var v ir.Val
 	switch {
 	case in.base < 0 && in.index < 0:
-		disp := in.disp
+		v = t.imm(in.disp)
 		if in.relative {
-			disp += t.next
+			v = t.at(t.next + in.disp)
 		}
-		v = t.imm(disp)
 	case in.index < 0:
 		v = t.addImm(t.gpr(in.base), in.disp)
 	case in.base < 0:
@@ -532,7 +547,7 @@ func (t *tx) size(i int) int { return t.in.sizeOf(&t.in.enc.operands[i]) }
 // raise ends the unit with an exception.
 func (t *tx) raise(vec int, code uint32, hasCode bool) {
 	t.call(hRaise, t.Const(ir.I64, faultCode(vec, code, hasCode)))
-	t.Exit(t.imm(t.pc))
+	t.Exit(t.at(t.pc))
 }
 
 // call calls a helper that may do anything, and forgets what it may change.
@@ -549,7 +564,7 @@ func (t *tx) callExit(h int, args ...ir.Val) {
 }
 
 // exit leaves for the vCPU loop, to go on at pc.
-func (t *tx) exit(pc uint64) { t.exitTo(t.imm(pc)) }
+func (t *tx) exit(pc uint64) { t.exitTo(t.at(pc)) }
 
 func (t *tx) exitTo(pc ir.Val) {
 	t.endOfInstruction(pc)
@@ -618,6 +633,12 @@ func (t *tx) target() uint64 {
 	return pc
 }
 
+// wraps reports whether a relative jump leads to different places in the pages
+// of a unit that moves: wrapped is where.
+func (t *tx) wraps() bool { return t.in.opsize == 2 && t.Unit().Moves }
+
+func (t *tx) wrapped() ir.Val { return t.BinImm(ir.And, t.at(t.next+t.in.imm), 0xffff) }
+
 // branch goes to the jump's target if cond is true, else on, in the same unit:
 // what is known of the flags stays known.
 func (t *tx) branch(cond ir.Val) {
@@ -628,7 +649,11 @@ func (t *tx) branch(cond ir.Val) {
 		return
 	}
 	if t.alone {
-		t.exitTo(t.Select(cond, t.imm(to), t.imm(t.next)))
+		t.exitTo(t.Select(cond, t.at(to), t.at(t.next)))
+		return
+	}
+	if t.wraps() {
+		t.jumpTo(t.Select(cond, t.wrapped(), t.at(t.next)))
 		return
 	}
 	n := len(t.Unit().Blocks)

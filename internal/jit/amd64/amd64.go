@@ -84,6 +84,9 @@ var (
 	pinRegs = [...]reg{rbx, r9, r10, r11, r8, rbp, rsi, rdi}
 )
 
+// tempSet are the temporaries as a set.
+const tempSet = 1<<rax | 1<<rdx | 1<<r12 | 1<<r13 | 1<<r14 | 1<<rcx
+
 // MaxPinned is how many slots can live in registers.
 const MaxPinned = len(pinRegs)
 
@@ -102,20 +105,21 @@ const (
 	// Load: do the load, with the address in Args[0]; resume with Result. Of
 	// 16 bytes: write them to the words Args[1] and the one after it.
 	Load SiteKind = iota
-	// Store: do the store of Args[1] (noWord: of Imm) to Args[0]; resume.
+	// Store: do the store of Args[1] (NoWord: of Imm) to Args[0]; resume.
 	Store
 	// Guard: the guard with code Imm has failed. Not resumed.
 	Guard
 	// Call: call helper Imm with the values of its Writes; resume with Result.
 	Call
 	// Link: on to PC in the same mode. Later the jump Imm may lead there
-	// directly; if that is NoJump the table of indirect jumps should.
+	// directly; if that is NoJump the table of indirect jumps should. The poll
+	// word may be set: then something is to be looked at first.
 	Link
-	// Indirect: on to PC, which is in Args[0].
+	// Indirect: on to PC, which is in Args[0]. The poll word may be set.
 	Indirect
 	// Exit: to the loop, with PC in Args[0] (NoWord: PC).
 	Exit
-	// Poll: the poll word is set; on to PC (Args[0] if that is not NoWord).
+	// Poll: to the loop, with PC: the budget does not suffice for the unit.
 	Poll
 	NumKinds
 )
@@ -137,14 +141,18 @@ type Site struct {
 	Index      uint8 // MMU index
 	RMW        bool
 	Probe      bool
-	NWrites    uint8
 	Pure       bool      // of a Call: it cannot stop
 	KeepsStack bool      // of a Call: it has nothing to do with the x87
 	Args       [2]uint16 // words of the frame
-	First      uint32    // of Writes
 	Owner      uint32    // the engine's
-	PC         uint64
+	PC         uint64    // from the unit's
 	Imm        uint64
+	Writes     []Write // of a Call: its arguments
+
+	// For Resume.
+	result    uint16 // word that gets it, NoWord = none
+	lost      uint16 // registers
+	back, end int    // offsets of the code memory
 }
 
 // Write says what to write to a slot when the unit is left for good at a
@@ -156,8 +164,9 @@ type Write struct {
 }
 
 // Jump is a direct jump to another unit: the rel32 at offset At of the code
-// memory leads to Stub, which leaves with a Link site, until it is patched.
+// memory is 0 until it is patched, and leads to what is behind it, which leaves
+// with a Link site.
 type Jump struct {
-	PC       uint64
-	At, Stub int
+	PC uint64
+	At int
 }

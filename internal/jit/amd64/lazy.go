@@ -130,8 +130,10 @@ func (c *Compiler) lazyFlags(in *ir.Inst) {
 	c.patch(c.callRel(), c.lazyAt)
 	c.rr(opTEST, rax, rax)
 	j := c.jcc(ccS)
-	s := c.site(Site{Kind: Call, Imm: uint64(c.cfg.Slots.Lazy.Helper), Pure: true, KeepsStack: true}, false)
-	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, d: rax, back: c.n})
+	c.begin(Call, sitePure|siteKeeps)
+	c.number(uint64(c.cfg.Slots.Lazy.Helper))
+	c.pcNumber(c.pc())
+	c.cold = append(c.cold, stub{site: c.finish(false), jump: int32(j), d: rax, back: int32(c.n)})
 	d := c.dest(rax)
 	if d != rax {
 		c.mov(64, d, rax)

@@ -52,11 +52,8 @@ func (v *VCPU) Remapped(code bool) {
 
 // flushData forgets what is known of the addresses of data.
 func (v *VCPU) flushData() {
-	for _, f := range v.filled {
-		v.m.TLB[f.index()].At(f.va()).Clear()
-		v.n.clear(f.va(), f.index())
-	}
-	v.filled = v.filled[:0]
+	v.flushList(&v.local, false)
+	v.flushList(&v.global, false)
 }
 
 // AttentionWords are what a signal handler stores 1 to, to have Run look at
@@ -90,7 +87,7 @@ func (n *coder) faulted(v *VCPU) bool {
 	if !ok || i == len(list) || list[i].At != off {
 		n.broken(host.ExitFault)
 	}
-	s := &n.c.Sites[list[i].Site]
+	s := n.c.Site(n.code.RW, int(list[i].Site))
 	va := uint64(uint32(addr - f.Base))
 	store := s.Kind == amd64.Store
 	if store && f.RAM.Watched(va) {

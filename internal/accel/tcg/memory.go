@@ -36,28 +36,35 @@ func (v *VCPU) entry(va uint64, index int, write bool) (*interp.Entry, *guest.Fa
 
 // fill enters a page. Only RAM that nobody watches is accessed directly.
 func (v *VCPU) fill(e *interp.Entry, va uint64, index int, p guest.Page) {
-	v.note(va, index, p.Global)
-	pa := p.PA &^ pageMask
+	l := &v.local
+	if p.Global {
+		l = &v.global
+	}
+	if len(l.entries) >= maxFilled {
+		v.FlushTLB(false)
+	}
 	if p.Large {
 		v.largeFirst, v.largeLast = min(v.largeFirst, va), max(v.largeLast, va)
 	}
-	s := interp.Slow{Tag: va &^ pageMask, PA: pa, Global: p.Global, R: p.Readable, W: p.Writable}
-	rp, readable := v.space.ReadPage(pa)
-	if !readable {
-		e.Fill(nil, false, false, s)
-		v.n.fill(va, index, nil, false, false)
-		return
-	}
-	wp, writable := v.space.WritePage(pa)
-	direct := writable && wp == rp && !wp.RAM.Watched(wp.Off) && !wp.RAM.Clean(wp.Off)
-	e.Fill(rp.Data(), p.Readable, p.Writable && direct, s)
-	v.n.fill(va, index, rp.Data(), p.Readable, p.Writable && direct)
+	e.Slow = interp.Slow{Tag: va &^ pageMask, PA: p.PA &^ pageMask, Global: p.Global, R: p.Readable, W: p.Writable}
+	l.add(va, index, v.refill(e, index))
 }
 
-// refill enters the page of e again: something about its RAM has changed.
-func (v *VCPU) refill(e *interp.Entry, index int) {
+// refill enters the page that e.Slow tells of, and returns its bytes if it is RAM
+// or ROM. It may have been entered already: something about its RAM has changed.
+func (v *VCPU) refill(e *interp.Entry, index int) *[4096]byte {
 	s := e.Slow
-	v.fill(e, s.Tag, index, guest.Page{PA: s.PA, Readable: s.R, Writable: s.W, Global: s.Global})
+	rp, readable := v.space.ReadPage(s.PA)
+	if !readable {
+		e.Fill(nil, false, false, s)
+		v.n.fill(s.Tag, index, nil, false, false)
+		return nil
+	}
+	wp, writable := v.space.WritePage(s.PA)
+	direct := writable && wp == rp && !wp.RAM.Watched(wp.Off) && !wp.RAM.Clean(wp.Off)
+	e.Fill(rp.Data(), s.R, s.W && direct, s)
+	v.n.fill(s.Tag, index, rp.Data(), s.R, s.W && direct)
+	return rp.Data()
 }
 
 // MissLoad implements interp.Memory.

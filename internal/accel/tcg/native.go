@@ -19,15 +19,16 @@ func Available() bool { return host.Available() }
 // native is the machine code of a unit.
 type native struct {
 	at, size int   // in the code memory; size 0 = none
-	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 = none
+	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 or lastJump = none
 }
 
 // jumpRecord is a direct jump between units.
 type jumpRecord struct {
-	at, stub int32 // offsets of the rel32, and of where it leads unpatched
-	next     int32 // of those that lead to the same unit
-	linked   bool
+	at   int32 // offset of the rel32
+	next int32 // of those that lead to the same unit, lastJump = none; 0: it leads to none
 }
+
+const lastJump = -1
 
 // noMode is the mode of no key.
 const noMode = ^uint64(0)
@@ -39,13 +40,17 @@ type coder struct {
 	code   *host.Code
 	c      *amd64.Compiler
 	tables []uint64
+	layout layout
 	frame  *ir.Frame
 	pc     ir.Slot
+	wide   bool    // see amd64.Config
+	page   ir.Slot // ir.Slots.Page
+	pcMask uint64
 
 	helpers []guest.Helper
 	entry   uintptr // where generated code is entered
 	sync    uintptr // where to enter it for syncStack
-	resume  uintptr // where to do an access once more, of flat code
+	repeat  uintptr // where to do an access once more, of flat code
 	flat    bool    // memory is not looked up
 	first   int     // offset behind the stubs
 	next    int     // offset of free code memory
@@ -56,6 +61,9 @@ type coder struct {
 	// free are units to be used again.
 	free []*unit
 
+	// apart are units whose accesses do not go well in groups.
+	apart map[apartKey]bool
+
 	// contexts number what the table of indirect jumps depends on besides the
 	// program counter, for each MMU index of code; they are good for a
 	// generation.
@@ -63,6 +71,7 @@ type coder struct {
 	context  uint32
 	epoch    int       // counts how often context began anew
 	mode     guest.Key // that the tag word is set for
+	running  guest.Key // the mode of the units that run
 
 	buf [16]uint64
 
@@ -73,15 +82,24 @@ type coder struct {
 	made  uint64 // units compiled
 }
 
-// Layout of a context's tables, in words.
-const (
-	tablePages = 1 << 20
-	jumpsAt    = 2 * interp.Indexes * tablePages
-	tableWords = jumpsAt + 2*amd64.JumpSize
-)
+// layout is where a context's tables are, in words.
+type layout struct {
+	table int // words of a table of pages
+	jump  int // words of an entry of the table of jumps
+}
 
-func readTable(index int) int  { return 2 * index * tablePages }
-func writeTable(index int) int { return (2*index + 1) * tablePages }
+// layoutOf returns the layout for a processor with addresses of 32 bits, or 64.
+func layoutOf(wide bool) layout {
+	if wide {
+		return layout{2 * amd64.TLBSize, 4}
+	}
+	return layout{1 << 20, 2}
+}
+
+func (l layout) read(index int) int  { return 2 * index * l.table }
+func (l layout) write(index int) int { return (2*index + 1) * l.table }
+func (l layout) jumps() int          { return 2 * interp.Indexes * l.table }
+func (l layout) words() int          { return l.jumps() + l.jump*amd64.JumpSize }
 
 // newCoder moves the processor's state to memory that machine code can use.
 func newCoder(cpu guest.CPU, shared *Config) (*coder, error) {
@@ -89,7 +107,10 @@ func newCoder(cpu guest.CPU, shared *Config) (*coder, error) {
 	if shared.Flat != nil {
 		newCode = host.NewPrivateCode
 	}
-	ctx, err := host.NewContext(tableWords * 8)
+	slots := cpu.Slots()
+	wide := isWide(slots)
+	l := layoutOf(wide)
+	ctx, err := host.NewContext(l.words() * 8)
 	if err != nil {
 		return nil, fmt.Errorf("-accel tcg: %w", err)
 	}
@@ -99,29 +120,37 @@ func newCoder(cpu guest.CPU, shared *Config) (*coder, error) {
 		return nil, fmt.Errorf("-accel tcg,tb-size=%d: %w; a smaller size may do", codeSize>>20, err)
 	}
 	cpu.Move(ctx.Frame)
-	slots := cpu.Slots()
-	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: hostcpu.X86.HasBMI2, Features: amd64.Features{
+	cfg := amd64.Config{Slots: slots, Wide: wide, Jumps: int32(host.OffTables + l.jumps()*8), BMI2: hostcpu.X86.HasBMI2, Features: amd64.Features{
 		SSE3: hostcpu.X86.HasSSE3, SSSE3: hostcpu.X86.HasSSSE3, SSE41: hostcpu.X86.HasSSE41, SSE42: hostcpu.X86.HasSSE42,
 		AES: hostcpu.X86.HasAES, PCLMULQDQ: hostcpu.X86.HasPCLMULQDQ,
 	}}
 	cfg.Flat = shared.Flat != nil
 	for i := range interp.Indexes {
-		cfg.Read = append(cfg.Read, int32(host.OffTables+readTable(i)*8))
-		cfg.Write = append(cfg.Write, int32(host.OffTables+writeTable(i)*8))
+		cfg.Read = append(cfg.Read, int32(host.OffTables+l.read(i)*8))
+		cfg.Write = append(cfg.Write, int32(host.OffTables+l.write(i)*8))
 	}
 	n := &coder{
-		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
+		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC, page: slots.Page, pcMask: slots.Info[slots.PC].Type.Mask(),
+		wide: wide, layout: l,
 		helpers: cpu.Helpers(), calls: make([]uint64, len(cpu.Helpers())),
+		apart: make(map[apartKey]bool),
 	}
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
+	*ctx.Word(amd64.OffAlone) = aloneBudget
 	n.sync = code.RX + uintptr(n.c.SyncStub)
 	if n.flat = cfg.Flat; n.flat {
 		ctx.SetFaultEntry(code.RX + uintptr(n.c.FaultStub))
-		n.resume = code.RX + uintptr(n.c.ResumeStub)
+		n.repeat = code.RX + uintptr(n.c.ResumeStub)
 	}
-	n.first = (size + 63) &^ 63
+	n.first = amd64.Place(size)
 	n.reset()
+	if wide {
+		for i := range interp.Indexes {
+			n.clearTable(n.readTable(i))
+			n.clearTable(n.writeTable(i))
+		}
+	}
 	return n, nil
 }
 
@@ -161,7 +190,7 @@ func (n *coder) reset() {
 
 // clearJumps empties the table of indirect jumps.
 func (n *coder) clearJumps() {
-	clear(n.tables[jumpsAt:])
+	clear(n.tables[n.layout.jumps():])
 	for i := range n.contexts {
 		clear(n.contexts[i])
 	}
@@ -170,50 +199,70 @@ func (n *coder) clearJumps() {
 
 // --- the tables of pages
 
+// A pageTable is what generated code looks up: a word a page, what to add to
+// an address in it, 0 = it must not be accessed directly; or, if addresses
+// have 64 bits, pairs of words of which the first is the page's address.
+type pageTable []uint64
+
+func (n *coder) readTable(index int) pageTable {
+	return n.tables[n.layout.read(index):][:n.layout.table]
+}
+
+func (n *coder) writeTable(index int) pageTable {
+	return n.tables[n.layout.write(index):][:n.layout.table]
+}
+
+// clearTable empties a table for addresses of 64 bits.
+func (n *coder) clearTable(t pageTable) {
+	for i := 0; i < len(t); i += 2 {
+		t[i] = amd64.NoPage
+	}
+}
+
+// set enters a page's place, 0 = none.
+func (n *coder) set(t pageTable, va, to uint64) {
+	va &^= pageMask
+	switch {
+	case !n.wide:
+		t[va>>12] = to
+	case to != 0:
+		at := va >> 12 % amd64.TLBSize * 2
+		t[at], t[at+1] = va, to
+	case t[va>>12%amd64.TLBSize*2] == va:
+		t[va>>12%amd64.TLBSize*2] = amd64.NoPage
+	}
+}
+
 // fill enters a page; page is nil if it cannot be accessed directly.
 func (n *coder) fill(va uint64, index int, page *[4096]byte, read, write bool) {
 	if n == nil || n.flat {
 		return
 	}
 	va &^= pageMask
-	var to uint64
+	var r, w uint64
 	if page != nil {
-		to = hostAddress(page) - va
+		to := hostAddress(page) - va
+		if read {
+			r = to
+		}
+		if write {
+			w = to
+		}
 	}
-	at := int(va >> 12)
-	r, w := &n.tables[readTable(index)+at], &n.tables[writeTable(index)+at]
-	*r, *w = 0, 0
-	if read {
-		*r = to
-	}
-	if write {
-		*w = to
-	}
+	n.set(n.readTable(index), va, r)
+	n.set(n.writeTable(index), va, w)
 }
 
 func (n *coder) clear(va uint64, index int) {
 	if n != nil && !n.flat {
-		at := int(va >> 12)
-		n.tables[readTable(index)+at], n.tables[writeTable(index)+at] = 0, 0
+		n.set(n.readTable(index), va, 0)
+		n.set(n.writeTable(index), va, 0)
 	}
 }
 
 func (n *coder) protect(va uint64, index int) {
 	if n != nil && !n.flat {
-		n.tables[writeTable(index)+int(va>>12)] = 0
-	}
-}
-
-// protectData protects the pages of list whose bytes are data.
-func (n *coder) protectData(list []filled, data *[4096]byte) {
-	if n == nil || n.flat {
-		return
-	}
-	to := hostAddress(data)
-	for _, f := range list {
-		if w := &n.tables[writeTable(f.index())+int(f.va()>>12)]; *w+f.va() == to {
-			*w = 0
-		}
+		n.set(n.writeTable(index), va, 0)
 	}
 }
 
@@ -267,8 +316,9 @@ func (n *coder) setMode(k guest.Key) {
 
 // --- translating
 
-// unitSlab is how many units are allocated at once.
-const unitSlab = 256
+// unitSlab is how many units are allocated at once: they fill what the runtime
+// allocates in one piece.
+const unitSlab = 240
 
 // newUnit returns a unit to be filled in and entered. It is used again when the
 // code memory has been cleared.
@@ -288,11 +338,13 @@ func (n *coder) newUnit() *unit {
 // compile makes machine code of a unit. It returns false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 	for try := 0; ; try++ {
-		size := n.c.Compile(code, u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
+		size := n.c.Compile(code, n.code.RW, n.next, amd64.Options{
+			PC: code.Page + u.key.PC, Base: u.key.Base, Owner: uint32(len(n.units)), Counted: u.counted, Apart: n.apart[apartKey{u.key, u.place}],
+		})
 		if size != 0 {
 			n.enter(u, size)
 			v.logOptimized()
-			n.logCode(v.log, u)
+			n.logCode(v.log, u, code.Page)
 			n.mapCode(v, u)
 			return true
 		}
@@ -307,11 +359,11 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 func (n *coder) enter(u *unit, size int) {
 	n.made++
 	n.units = append(n.units, u)
-	for _, j := range n.c.Jumps[len(n.jumps):] {
-		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At), stub: int32(j.Stub)})
+	for _, j := range n.c.Jumps {
+		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At)})
 	}
 	u.native = native{at: n.next, size: size}
-	n.next = (n.next + size + 15) &^ 15
+	n.next = amd64.Place(n.next + size)
 }
 
 // point makes a jump lead to offset to.
@@ -319,16 +371,18 @@ func (n *coder) point(j *jumpRecord, to int) { n.code.Store32(int(j.at), uint32(
 
 // drop makes the jumps to u leave to us again.
 func (n *coder) drop(u *unit) {
-	for i := u.native.incoming; i != 0; {
+	for i := u.native.incoming; i > 0; {
 		j := &n.jumps[i]
-		n.point(j, int(j.stub))
-		i = j.next
-		j.next, j.linked = 0, false
+		n.point(j, int(j.at)+4)
+		i, j.next = j.next, 0
 	}
 	u.native.incoming = 0
-	if e := jumpsAt + 2*int(amd64.JumpIndex(u.key.PC)); n.tables[e+1] == n.address(u) {
-		n.tables[e] = 0
-	}
+	n.c.Retire(n.code.RW, u.native.at) // the table may lead here from many addresses
+}
+
+// jumpEntry is the entry of the table of jumps for a program counter.
+func (n *coder) jumpEntry(pc uint64) []uint64 {
+	return n.tables[n.layout.jumps()+n.layout.jump*int(amd64.JumpIndex(pc)):][:n.layout.jump]
 }
 
 // address is where a unit's code is.
@@ -355,55 +409,66 @@ func (n *coder) syncStack() {
 }
 
 func (n *coder) execute(v *VCPU, u *unit) *unit {
+	n.running = u.key
 	n.setMode(u.key)
+	n.setPage(u, n.frame[n.pc])
 	resume := n.ctx.Word(amd64.OffResume)
 	*resume = n.address(u)
 	entry := n.entry
 	for {
-		id := n.ctx.Enter(entry)
-		if id >= host.ExitFault {
+		if id := n.ctx.Enter(entry); id >= host.ExitFault {
 			if id == host.ExitFault && n.flat {
 				if !n.faulted(v) {
 					return nil
 				}
-				entry = n.resume
+				entry = n.repeat
 				continue
 			}
 			n.broken(id)
 			continue
 		}
 		entry = n.entry
-		s := &n.c.Sites[id]
+		s := n.c.Site(n.code.RW, int(*resume-uint64(n.code.RX)))
 		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
-			if !n.load(v, s) {
+			if int32(*n.ctx.Word(amd64.OffAlone)) < 0 && n.setApart(v, s) {
 				return nil
 			}
+			x, ok := n.load(v, s)
+			if !ok {
+				return nil
+			}
+			*resume = n.resume(s, x)
 		case amd64.Store:
 			if !n.store(v, s) {
 				return nil
 			}
+			*resume = n.resume(s, 0)
 		case amd64.Call:
 			n.calls[s.Imm]++
-			n.frame[n.pc] = s.PC
+			n.frame[n.pc] = n.sitePC(s)
 			if !s.KeepsStack {
 				n.syncStack()
 			}
 			var a [3]uint64
-			for i, w := range n.c.Writes[s.First : s.First+uint32(s.NWrites)] {
-				a[i&3] = n.source(&w)
+			for i := range s.Writes {
+				a[i&3] = n.source(&s.Writes[i])
 			}
 			r, stop := n.helpers[s.Imm](a[0], a[1], a[2])
 			if stop && !s.Pure {
 				return nil
 			}
-			*n.ctx.Word(amd64.OffResult) = r
+			*resume = n.resume(s, r)
 		case amd64.Guard:
 			n.leave(s)
 			v.cpu.Guarded(s.Imm)
 			return nil
 		case amd64.Link, amd64.Indirect:
+			if n.ctx.Pending() {
+				n.frame[n.pc] = n.target(s)
+				return nil
+			}
 			next, fault := n.follow(v, s)
 			if fault != nil {
 				v.cpu.Raise(fault)
@@ -412,15 +477,70 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			if next.native.size == 0 {
 				return next
 			}
+			n.setPage(next, n.frame[n.pc])
 			*resume = n.address(next)
 		case amd64.Exit, amd64.Poll:
-			n.frame[n.pc] = s.PC
-			if w := s.Args[0]; w != amd64.NoWord {
-				n.frame[n.pc] = n.frame[w]
-			}
+			n.frame[n.pc] = n.target(s)
 			return nil
 		}
 	}
+}
+
+// sitePC is the program counter that a site names.
+func (n *coder) sitePC(s *amd64.Site) uint64 {
+	return (n.frame[n.page] + s.PC) & n.pcMask
+}
+
+// setPage notes where u, whose program counter is pc, runs.
+func (n *coder) setPage(u *unit, pc uint64) {
+	n.frame[n.page] = 0
+	if u.moves {
+		n.frame[n.page] = pc &^ pageMask
+	}
+}
+
+// target is where a site that ends a unit leads to.
+func (n *coder) target(s *amd64.Site) uint64 {
+	if w := s.Args[0]; w != amd64.NoWord {
+		return n.frame[w]
+	}
+	return n.sitePC(s)
+}
+
+// resume hands a result to a site and returns where it goes on.
+func (n *coder) resume(s *amd64.Site, result uint64) uint64 {
+	*n.ctx.Word(amd64.OffResult) = result
+	return uint64(n.code.RX) + uint64(n.c.Resume(n.frame, s, result))
+}
+
+// aloneBudget is how many accesses of groups stubs do by themselves until we look
+// whose they are.
+const aloneBudget = 1000
+
+// apartKey names a unit that is dropped.
+type apartKey struct {
+	key guest.Key
+	at  place
+}
+
+// maxApart bounds what is known of such units.
+const maxApart = 1 << 14
+
+// setApart has the unit of a Load, whose groups of accesses fail often, made
+// again without them. It is left before the instruction.
+func (n *coder) setApart(v *VCPU, s *amd64.Site) bool {
+	*n.ctx.Word(amd64.OffAlone) = aloneBudget
+	u := n.units[s.Owner]
+	if s.Probe || !u.valid {
+		return false
+	}
+	if len(n.apart) >= maxApart {
+		clear(n.apart)
+	}
+	n.apart[apartKey{u.key, u.place}] = true
+	n.leave(s)
+	v.cache.drop(u)
+	return true
 }
 
 // broken handles Enter's own exits.
@@ -442,7 +562,7 @@ func (n *coder) source(w *amd64.Write) uint64 {
 
 // leave writes what a site has left to be done when its unit is left for good.
 func (n *coder) leave(s *amd64.Site) {
-	list := n.c.Writes[s.First : s.First+uint32(s.NWrites)]
+	list := s.Writes
 	buf := n.buf[:0]
 	for i := range list {
 		buf = append(buf, n.source(&list[i]))
@@ -450,10 +570,11 @@ func (n *coder) leave(s *amd64.Site) {
 	for i := range list {
 		n.frame[list[i].Slot] = buf[i]
 	}
-	n.frame[n.pc] = s.PC
+	n.frame[n.pc] = n.sitePC(s)
 }
 
-func (n *coder) load(v *VCPU, s *amd64.Site) bool {
+// load does a Load; ok is false if the unit is left for good.
+func (n *coder) load(v *VCPU, s *amd64.Site) (x uint64, ok bool) {
 	va := n.frame[s.Args[0]]
 	size, index := int(s.Size), int(s.Index)
 	if size == 16 {
@@ -465,18 +586,17 @@ func (n *coder) load(v *VCPU, s *amd64.Site) bool {
 		if fault != nil {
 			n.leave(s)
 			v.cpu.Raise(fault)
-			return false
+			return 0, false
 		}
 		n.frame[s.Args[1]], n.frame[s.Args[1]+1] = lo, hi
-		return true
+		return 0, true
 	}
-	var x uint64
 	var fault *guest.Fault
 	if s.Probe {
 		if fault = v.MissProbe(va, size, index); fault == errSelf {
 			n.leave(s)
 			v.oneShot = true
-			return false
+			return 0, false
 		}
 	} else {
 		x, fault = v.MissLoad(va, size, index, s.RMW)
@@ -484,10 +604,9 @@ func (n *coder) load(v *VCPU, s *amd64.Site) bool {
 	if fault != nil {
 		n.leave(s)
 		v.cpu.Raise(fault)
-		return false
+		return 0, false
 	}
-	*n.ctx.Word(amd64.OffResult) = x
-	return true
+	return x, true
 }
 
 func (n *coder) store(v *VCPU, s *amd64.Site) bool {
@@ -527,14 +646,8 @@ func (n *coder) store(v *VCPU, s *amd64.Site) bool {
 // follow finds the unit that a Link or Indirect leads to, and has later jumps
 // go there directly if that is allowed.
 func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
-	k := n.mode // that of the unit, which is not looked at: it may be far from any cache
-	if k.Mode == noMode {
-		k = n.units[s.Owner].key
-	}
-	k.PC = s.PC
-	if s.Kind == amd64.Indirect {
-		k.PC = n.frame[s.Args[0]]
-	}
+	k := n.running
+	k.PC = n.target(s)
 	n.frame[n.pc] = k.PC
 	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner
 	flushes := v.cache.flushes
@@ -544,12 +657,18 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	}
 	if !link {
 		n.setMode(k)
-		e := jumpsAt + 2*int(amd64.JumpIndex(k.PC))
-		n.tables[e], n.tables[e+1] = *n.ctx.Word(amd64.OffTag)|k.PC, n.address(next)
+		e, tag := n.jumpEntry(k.PC), *n.ctx.Word(amd64.OffTag)
+		if n.wide {
+			e[0], e[1], e[2] = k.PC, n.address(next), tag
+		} else {
+			e[0], e[1] = tag|k.PC, n.address(next)
+		}
 	} else if next.valid && !next.cross && n.units[owner].valid {
 		j := &n.jumps[at]
-		if !j.linked {
-			j.next, j.linked = next.native.incoming, true
+		if j.next == 0 {
+			if j.next = next.native.incoming; j.next == 0 {
+				j.next = lastJump
+			}
 			next.native.incoming = int32(at)
 			n.point(j, next.native.at)
 		}

@@ -20,6 +20,10 @@ func emitJcc(t *tx) { t.branch(t.condition(int(t.in.opcode & 15))) }
 
 func emitJmp(t *tx) {
 	if t.in.enc.operands[0].kind == kindJ {
+		if t.wraps() {
+			t.jumpTo(t.wrapped())
+			return
+		}
 		t.jumpNear(t.target())
 		return
 	}
@@ -27,8 +31,8 @@ func emitJmp(t *tx) {
 }
 
 // jumpNear goes to a known address.
-func (t *tx) jumpNear(pc uint32) {
-	if uint64(pc) >= t.key.Limit {
+func (t *tx) jumpNear(pc uint64) {
+	if pc >= t.key.Limit {
 		t.raise(vecGP, 0, true)
 		return
 	}
@@ -37,18 +41,22 @@ func (t *tx) jumpNear(pc uint32) {
 
 func emitCall(t *tx) {
 	size := t.in.opsize
-	ret := t.Const(ir.IntType(size), uint64(t.next))
+	ret := t.Conv(ir.IntType(size), t.at(t.next), false)
 	if t.in.enc.operands[0].kind == kindJ {
 		to := t.target()
-		if uint64(to) >= t.key.Limit {
+		if to >= t.key.Limit {
 			t.raise(vecGP, 0, true)
 			return
 		}
 		t.push(ret, size)
+		if t.wraps() {
+			t.jumpTo(t.wrapped())
+			return
+		}
 		t.link(to)
 		return
 	}
-	to := t.Conv(ir.I32, t.read(0), false)
+	to := t.Conv(t.word(), t.read(0), false)
 	t.checkTarget(to)
 	t.push(ret, size)
 	t.jumpTo(to)
@@ -56,7 +64,7 @@ func emitCall(t *tx) {
 
 func emitRet(t *tx) {
 	size := t.in.opsize
-	to := t.Conv(ir.I32, t.peek(0, size), false)
+	to := t.Conv(t.word(), t.peek(0, size), false)
 	t.checkTarget(to)
 	t.drop(size + int(t.in.imm))
 	t.jumpTo(to)
@@ -75,7 +83,7 @@ func loop(kind int) emitter {
 		case 2:
 			cond = t.Bin(ir.And, cond, t.condition(5))
 		}
-		if uint64(t.target()) >= t.key.Limit {
+		if t.target() >= t.key.Limit {
 			t.Guard(cond, faultCode(vecGP, 0, true))
 		}
 		t.setReg(rCX, t.in.adsize, n)
@@ -90,14 +98,11 @@ func far(h int) emitter {
 	return func(t *tx) {
 		in := &t.in
 		size := in.opsize
-		off, sel := t.imm32(uint64(in.imm)), t.imm32(uint64(in.imm2))
+		off, sel := t.imm(in.imm), t.imm32(in.imm2)
 		if in.enc.operands[0].kind == kindM {
 			ea := t.ea()
-			off = t.Conv(ir.I32, t.load(t.segment(), ea, size), false)
-			hi := t.BinImm(ir.Add, ea, uint64(size))
-			if in.adsize == 2 {
-				hi = t.BinImm(ir.And, hi, 0xffff)
-			}
+			off = t.Conv(t.word(), t.load(t.segment(), ea, size), false)
+			hi := t.wrap(t.addImm(ea, uint64(size)))
 			sel = t.Conv(ir.I32, t.load(t.segment(), hi, 2), false)
 		}
 		t.control(h, t.Bin(ir.Or, sel, t.imm32(uint64(size)<<16)), off)
@@ -106,19 +111,19 @@ func far(h int) emitter {
 
 // control calls a helper that transfers control: (arg, arg, next IP).
 func (t *tx) control(h int, a, b ir.Val) {
-	t.call(h, a, b, t.imm32(uint64(t.next)))
-	t.Exit(t.imm32(uint64(t.next))) // not reached
+	t.call(h, a, b, t.at(t.next))
+	t.Exit(t.at(t.next)) // not reached
 }
 
 func emitRetf(t *tx) {
-	t.control(hFarRet, t.imm32(uint64(t.in.opsize)), t.imm32(uint64(t.in.imm)))
+	t.control(hFarRet, t.imm32(uint64(t.in.opsize)), t.imm32(t.in.imm))
 }
 
 func emitIret(t *tx) { t.control(hIret, t.imm32(uint64(t.in.opsize)), t.imm32(0)) }
 
 func softInterrupt(kind softKind) emitter {
 	return func(t *tx) {
-		vec := uint64(t.in.imm)
+		vec := t.in.imm
 		switch kind {
 		case softINT3:
 			vec = vecBP
@@ -134,9 +139,9 @@ func emitInto(t *tx) {
 	n := len(t.Unit().Blocks)
 	t.Branch(of, n, n+1)
 	t.ContinueBlock()
-	t.Insn(uint64(t.pc))
+	t.Insn(t.pc)
 	t.Unit().Guest--
 	t.control(hSoftInt, t.imm32(vecOF), t.imm32(uint64(softINTO)))
-	t.ContinueBlock()
+	t.NewBlock() // what the other knows is not known here
 	t.link(t.next)
 }

@@ -127,11 +127,11 @@ func (c *CPU) trapped(f *guest.Fault, soft bool) {
 
 // softUser is INT n in user mode: the gates of 3, 4 and 80H are for programs,
 // as on Linux; the others are not.
-func (c *CPU) softUser(vec int, kind softKind, nextIP uint32) *guest.Fault {
+func (c *CPU) softUser(vec int, kind softKind, nextIP uint64) *guest.Fault {
 	if kind == softINT && vec != 3 && vec != 4 && vec != 0x80 {
 		return gp(uint32(vec)<<3 | 2)
 	}
-	c.s.IP = uint64(nextIP)
+	c.s.IP = nextIP
 	c.trapped(&guest.Fault{Vector: vec}, true)
 	return nil
 }
@@ -175,7 +175,7 @@ func UserFault(lin uint32, write, mapped bool) *guest.Fault {
 
 // guardAgain is the vector of guards that have an instruction begin anew:
 // another thread came between its load and its store.
-const guardAgain = 0x82
+const guardAgain = 0x83
 
 // locked reports whether the current instruction must be atomic for other
 // threads of the program: XCHG is without a prefix (SDM vol. 3, 8.1.2.1).

@@ -138,13 +138,18 @@ func (t *tx) x87Memory(write bool) (off, lin ir.Val) {
 func (t *tx) loadX87() (v, place ir.Val) {
 	off, lin := t.x87Memory(false)
 	size := t.size(0)
-	place = t.Conv(ir.I64, off, false)
+	place = t.place32(off)
 	if size == 10 {
 		v = t.Load(lin, ir.Mem{Size: 8, Index: t.mmu()})
 		hi := t.Load(t.BinImm(ir.Add, lin, 8), ir.Mem{Size: 2, Index: t.mmu()})
 		return v, t.Bin(ir.Or, place, t.BinImm(ir.Shl, t.Conv(ir.I64, hi, false), 32))
 	}
 	return t.Conv(ir.I64, t.Load(lin, ir.Mem{Size: size, Index: t.mmu()}), false), place
+}
+
+// place32 is an operand's offset as helpers get it, to note: 32 bits of it.
+func (t *tx) place32(off ir.Val) ir.Val {
+	return t.Conv(ir.I64, t.Conv(ir.I32, off, false), false)
 }
 
 // x87Insn translates an instruction that does not store to memory.
@@ -223,13 +228,13 @@ func x87Store(op, pops, done int, integer, truncate, native bool) emitter {
 			return
 		}
 		off, lin := t.x87Memory(true)
-		place := t.Conv(ir.I64, off, false)
+		place := t.place32(off)
 		arg := t.Const(ir.I64, uint64(a))
 		v := t.Call(ir.I64, hX87Store, ir.NoStop, arg, t.zero64(), place)
 		t.forgetX87()
 		t.Forget(slotTmp64)
 		t.Forget(slotTmp64 + 1)
-		t.Guard(t.Get(ir.I64, slotTmp64), faultCode(guardNoStore, t.next, false))
+		t.Guard(t.Get(ir.I64, slotTmp64), faultCode(guardNoStore, uint32(len(t.in.bytes)), false))
 		size := t.size(0)
 		if size == 10 {
 			hi := t.Conv(ir.I16, t.Get(ir.I64, slotTmp64+1), false)
@@ -379,7 +384,8 @@ func (u *x87Unit) begin(a, v, place uint64) {
 // note keeps the pointers to the instruction and its operand (SDM vol. 1, 8.1.8).
 func (u *x87Unit) note(place uint64) {
 	s := u.s
-	s.FIP, s.FCS, s.FOP = s.IP, s.Seg[CS].Sel, u.arg.opcode()
+	s.setFIP(s.IP)
+	s.FCS, s.FOP = s.Seg[CS].Sel, u.arg.opcode()
 	if u.arg.mem() {
 		s.FDP, s.FDS = place&0xffffffff, s.Seg[u.arg.seg()].Sel
 	}

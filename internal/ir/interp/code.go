@@ -221,12 +221,3 @@ func (t *TLB) Flush(keepGlobal bool) {
 
 // Protect makes the next store take the slow way.
 func (e *Entry) Protect() { e.write = noTag }
-
-// ProtectData protects the pages whose bytes begin at data.
-func (t *TLB) ProtectData(data *byte) {
-	for i := range t.entries {
-		if e := &t.entries[i]; e.page != nil && &e.page[0] == data {
-			e.write = noTag
-		}
-	}
-}

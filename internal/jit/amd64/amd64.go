@@ -23,8 +23,13 @@ type Config struct {
 	// add to an address in that page to get the host's, or 0 if generated code
 	// must not access the page so.
 	Read, Write []int32
+	// Wide says that addresses and program counters have 64 bits. The tables
+	// of pages then have TLBSize entries of two words, by the page's number
+	// modulo that: the page's address, or NoPage, and what to add.
+	Wide bool
 	// Jumps is where the table of indirect jumps begins, in bytes from R15:
-	// JumpSize pairs of words, tag and code address.
+	// JumpSize pairs of words, tag and code address. If Wide is set they are
+	// JumpSize times four words: program counter, code address, tag, nothing.
 	Jumps int32
 	// Flat says that the guest's memory is the host's, at the base of GS:
 	// nothing is looked up, and what may not be accessed faults. See
@@ -36,6 +41,13 @@ type Config struct {
 	Features Features
 }
 
+// TLBSize is the number of entries of a table of pages if Config.Wide is set, and
+// NoPage what no page's address is.
+const (
+	TLBSize = 4096
+	NoPage  = 1
+)
+
 // JumpSize is the number of entries of the table of indirect jumps.
 const (
 	JumpSize = 1 << jumpBits
@@ -44,7 +56,10 @@ const (
 )
 
 // JumpIndex is the entry for a program counter.
-func JumpIndex(pc uint64) uint64 { return (pc ^ pc>>jumpBits) % JumpSize }
+func JumpIndex(pc uint64) uint64 {
+	x := uint32(pc)
+	return uint64(x^x>>jumpBits) % JumpSize
+}
 
 // Words below R15, in bytes. They are those of jit/host, and the engine's.
 const (
@@ -55,14 +70,19 @@ const (
 	offLeave  = -80  // where to jump to leave
 	offTag    = -48  // high half of the tags of the current jumps
 	offBudget = -40  // guest instructions that counted units may still execute
+	offAlone  = -16  // accesses of groups that stubs may still do by themselves
 )
 
 // OffTag is the word that holds the bits 32-63 of the tags that the table of
-// indirect jumps must have to be used; OffBudget is what counted units count
-// down; OffResume and OffResult are the words through which sites are resumed.
+// indirect jumps must have to be used (if Config.Wide is set, all of the tag);
+// OffBudget is what counted units count down; OffAlone counts down the accesses
+// that did not go well with their groups: while it is negative Go is asked to do
+// them, so that it can see whose they are (Options.Apart); OffResume and
+// OffResult are the words through which sites are resumed.
 const (
 	OffTag    = offTag
 	OffBudget = offBudget
+	OffAlone  = offAlone
 	OffResume = offResume
 	OffResult = offResult
 )
@@ -72,6 +92,9 @@ var (
 	temps   = [...]reg{rax, rdx, r12, r13, r14, rcx}
 	pinRegs = [...]reg{rbx, r9, r10, r11, r8, rbp, rsi, rdi}
 )
+
+// tempSet are the temporaries as a set.
+const tempSet = 1<<rax | 1<<rdx | 1<<r12 | 1<<r13 | 1<<r14 | 1<<rcx
 
 // MaxPinned is how many slots can live in registers.
 const MaxPinned = len(pinRegs)
@@ -92,20 +115,21 @@ const (
 	// Load: do the load, with the address in Args[0]; resume with Result. Of
 	// 16 bytes: write them to the words Args[1] and the one after it.
 	Load SiteKind = iota
-	// Store: do the store of Args[1] (noWord: of Imm) to Args[0]; resume.
+	// Store: do the store of Args[1] (NoWord: of Imm) to Args[0]; resume.
 	Store
 	// Guard: the guard with code Imm has failed. Not resumed.
 	Guard
 	// Call: call helper Imm with the values of its Writes; resume with Result.
 	Call
 	// Link: on to PC in the same mode. Later the jump Imm may lead there
-	// directly; if that is NoJump the table of indirect jumps should.
+	// directly; if that is NoJump the table of indirect jumps should. The poll
+	// word may be set: then something is to be looked at first.
 	Link
-	// Indirect: on to PC, which is in Args[0].
+	// Indirect: on to PC, which is in Args[0]. The poll word may be set.
 	Indirect
 	// Exit: to the loop, with PC in Args[0] (NoWord: PC).
 	Exit
-	// Poll: the poll word is set; on to PC (Args[0] if that is not NoWord).
+	// Poll: to the loop, with PC: the budget does not suffice for the unit.
 	Poll
 	NumKinds
 )
@@ -127,18 +151,22 @@ type Site struct {
 	Index      uint8 // MMU index
 	RMW        bool
 	Probe      bool
-	NWrites    uint8
 	Pure       bool      // of a Call: it cannot stop
 	KeepsStack bool      // of a Call: it has nothing to do with the x87
 	Args       [2]uint16 // words of the frame
-	First      uint32    // of Writes
 	Owner      uint32    // the engine's
 	PC         uint64
 	Imm        uint64
+	Writes     []Write // of a Call: its arguments
+
+	// For Resume.
+	result    uint16 // word that gets it, NoWord = none
+	lost      uint16 // registers
+	back, end int    // offsets of the code memory
 }
 
 // Access is an instruction of flat code that accesses the guest's memory: its
-// offset in the code memory, and its site, by number.
+// offset in the code memory, and the offset of its site's record.
 type Access struct{ At, Site uint32 }
 
 // Write says what to write to a slot when the unit is left for good at a
@@ -150,8 +178,9 @@ type Write struct {
 }
 
 // Jump is a direct jump to another unit: the rel32 at offset At of the code
-// memory leads to Stub, which leaves with a Link site, until it is patched.
+// memory is 0 until it is patched, and leads to what is behind it, which leaves
+// with a Link site.
 type Jump struct {
-	PC       uint64
-	At, Stub int
+	PC uint64
+	At int
 }

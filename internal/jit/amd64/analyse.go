@@ -8,7 +8,11 @@ import "rhea/internal/ir"
 func (c *Compiler) analyseAll() {
 	c.scan()
 	c.findRuns()
+	c.left = len(c.listed)
 	c.todo = c.todo[:0]
+	if cap(c.todo) < c.left {
+		c.todo = make([]int32, 0, cap(c.listed))
+	}
 	for i := len(c.runs) - 1; i >= 0; i-- {
 		c.analyse(&c.runs[i])
 	}
@@ -20,34 +24,68 @@ func (c *Compiler) analyseAll() {
 // scan is the pass forwards: it counts uses, finds what may leave the unit,
 // and makes calls of what there is no machine code for.
 func (c *Compiler) scan() {
-	list := c.u.Insts
-	if cap(c.vals) < len(list) {
-		c.vals = make([]value, len(list)*2)
-		c.exitAt = make([]int32, len(list)*2)
+	n := len(c.insts)
+	if cap(c.exitAt) < n {
+		c.byVal, c.exitAt, c.listed = make([]value, n*2+1), make([]int32, n*2), make([]int32, n*2)
 	}
-	vals, exitAt := c.vals[:len(list)], c.exitAt[:len(list)]
-	c.vals, c.exitAt = vals, exitAt
-	last := int32(-1)
+	vals := c.byVal[:n+1]
+	countUses(c.insts, vals)
+	c.vals = vals[1:]
+	c.listed = c.listed[:c.scanOps(c.exitAt[:n], c.listed[:n])]
+}
+
+// countUses makes the value of each instruction, with the number of its uses.
+func countUses(list []ir.Inst, vals []value) {
 	for i := range list {
 		in := &list[i]
-		vals[i] = value{need: -1, word: NoWord, cand: -1, r: noReg}
-		for j := 0; j < len(in.Args) && in.Args[j] != 0; j++ {
-			vals[in.Args[j]-1].uses++
+		// How many operands there are is anyone's guess: one that is not there
+		// counts as a use of what is not yet made.
+		own := uint32(i + 1)
+		x, y := uint32(in.Args[0]), uint32(in.Args[1])
+		x |= own & uint32(int32(x-1)>>31)
+		y |= own & uint32(int32(y-1)>>31)
+		vals[x].uses++
+		vals[y].uses++
+		if in.Args[2] != 0 {
+			vals[in.Args[2]].uses++
+			if in.Args[3] != 0 {
+				vals[in.Args[3]].uses++
+			}
 		}
-		if in.Op == ir.Branch || in.Op == ir.Guard || in.Op == ir.Select {
-			vals[in.Args[0]-1].conds++
-		}
-		if in.Op >= ir.Load && c.stays(in) { // none of those before leaves the unit
-			last = int32(i)
-		}
-		exitAt[i] = last
+		vals[own] = value{need: -1, word: NoWord, cand: -1, r: noReg}
 	}
 }
 
-// stays reports whether in may leave the unit, so that what comes behind stays
+// scanOps lists the instructions to be looked at, and finds out for each which
+// is the last at or before it that may leave the unit. It returns how many are
+// listed.
+func (c *Compiler) scanOps(exitAt, listed []int32) (n int) {
+	list := c.insts
+	last := int32(-1)
+	for i := range exitAt {
+		op := list[i].Op
+		if op >= ir.Select && c.scanOp(&list[i]) { // none of those before leaves the unit
+			last = int32(i)
+		}
+		exitAt[i] = last
+		listed[n] = int32(i)
+		n += int(isListed[op])
+	}
+	return n
+}
+
+// scanOp reports whether in may leave the unit, so that what comes behind stays
 // there.
-func (c *Compiler) stays(in *ir.Inst) bool {
+func (c *Compiler) scanOp(in *ir.Inst) bool {
 	switch in.Op {
+	case ir.Branch:
+		c.val(in.Args[0]).conds++
+		return true
+	case ir.Guard:
+		c.val(in.Args[0]).conds++
+	case ir.Select:
+		c.val(in.Args[0]).conds++
+		return false
 	case ir.Vec:
 		if !c.doesVector(ir.VectorOf(in.Imm)) {
 			in.CallHelper()
@@ -57,15 +95,28 @@ func (c *Compiler) stays(in *ir.Inst) bool {
 			in.CallHelper()
 		}
 	}
-	return in.Leaves() || in.Op == ir.Branch
+	return in.Leaves()
 }
+
+// isListed is 0 for operations that are not lowered where they stand: they are
+// marks, or looked through where they are used.
+var isListed = func() (t [256]uint8) {
+	for op := range t {
+		t[op] = 1
+	}
+	for _, op := range [...]ir.Op{ir.Nop, ir.Const, ir.VConst, ir.Zext, ir.Insn} {
+		t[op] = 0
+	}
+	return t
+}()
 
 // run is a block, or several that are entered at the first only: between
 // them are branches whose one side leaves the unit at once (the block between
 // is nothing but a Link), and whose other goes on.
 type run struct {
-	first, last int
-	from, to    int // in todo
+	first, last       int
+	from, to          int // in todo
+	groups, groupsEnd int // in groups
 }
 
 func (c *Compiler) findRuns() {
@@ -84,13 +135,13 @@ func (c *Compiler) findRuns() {
 // is taken, and else goes on behind.
 func (c *Compiler) isSide(n int) bool {
 	u := c.u
-	in := &u.Insts[u.Blocks[n].End-1]
+	in := &c.insts[u.Blocks[n].End-1]
 	if in.Op != ir.Branch || n+2 >= len(u.Blocks) {
 		return false
 	}
 	yes, no := in.Targets()
 	b := u.Blocks[n+1]
-	return yes == n+1 && no == n+2 && b.End-b.First == 1 && u.Insts[b.First].Op == ir.Link
+	return yes == n+1 && no == n+2 && b.End-b.First == 1 && c.insts[b.First].Op == ir.Link
 }
 
 // need notes that the instruction at i needs v.
@@ -103,29 +154,53 @@ func (c *Compiler) need(v ir.Val, i int32) {
 
 // analyse walks a run backwards.
 func (c *Compiler) analyse(r *run) {
-	u := c.u
-	first, end := int32(u.Blocks[r.first].First), int32(u.Blocks[r.last].End)
+	first, end := int32(c.u.Blocks[r.first].First), int32(c.u.Blocks[r.last].End)
+	insts, vals, listed := c.insts, c.vals, c.listed[:c.left]
 	c.stamp++
 	c.cands = c.cands[:0]
-	r.from = len(c.todo)
+	r.from, r.groups = len(c.todo), len(c.groups)
+	todo := c.todo
 	flush := end // where pending Sets are written
 	exit := end  // the next instruction that may exit
-	for i := end - 1; i >= first; i-- {
-		in, v := &u.Insts[i], &c.vals[i]
+	n := len(listed)
+	for ; n > 0 && listed[n-1] >= first; n-- {
+		i := listed[n-1]
+		in := &insts[i]
 		switch in.Op {
-		case ir.Nop, ir.Const, ir.VConst, ir.Zext: // made, or looked through, where they are used
-			continue
-		case ir.Insn, ir.Param:
 		case ir.Set:
-			if !c.analyseSet(in, i, first, end, exit, flush) {
-				continue
+			s := in.Imm & (ir.TempBase - 1)
+			next := flush
+			if c.setStamp[s] == c.stamp {
+				next = c.nextSet[s]
+				if next < 0 { // see isRead
+					next = ^next
+				} else if next <= exit && next < flush {
+					continue // as if it were not there
+				}
 			}
+			c.setStamp[s], c.nextSet[s] = c.stamp, i
+			until := min(next, end-1)
+			if c.pin[s] != noReg { // it is written at once
+				until = i
+			}
+			c.need(in.Args[0], until)
+			// The first of several Sets of a value is the last to come by.
+			if d := int32(in.Args[0]) - 1; d >= first && c.exitAt[i] <= d && insts[d].Op != ir.Const {
+				vals[d].cand = int16(s)
+				c.cands = append(c.cands, d)
+			}
+		case ir.Load, ir.Store:
+			exit = i
+			c.noteAccess(in, i)
+			m := ir.MemOf(in.Imm)
+			c.joinGroup(r, in.Args[0], m, in.Op == ir.Store || m.RMW)
 		case ir.Get:
-			if v.need < 0 {
+			if vals[i].need < 0 {
 				continue
 			}
 			c.setStamp[in.Imm] = 0 // an earlier Set is not overtaken
 			c.keepHome(in.Imm, i)
+		case ir.Param:
 		case ir.Vec:
 			c.analyseVec(in, i)
 		case ir.FPU:
@@ -134,11 +209,11 @@ func (c *Compiler) analyse(r *run) {
 			if in.Leaves() {
 				exit, flush = i, i
 				c.stamp++
-			} else if v.need < 0 {
+			} else if vals[i].need < 0 {
 				continue
 			}
 			c.noteArgs(in, i)
-		case ir.Load, ir.Store, ir.Guard:
+		case ir.Guard:
 			exit = i
 			c.noteArgs(in, i)
 		case ir.Branch:
@@ -147,41 +222,15 @@ func (c *Compiler) analyse(r *run) {
 			}
 			c.noteArgs(in, i)
 		default:
-			if v.need < 0 && !in.Op.Keep() || v.fused { // the operands were noted by its user
+			if v := &vals[i]; v.need < 0 && !in.Op.Keep() || v.fused { // the operands were noted by its user
 				continue
 			}
 			c.noteArgs(in, i)
 		}
-		c.todo = append(c.todo, i)
+		todo = append(todo, i)
 	}
-	r.to = len(c.todo)
-}
-
-// analyseSet reports whether the Set at i is to be lowered. Exit is the next
-// instruction that may leave the unit, flush where pending Sets are written.
-func (c *Compiler) analyseSet(in *ir.Inst, i, first, end, exit, flush int32) bool {
-	s := in.Imm
-	next := flush
-	if c.setStamp[s] == c.stamp {
-		next = c.nextSet[s]
-		if next < 0 { // see isRead
-			next = ^next
-		} else if next <= exit && next < flush {
-			return false // as if it were not there
-		}
-	}
-	c.setStamp[s], c.nextSet[s] = c.stamp, i
-	until := next
-	if c.pin[s] != noReg { // it is written at once
-		until = i
-	}
-	c.need(in.Args[0], min(until, end-1))
-	// The first of several Sets of a value is the last to come by.
-	if d := int32(in.Args[0]) - 1; d >= first && c.exitAt[i] <= d && c.u.Insts[d].Op != ir.Const {
-		c.vals[d].cand = int16(s)
-		c.cands = append(c.cands, d)
-	}
-	return true
+	c.todo, c.left = todo, n
+	r.to, r.groupsEnd = len(todo), len(c.groups)
 }
 
 // keepHome is told of a Get at i: no value that is made before may be computed
@@ -198,38 +247,15 @@ func (c *Compiler) keepHome(slot uint64, i int32) {
 // operations that it can do along.
 func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 	switch in.Op {
-	case ir.Load, ir.Store:
-		if base, index, _, _, ok := c.address(in.Args[0]); ok {
-			c.val(in.Args[0]).fused = true
-			if base != 0 {
-				c.need(base, i)
-			}
-			if index != 0 {
-				c.need(index, i)
-			}
-		} else {
-			c.need(in.Args[0], i)
-		}
-		if in.Op == ir.Store {
-			if half, ok := c.fusedHalf(in); ok {
-				c.val(c.stored(in)).fused = true
-				c.need(half, i)
-			} else {
-				c.need(c.stored(in), i)
-			}
-		}
-		return
 	case ir.Add:
-		if in.Type == ir.I32 {
-			if base, index, _, _ := c.u.Sum(in); index != 0 {
-				c.need(base, i)
-				c.need(index, i)
-				return
-			}
+		if base, index, _, ok := c.sum(in); ok && index != 0 {
+			c.need(base, i)
+			c.need(index, i)
+			return
 		}
 	case ir.Branch, ir.Guard, ir.Select:
 		cv := c.val(in.Args[0])
-		k := c.u.Inst(in.Args[0])
+		k := c.inst(in.Args[0])
 		if k.Op >= ir.Eq && k.Op <= ir.Les && cv.uses == cv.conds {
 			cv.fused = true
 			c.need(k.Args[0], i)
@@ -245,12 +271,35 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 	}
 }
 
+// noteAccess does so for a Load or Store.
+func (c *Compiler) noteAccess(in *ir.Inst, i int32) {
+	if base, index, _, _, ok := c.address(in.Args[0]); ok {
+		c.val(in.Args[0]).fused = true
+		if base != 0 {
+			c.need(base, i)
+		}
+		if index != 0 {
+			c.need(index, i)
+		}
+	} else {
+		c.need(in.Args[0], i)
+	}
+	if in.Op == ir.Store {
+		if half, ok := c.fusedHalf(in); ok {
+			c.val(c.stored(in)).fused = true
+			c.need(half, i)
+		} else {
+			c.need(c.stored(in), i)
+		}
+	}
+}
+
 // stored returns the value whose low bits a Store takes.
 func (c *Compiler) stored(in *ir.Inst) ir.Val {
 	v := in.Args[1]
 	bits := ir.MemOf(in.Imm).Size * 8
 	for {
-		x := c.u.Inst(v)
+		x := c.inst(v)
 		if x.Op == ir.Trunc || x.Op == ir.Zext && c.bits(x.Args[0]) >= bits {
 			v = x.Args[0]
 			continue
@@ -265,15 +314,33 @@ func (c *Compiler) stored(in *ir.Inst) ir.Val {
 	}
 }
 
-// address splits an address of 32 bits that only one instruction uses into
+// sum is Unit.Sum of an addition that LEA can do.
+func (c *Compiler) sum(in *ir.Inst) (base, index ir.Val, m mem, ok bool) {
+	if in.Type < ir.I32 {
+		return 0, 0, mem{}, false
+	}
+	base, index, scale, disp := c.u.Sum(in)
+	if in.Type == ir.I64 {
+		all := disp
+		if k, ok := c.constOf(base); ok {
+			all += k
+		}
+		if all != uint64(int64(int32(all))) {
+			return 0, 0, mem{}, false
+		}
+	}
+	return base, index, mem{scale: uint8(scale), disp: int32(uint32(disp))}, true
+}
+
+// address splits an address that only one instruction uses into
 // base + index<<scale + disp, for that to compute along.
 func (c *Compiler) address(a ir.Val) (base, index ir.Val, scale uint, disp uint64, ok bool) {
-	in := c.u.Inst(a)
-	if in.Op != ir.Add || in.Type != ir.I32 || c.val(a).uses > 1 {
+	in := c.inst(a)
+	if in.Op != ir.Add || c.val(a).uses > 1 {
 		return 0, 0, 0, 0, false
 	}
-	base, index, scale, disp = c.u.Sum(in)
-	return base, index, scale, disp, true
+	base, index, m, ok := c.sum(in)
+	return base, index, uint(m.scale), uint64(int64(m.disp)), ok
 }
 
 // keepAcrossLoops makes what a loop needs live until its end.
@@ -281,7 +348,7 @@ func (c *Compiler) keepAcrossLoops() {
 	u := c.u
 	for _, b := range u.Blocks {
 		j := b.End - 1
-		in := &u.Insts[j]
+		in := &c.insts[j]
 		if in.Op != ir.Jump && in.Op != ir.Branch {
 			continue
 		}

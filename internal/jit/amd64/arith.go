@@ -7,16 +7,10 @@ import "rhea/internal/ir"
 // aluOps are the operations that have an ALU instruction.
 var aluOps = [...]int8{ir.Add: aluADD, ir.Sub: aluSUB, ir.And: aluAND, ir.Or: aluOR, ir.Xor: aluXOR}
 
+// compute lowers what gives a value and is not in emit's list.
 func (c *Compiler) compute(in *ir.Inst) {
 	bits := in.Type.Bits()
 	switch in.Op {
-	case ir.Add:
-		if bits == 32 && c.lea(in) {
-			return
-		}
-		c.alu2(in, bits)
-	case ir.Sub, ir.And, ir.Or, ir.Xor:
-		c.alu2(in, bits)
 	case ir.Mul:
 		c.mul(in, bits)
 	case ir.MulHU, ir.MulHS:
@@ -29,7 +23,7 @@ func (c *Compiler) compute(in *ir.Inst) {
 		x := c.use(in.Args[0])
 		d := c.dest(x)
 		if d != x {
-			c.mov(64, d, x)
+			c.mov(bits, d, x)
 		}
 		n := uint8(3)
 		if in.Op == ir.Not {
@@ -79,21 +73,21 @@ func (c *Compiler) narrow(bits int, d reg) {
 }
 
 // lea computes a sum of three, or one whose operands stay.
-func (c *Compiler) lea(in *ir.Inst) bool {
-	base, index, scale, disp := c.u.Sum(in)
-	if index == 0 {
+func (c *Compiler) lea(in *ir.Inst, bits int) bool {
+	base, index, part, ok := c.sum(in)
+	if !ok || index == 0 {
 		return false
 	}
-	m := c.memOf(base, index, scale, disp)
+	m := c.memOf(base, index, uint(part.scale), uint64(int64(part.disp)))
 	d := c.dest(noReg)
 	if m.disp == 0 && m.scale == 0 && (d == m.base || d == m.index) {
 		if d == m.base {
-			c.alu(aluADD, 32, d, m.index)
+			c.alu(aluADD, bits, d, m.index)
 		} else {
-			c.alu(aluADD, 32, d, m.base)
+			c.alu(aluADD, bits, d, m.base)
 		}
 	} else {
-		c.rm(opLEA, d, m)
+		c.rm(opLEA|w(bits), d, m)
 	}
 	c.done()
 	return true
@@ -174,7 +168,7 @@ func (c *Compiler) alu2(in *ir.Inst, bits int) {
 func (c *Compiler) operand(v ir.Val) (r reg, m mem, inMem bool) {
 	v = c.origin(v)
 	p := c.val(v)
-	if p.need <= c.i && c.u.Inst(v).Op != ir.Const && c.u.Inst(v).Type >= ir.I32 {
+	if p.need <= c.i && c.inst(v).Op != ir.Const && c.inst(v).Type >= ir.I32 {
 		switch {
 		case p.kind == inWord:
 			return noReg, slotMem(p.word), true
@@ -399,7 +393,7 @@ func (c *Compiler) sextTo(bits int, d, s reg) {
 func (c *Compiler) otherOf(in *ir.Inst) int32 {
 	want := map[ir.Op]ir.Op{ir.UDiv: ir.URem, ir.URem: ir.UDiv, ir.SDiv: ir.SRem, ir.SRem: ir.SDiv}[in.Op]
 	for i := c.i + 1; i < min(c.end, c.i+32); i++ {
-		if o := &c.u.Insts[i]; o.Op == want && o.Type == in.Type && o.Args == in.Args && c.vals[i].need >= 0 {
+		if o := &c.insts[i]; o.Op == want && o.Type == in.Type && o.Args == in.Args && c.vals[i].need >= 0 {
 			return i
 		}
 	}

@@ -74,7 +74,7 @@ func (c *Compiler) compare(in *ir.Inst) cond {
 // is true if it is not 0.
 func (c *Compiler) condition(v ir.Val) cond {
 	if c.val(v).fused {
-		return c.compare(c.u.Inst(v))
+		return c.compare(c.inst(v))
 	}
 	r := c.use(v)
 	c.rr(opTEST|wide, r, r)

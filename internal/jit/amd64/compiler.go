@@ -1,6 +1,7 @@
 package amd64
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 
@@ -14,21 +15,30 @@ type Compiler struct {
 	asm
 	u *ir.Unit
 
-	// What units refer to by number, since Reset: each Compile adds to it. There
-	// is no jump 0.
-	Sites  []Site
-	Writes []Write
-	Jumps  []Jump
+	// Jumps are those of the unit that was compiled last. They are numbered
+	// from FirstJump on, since Reset; there is no jump 0.
+	Jumps     []Jump
+	FirstJump int
+
+	site     Site      // that was asked for last
+	sites    []siteRef // of the unit
+	records  []byte
+	recorded int // bytes of records in use
 
 	vec   vecCompiler
 	fpu   stackCompiler
 	fused fusedLoad
 	// probed is the instruction that Probe was last seen in: a store that
 	// follows must be done.
-	probed uint64
+	probed   uint64
+	accesses int // of Accesses, those before the unit's
 
-	vals   []value
-	exitAt []int32 // index of the last instruction at or before that may exit
+	insts  []ir.Inst // of u
+	byVal  []value   // by ir.Val
+	vals   []value   // the same, by index of the instruction
+	exitAt []int32   // index of the last instruction at or before that may exit
+	listed []int32   // instructions to be looked at
+	left   int       // of them
 
 	// For analyse: the next Set of each slot, valid where the stamp fits.
 	nextSet  [ir.TempBase]int32
@@ -46,6 +56,8 @@ type Compiler struct {
 	home  [ir.TempBase][]ir.Val
 	homed []ir.Slot
 	pin   [ir.TempBase]reg // register of a pinned slot, or noReg
+	// special slots are those of the x87 and of MXCSR.
+	special [ir.TempBase]bool
 
 	regVal  [16]ir.Val // what a temporary register holds, 0 = free
 	held    uint16     // registers that have a regVal
@@ -55,25 +67,30 @@ type Compiler struct {
 	word    int        // next free word of the frame
 	regWord [16]uint16 // where the exit stub saves each register
 
-	i         int32 // current instruction
-	end       int32 // of the current block
-	pc        uint64
-	fixed     uint64 // address of the current access, if isFixed
-	isFixed   bool
-	called    bool   // a helper that may do anything
-	owner     uint32 // of the unit's sites
-	unitPC    uint64 // where it begins
-	base      uint64 // of its segment
-	firstSite uint32
-	runs      []run
-	block     int // current block
-	blockAt   []int
-	jumpsTo   []fixup
-	cold      []stub
-	sides     []side
-	copies    []copyOp
+	i       int32  // current instruction
+	end     int32  // of the current block
+	fixed   uint64 // address of the current access, if isFixed
+	isFixed bool
+	called  bool   // a helper that may do anything
+	unitPC  uint64 // where the unit begins
+	unitAt  int    // the same, in the code memory
+	base    uint64 // of its segment
+	runs    []run
+	block   int // current block
+	blockAt []int
+	jumpsTo []fixup
+	cold    []stub
+	groups  []group // of all runs
+	alone   []alone
+	apart   bool // there are no groups
+	// Those of the current run.
+	groupsFrom, groupsEnd int
+	placeStubs            []int // subroutines, by placeStub
+	sides                 []side
+	copies                []copyOp
 
 	exitStub, entryStub int
+	farStub             int // goes on at the program counter in EAX, by the table
 	lazyAt              int // the subroutine for lazy flags
 
 	// SyncStub is where to enter generated code to have the state of the x87
@@ -113,24 +130,27 @@ type value struct {
 
 // page is a register that holds what to add to addr's page to get the host's,
 // or 0.
+// Of a group, it holds the host's place of its beginning.
 type page struct {
 	addr  ir.Val
 	index uint8
 	size  uint8
+	group bool
 }
 
 // stub is a cold piece of code to be written behind the unit.
 type stub struct {
 	site        uint32
-	jumps       [2]int // rel32s that lead here, 0 = none
-	back        int    // where to go on
+	jump        int32  // the rel32 that leads here
+	back        int32  // where to go on
+	alone       int32  // 1 + the entry of Compiler.alone, of an access in the group in base
+	call        int32  // of one that only calls another; 0 = it leaves
 	vectors     uint16 // registers of vectors that it loses
-	points      bool   // base + index becomes the place of the result
-	base, index reg
-	call        int    // of one that only calls another; 0 = it leaves
-	d           reg    // gets the result, noReg = none
 	lost        uint16 // registers with pages that are not known any more
-	once        bool   // does not come back
+	d           reg    // gets the result, noReg = none
+	base, index reg
+	points      bool // base + index becomes the place of the result
+	once        bool // does not come back
 }
 
 // side is what the taken side of a branch does out of line: it writes the
@@ -166,6 +186,7 @@ func New(cfg Config) *Compiler {
 		c.regWord[pinRegs[i]] = uint16(s)
 	}
 	c.initVectors()
+	c.initSpecial()
 	return c
 }
 
@@ -177,7 +198,7 @@ func slotMem(w uint16) mem { return at(r15, int32(w)*8) }
 // address in the word OffResume.
 func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.asm = asm{buf: buf, Accesses: c.Accesses}
-	c.exitStub = c.n // called: the return address is where to resume
+	c.exitStub = c.n // called: the return address is that of the site's record
 	for _, r := range temps {
 		c.rm(opMOVst|wide, r, slotMem(c.regWord[r]))
 	}
@@ -188,14 +209,16 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	}
 	c.exitLive()
 	c.head(0x58+opcode(rax), 0, 0, 0, false) // POP RAX
-	c.rm(opMOVload, rdx, at(rax, 0))         // the site
-	c.rm(opMOVst, rdx, at(r15, offExit))
-	c.alui(aluADD, 64, rax, 4)
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
+	c.movmi(at(r15, offExit), 0)
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
 	c.vectorStubs()
 	c.lazyStub()
 	c.SyncStub = c.stackStubs()
+	c.farStubs()
+	if !c.cfg.Wide {
+		c.writePlaceStubs()
+	}
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
 		if i < MaxPinned {
@@ -212,37 +235,52 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	return c.n, c.entryStub
 }
 
-// Reset forgets all sites and jumps: the code memory is used anew.
+// Reset forgets all jumps: the code memory is used anew.
 func (c *Compiler) Reset() {
-	c.Sites, c.Writes = c.Sites[:0], c.Writes[:0]
-	c.Jumps = append(c.Jumps[:0], Jump{})
+	c.Jumps, c.FirstJump = c.Jumps[:0], 1
 	c.Accesses = c.Accesses[:0]
 }
 
-// Compile writes the code of u, which begins at pc in a segment with the given
-// base, at buf[off:], where buf is the code memory whose beginning Stubs has
-// written. Owner is what its sites say of it. A counted unit leaves, as a poll
-// does, before it exceeds the budget.
-// Compile returns how many bytes were written; 0 means that there was no room,
-// or that the unit is too large.
-func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, owner uint32, counted bool) int {
-	sites, writes, jumps, accesses := len(c.Sites), len(c.Writes), len(c.Jumps), len(c.Accesses)
-	c.start(u, pc, base, owner)
-	c.buf, c.n = buf, off
-	if !c.compile(counted) { // nothing refers to what it has left
-		c.Sites, c.Writes, c.Jumps, c.Accesses = c.Sites[:sites], c.Writes[:writes], c.Jumps[:jumps], c.Accesses[:accesses]
+// Options are what a unit is compiled for.
+type Options struct {
+	// PC is where it begins in a segment with the given base.
+	PC, Base uint64
+	// Owner is what its sites say of it.
+	Owner uint32
+	// Counted units leave, as a poll does, before they exceed the budget.
+	Counted bool
+	// Apart says that its accesses look up their places each by itself. It is
+	// for units whose groups often fail (OffAlone).
+	Apart bool
+}
+
+// Compile writes the code of u at buf[off:], where buf is the code memory whose
+// beginning Stubs has written, and off a Place. It returns how many bytes were
+// written; 0 means that there was no room, or that the unit is too large.
+func (c *Compiler) Compile(u *ir.Unit, buf []byte, off int, o Options) int {
+	c.start(u, o.PC, o.Base)
+	c.apart = o.Apart || c.cfg.Flat
+	c.buf, c.n, c.unitAt = buf, off, off
+	if c.full() || !c.compile(o.Counted) { // nothing refers to what it has left
+		c.Jumps = c.Jumps[:0]
+		c.Accesses = c.Accesses[:c.accesses]
 		return 0
 	}
+	binary.LittleEndian.PutUint64(buf[off-pcBefore:], o.PC-u.Page)
+	binary.LittleEndian.PutUint32(buf[off-ownerBefore:], o.Owner)
 	return c.n - off
 }
 
 // start forgets the unit before.
-func (c *Compiler) start(u *ir.Unit, pc, base uint64, owner uint32) {
-	c.vec.atSite = c.vec.atSite[:0]
+func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
+	c.FirstJump += len(c.Jumps)
+	c.Jumps = c.Jumps[:0]
+	c.sites, c.recorded = c.sites[:0], 0
 	c.fused.at, c.probed = -1, ^uint64(0)
-	c.u, c.unitPC, c.base, c.owner = u, pc, base, owner
-	c.firstSite = uint32(len(c.Sites))
+	c.accesses = len(c.Accesses)
+	c.u, c.insts, c.unitPC, c.base = u, u.Insts, pc, base
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
+	c.groups, c.alone = c.groups[:0], c.alone[:0]
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
 	c.paged = 0
@@ -285,7 +323,7 @@ func (c *Compiler) compile(counted bool) bool {
 		}
 		c.emitStub(&c.cold[i])
 	}
-	return true
+	return c.recordAccesses()
 }
 
 // run lowers a run forwards.
@@ -296,6 +334,7 @@ func (c *Compiler) run(r *run) bool {
 		c.release(reg(bits.TrailingZeros16(m)))
 	}
 	c.dropPages()
+	c.groupsFrom, c.groupsEnd = r.groups, r.groupsEnd
 	c.fpu.staleCW = false
 	list, next := c.todo[r.from:r.to], c.u.Blocks[r.first].End
 	for n := len(list) - 1; n >= 0; n-- {
@@ -309,11 +348,7 @@ func (c *Compiler) run(r *run) bool {
 			return false
 		}
 		c.i, c.locked = int32(i), 0
-		if in := &c.u.Insts[i]; in.Op == ir.Insn { // every third or so
-			c.pc = in.Imm
-		} else {
-			c.emit(in)
-		}
+		c.emit(&c.insts[i])
 		c.expire()
 	}
 	return true
@@ -342,21 +377,33 @@ func (c *Compiler) hold(r reg, v ir.Val) {
 	c.held |= 1 << r
 }
 
-func (c *Compiler) val(v ir.Val) *value { return &c.vals[v-1] }
+func (c *Compiler) val(v ir.Val) *value { return &c.byVal[v] }
+
+func (c *Compiler) inst(v ir.Val) *ir.Inst { return &c.insts[v-1] }
+
+// pc is where the guest instruction begins that the current one belongs to.
+func (c *Compiler) pc() uint64 {
+	for i := c.i; i >= 0; i-- {
+		if in := &c.insts[i]; in.Op == ir.Insn {
+			return in.Imm
+		}
+	}
+	return c.unitPC
+}
 
 // bits is the width of a value.
-func (c *Compiler) bits(v ir.Val) int { return c.u.Inst(v).Type.Bits() }
+func (c *Compiler) bits(v ir.Val) int { return c.inst(v).Type.Bits() }
 
 // origin looks through what does not change the value's representation.
 func (c *Compiler) origin(v ir.Val) ir.Val {
-	for c.u.Inst(v).Op == ir.Zext {
-		v = c.u.Inst(v).Args[0]
+	for c.inst(v).Op == ir.Zext {
+		v = c.inst(v).Args[0]
 	}
 	return v
 }
 
 func (c *Compiler) constOf(v ir.Val) (uint64, bool) {
-	in := c.u.Inst(c.origin(v))
+	in := c.inst(c.origin(v))
 	return in.Imm, in.Op == ir.Const
 }
 
@@ -388,11 +435,12 @@ func (c *Compiler) lock(r reg) reg {
 
 // temp returns a free temporary register, locked.
 func (c *Compiler) temp() reg {
-	busy := c.locked | c.held | c.paged
-	for _, r := range temps {
-		if busy>>r&1 == 0 {
-			return c.lock(r)
+	if free := tempSet &^ (c.locked | c.held | c.paged); free != 0 {
+		// The last of temps is the second by number, else the order is the same.
+		if first := free &^ (1 << rcx); first != 0 {
+			free = first
 		}
+		return c.lock(reg(bits.TrailingZeros16(free)))
 	}
 	best, bestNeed := noReg, int32(-1)
 	for _, r := range temps {
@@ -433,7 +481,7 @@ func (c *Compiler) evict(r reg) {
 	p := c.val(v)
 	for _, o := range temps { // another register is cheaper than memory
 		if (c.locked|c.held|c.paged)>>o&1 == 0 && o != r {
-			c.mov(64, o, r)
+			c.mov(c.bits(v), o, r)
 			c.hold(o, v)
 			c.free(r)
 			p.r = o
@@ -467,7 +515,7 @@ func (c *Compiler) release(r reg) {
 func (c *Compiler) use(v ir.Val) reg {
 	v = c.origin(v)
 	p := c.val(v)
-	in := c.u.Inst(v)
+	in := c.inst(v)
 	switch {
 	case in.Op == ir.Const:
 		r := c.temp()
@@ -526,7 +574,7 @@ func (c *Compiler) settle(v ir.Val, r reg) {
 
 // afterDef puts a value that other blocks need into a word.
 func (c *Compiler) afterDef(v ir.Val) {
-	if c.val(v).need >= c.end && c.u.Inst(v).Type != ir.V128 {
+	if c.val(v).need >= c.end && c.inst(v).Type != ir.V128 {
 		c.spill(v)
 	}
 }
@@ -562,7 +610,7 @@ func (c *Compiler) vacate(s ir.Slot) {
 		if p.kind != inHome || p.slot != s || p.need <= c.i {
 			continue
 		}
-		t := c.u.Inst(v).Type
+		t := c.inst(v).Type
 		if t == ir.V128 {
 			p.word = c.newWord(2)
 			c.copy128(p.word, uint16(s))
@@ -571,7 +619,7 @@ func (c *Compiler) vacate(s ir.Slot) {
 		}
 		r := c.temp()
 		if pr := c.pin[s]; pr != noReg {
-			c.mov(64, r, pr)
+			c.mov(t.Bits(), r, pr)
 		} else {
 			c.loadWord(r, uint16(s), t)
 		}

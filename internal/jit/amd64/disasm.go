@@ -1,7 +1,6 @@
 package amd64
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -9,14 +8,20 @@ import (
 )
 
 // Disassemble names what Compile has written to buf[off:off+size], for logs:
-// it calls line for each instruction, and for each number of a site behind a
-// call of the exit stub. The host executes buf at address.
-func (c *Compiler) Disassemble(buf []byte, off, size int, address uint64, line func(at uint64, code []byte, text string)) {
+// it calls line for each instruction, and for each record of a site behind a
+// call of the exit stub. The host executes buf at address. Page is where a unit
+// that moves was found.
+func (c *Compiler) Disassemble(buf []byte, off, size int, address, page uint64, line func(at uint64, code []byte, text string)) {
 	stubs := map[uint64]string{address + uint64(c.exitStub): "exit"}
 	for name, at := range map[string]int{"flags": c.lazyAt, "mxcsr": c.vec.goLive, "gomxcsr": c.vec.endLive,
-		"x87": c.fpu.goResident, "sync87": c.fpu.sync, "loadcw": c.fpu.loadCW} {
+		"x87": c.fpu.goResident, "sync87": c.fpu.sync, "loadcw": c.fpu.loadCW, "far": c.farStub} {
 		if at != 0 {
 			stubs[address+uint64(at)] = name
+		}
+	}
+	for _, at := range c.placeStubs {
+		if at != 0 {
+			stubs[address+uint64(at)] = "place"
 		}
 	}
 	symbol := func(a uint64) (string, uint64) { return stubs[a], a }
@@ -30,22 +35,18 @@ func (c *Compiler) Disassemble(buf []byte, off, size int, address uint64, line f
 		}
 		off += in.Len
 		line(at, code[:in.Len], strings.TrimSpace(x86asm.IntelSyntax(in, at, symbol)))
-		if rel, ok := in.Args[0].(x86asm.Rel); !ok || in.Op != x86asm.CALL || off+int(rel) != c.exitStub || end-off < 4 {
+		if rel, ok := in.Args[0].(x86asm.Rel); !ok || in.Op != x86asm.CALL || off+int(rel) != c.exitStub {
 			continue
 		}
-		line(address+uint64(off), buf[off:off+4], c.siteText(binary.LittleEndian.Uint32(buf[off:])))
-		off += 4
+		s := c.Site(buf, off)
+		line(address+uint64(off), buf[off:s.end], s.text(page))
+		off = s.end
 	}
 }
 
-// siteText says what a site is for.
-func (c *Compiler) siteText(n uint32) string {
-	text := fmt.Sprintf("dd %#x", n)
-	if int(n) >= len(c.Sites) {
-		return text
-	}
-	s := &c.Sites[n]
-	text += fmt.Sprintf(" ; %s, pc %#x", s.Kind, s.PC)
+// text says what a site is for.
+func (s *Site) text(page uint64) string {
+	text := fmt.Sprintf("site %s, pc %#x", s.Kind, page+s.PC)
 	switch s.Kind {
 	case Load, Store:
 		text += fmt.Sprintf(", %d bytes", s.Size)

@@ -203,8 +203,30 @@ func start(o opcode, r, x, b reg, force bool) (v uint64, n int) {
 // head writes prefixes and opcode.
 func (a *asm) head(o opcode, r, x, b reg, force bool) { a.put(start(o, r, x, b, force)) }
 
+// plain says that an opcode is one byte, of 32 or 64 bits: most are.
+func (o opcode) plain() bool { return o&^(wide|0xff) == 0 }
+
+// plainREX returns the REX prefix of a plain opcode, and whether there is one,
+// as a number.
+func plainREX(o opcode, r, x, b reg) (rex, has uint64) {
+	rex = uint64(o>>17&8 | opcode(r>>1&4|x>>2&2|b>>3&1))
+	return rex | 0x40, (rex + 15) >> 4
+}
+
+// put2 writes a plain instruction with two registers, or an opcode's extension
+// and a register, and n bytes more, up to 4.
+func (a *asm) put2(o opcode, r, m reg, more uint64, n int) {
+	rex, has := plainREX(o, r, 0, m)
+	v := uint64(o&0xff) | uint64(0xc0|r&7<<3|m&7)<<8 | more<<16
+	a.put(v<<(8*has&63)|rex&-has, int(has)+2+n)
+}
+
 // rr writes an instruction with two register operands: reg, r/m.
 func (a *asm) rr(o opcode, r, m reg) {
+	if o.plain() {
+		a.put2(o, r, m, 0, 0)
+		return
+	}
 	force := o&(byte8|byteR) != 0 && (m >= rsp || o&byte8 != 0 && r >= rsp)
 	v, n := start(o, r, 0, m, force)
 	a.put(v|uint64(0xc0|r&7<<3|m&7)<<(8*n&63), n+1)
@@ -223,35 +245,43 @@ func (a *asm) rm(o opcode, r reg, m mem) {
 		a.Accesses = append(a.Accesses, Access{uint32(a.n), m.guest - 1})
 		a.put(0x6765, 2) // GS, and an address of 32 bits
 	}
-	force := o&(byte8|byteR) != 0 && r >= rsp && r <= rdi && o>>8&3 == map1
 	x, b, index := m.index, m.base, uint64(m.index&7)
 	if x == noReg {
 		x, index = 0, sib
 	}
+	force := o&(byte8|byteR) != 0 && r >= rsp && r <= rdi && o>>8&3 == map1
 	if b == noReg { // index or nothing: SIB without a base, disp32
 		v, n := start(o, r, x, 0, force)
 		a.put(v, n)
 		a.put(uint64(r&7<<3|sib)|(uint64(m.scale)<<6|index<<3|5)<<8|uint64(uint32(m.disp))<<16, 6)
 		return
 	}
-	mod, size := uint64(0x80), 4
+	// ModRM, SIB and displacement, n bytes. How long that is is anyone's guess.
+	class := 0 // of the displacement: 4, 1 and 0 bytes
 	if m.disp == int32(int8(m.disp)) {
-		mod, size = 0x40, 1
+		class = 8
 	}
 	if m.disp == 0 && b&7 != 5 {
-		mod, size = 0, 0
+		class = 16
 	}
-	v, n := start(o, r, x, b, force)
-	mod |= uint64(r & 7 << 3)
+	v, n := uint64(0x004080>>class&0xff)|uint64(r&7<<3), 1
 	if base := uint64(b & 7); index == sib && x == 0 && base != sib {
-		v |= (mod | base) << (8 * n & 63)
-		n++
+		v |= base
 	} else {
-		v |= (mod | sib | (uint64(m.scale)<<6|index<<3|base)<<8) << (8 * n & 63)
-		n += 2
+		v |= sib | (uint64(m.scale)<<6|index<<3|base)<<8
+		n = 2
 	}
+	v |= uint64(uint32(m.disp)) << (8 * n & 63)
+	n += 0x000104 >> class & 0xff
+	if o.plain() { // 8 bytes at most
+		rex, has := plainREX(o, r, x, b)
+		v = v<<8 | uint64(o&0xff)
+		a.put(v<<(8*has&63)|rex&-has, int(has)+1+n)
+		return
+	}
+	head, k := start(o, r, x, b, force)
+	a.put(head, k)
 	a.put(v, n)
-	a.put(uint64(uint32(m.disp)), size)
 }
 
 // w is the REX.W flag for an operand of more than 32 bits.
@@ -271,12 +301,10 @@ func (a *asm) alu(op int, bits int, d, s reg) { a.rr(opALU|opcode(op)<<3|w(bits)
 // alui is d op= imm, sign-extended to the operand's size.
 func (a *asm) alui(op int, bits int, d reg, imm int32) {
 	if imm == int32(int8(imm)) {
-		a.ext(0x83|w(bits), uint8(op), d)
-		a.byte(byte(imm))
+		a.put2(0x83|w(bits), reg(op), d, uint64(uint8(imm)), 1)
 		return
 	}
-	a.ext(0x81|w(bits), uint8(op), d)
-	a.int32(imm)
+	a.put2(0x81|w(bits), reg(op), d, uint64(uint32(imm)), 4)
 }
 
 // alumi is [m] op= imm of 32 or 64 bits.
@@ -326,7 +354,8 @@ func (a *asm) shifti(op uint8, bits int, d reg, n uint8) {
 		a.byte(0x66)
 		a.ext(0xc1, op, d)
 	default:
-		a.ext(0xc1|w(bits), op, d)
+		a.put2(0xc1|w(bits), reg(op), d, uint64(n), 1)
+		return
 	}
 	a.byte(n)
 }

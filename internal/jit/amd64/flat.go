@@ -63,51 +63,85 @@ func (c *Compiler) flatOperand(v ir.Val) mem {
 	return at(c.use(v), 0)
 }
 
-// flatSite makes m an operand that comes to s if it faults.
-func (c *Compiler) flatSite(m *mem, s Site) { m.guest = c.site(s, true) + 1 }
+// flatSite makes o an operand that comes to a site of the current instruction
+// if it faults. The address is the host's to tell.
+func (c *Compiler) flatSite(o *mem, kind SiteKind, flags byte, m ir.Mem, writes bool) {
+	c.begin(kind, flags)
+	c.number(uint64(log2(m.Size) | m.Index<<3))
+	c.wordNumber(saveWord)
+	if kind == Store || m.Size == 16 {
+		c.wordNumber(saveWord)
+	}
+	c.pcNumber(c.pc())
+	o.guest = c.finish(writes) + 1
+}
+
+// recordAccesses writes the records of the unit's accesses, behind it: nothing
+// leads there but Accesses.
+func (c *Compiler) recordAccesses() bool {
+	for i := c.accesses; i < len(c.Accesses); i++ {
+		if c.full() {
+			return false
+		}
+		a := &c.Accesses[i]
+		at := c.n
+		c.record(a.Site, noReg, 0, 0)
+		a.Site = uint32(at)
+	}
+	return true
+}
 
 func (c *Compiler) loadFlat(in *ir.Inst, m ir.Mem) {
-	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Probe: m.Probe, Args: [2]uint16{NoWord, NoWord}}
+	var flags byte
+	if m.RMW {
+		flags |= siteRMW
+	}
+	if m.Probe {
+		flags |= siteProbe
+	}
 	if !m.RMW && m.Size <= 8 {
 		if at, set := c.consumer(m.Size); at != 0 {
 			o := c.flatOperand(in.Args[0])
-			c.flatSite(&o, s)
+			c.flatSite(&o, Load, flags, m, true)
 			c.vals[set].fused = true
-			c.fused = fusedLoad{at, s.Size, o}
+			c.fused = fusedLoad{at, uint8(m.Size), o}
 			return
 		}
 	}
 	o := c.flatOperand(in.Args[0])
 	if m.Size == 16 {
 		w := c.vdest()
-		c.flatSite(&o, s)
+		c.flatSite(&o, Load, flags, m, true)
 		k := c.vreg(w)
 		c.rm(opMOVUPSl, k, o)
 		c.vstore(w, k)
 		return
 	}
 	d := c.dest(noReg)
-	c.flatSite(&o, s)
+	c.flatSite(&o, Load, flags, m, true)
 	c.rm(loadOps[log2(m.Size)], d, o)
 	c.done()
 	if m.Probe {
-		c.probed = c.pc
+		c.probed = c.pc()
 	}
 }
 
 func (c *Compiler) storeFlat(in *ir.Inst, m ir.Mem) {
-	s := Site{Kind: Store, Size: uint8(m.Size), Index: uint8(m.Index), Probe: c.probed == c.pc, Args: [2]uint16{NoWord, NoWord}}
+	var flags byte
+	if c.probed == c.pc() {
+		flags = siteProbed
+	}
 	if m.Size == 16 {
 		x := c.vload(c.vword(c.origin(in.Args[1])))
 		o := c.flatOperand(in.Args[0])
-		c.flatSite(&o, s)
+		c.flatSite(&o, Store, flags, m, true)
 		c.rm(opMOVUPSs, x, o)
 		return
 	}
 	if half, ok := c.fusedHalf(in); ok {
 		x := c.vload(c.vword(c.origin(half)))
 		o := c.flatOperand(in.Args[0])
-		c.flatSite(&o, s)
+		c.flatSite(&o, Store, flags, m, true)
 		op := opcode(opMOVQs)
 		if m.Size == 4 {
 			op = opMOVDs
@@ -125,7 +159,7 @@ func (c *Compiler) storeFlat(in *ir.Inst, m ir.Mem) {
 		x = c.use(v)
 	}
 	o := c.flatOperand(in.Args[0])
-	c.flatSite(&o, s)
+	c.flatSite(&o, Store, flags, m, true)
 	if isConst {
 		c.storeConst(o, m.Size, k)
 		return
@@ -142,8 +176,7 @@ func (c *Compiler) casFlat(in *ir.Inst, size int) {
 	old := c.use(in.Args[1])
 	c.mov(64, rax, old)
 	o := at(a, 0)
-	s := c.site(Site{Kind: Store, Size: uint8(size), RMW: true, Args: [2]uint16{NoWord, NoWord}}, false)
-	o.guest = s + 1
+	c.flatSite(&o, Store, 0, ir.Mem{Size: size}, false)
 	op := opcode(map0F<<8|0xb1) | w(size*8)
 	switch size {
 	case 1:

@@ -18,7 +18,7 @@ type fusedLoad struct {
 func (c *Compiler) consumer(size int) (at, set int32) {
 	set = -1
 	for j := c.i + 1; j < min(c.i+16, c.end); j++ {
-		x := &c.u.Insts[j]
+		x := &c.insts[j]
 		switch x.Op {
 		case ir.Set:
 			if set >= 0 || !c.scratch(ir.Slot(x.Imm)) || c.origin(x.Args[0]) != ir.Val(c.i+1) {
@@ -29,13 +29,13 @@ func (c *Compiler) consumer(size int) (at, set int32) {
 			v := ir.VectorOf(x.Imm)
 			small := v.Narrow || v.Kind.Flags()&ir.VecSrc64 != 0
 			fits := c.vec.table[v.Kind].how&smallMem != 0 || size >= 4
-			if set < 0 || uint64(v.Src) != c.u.Insts[set].Imm || v.Dst == v.Src || c.vals[c.i].need != j || !small || !fits {
+			if set < 0 || uint64(v.Src) != c.insts[set].Imm || v.Dst == v.Src || c.vals[c.i].need != j || !small || !fits {
 				return 0, 0
 			}
 			return j, set
 		case ir.FPU:
 			o := ir.StackOpOf(x.Imm)
-			if set < 0 || int(o.Mem) != size || o.Store || uint64(o.Slot) != c.u.Insts[set].Imm || c.vals[c.i].need != j {
+			if set < 0 || int(o.Mem) != size || o.Store || uint64(o.Slot) != c.insts[set].Imm || c.vals[c.i].need != j {
 				return 0, 0
 			}
 			return j, set
@@ -60,7 +60,7 @@ func (c *Compiler) scratch(s ir.Slot) bool {
 // fuseLoad does so, if there is such an instruction. Only the place is looked
 // up here. A stub that has Go load the value leaves it in the word offResult,
 // and makes base + index lead there.
-func (c *Compiler) fuseLoad(m ir.Mem, s Site, a reg) bool {
+func (c *Compiler) fuseLoad(m ir.Mem, v ir.Val) bool {
 	if m.RMW || m.Size > 8 {
 		return false
 	}
@@ -68,14 +68,17 @@ func (c *Compiler) fuseLoad(m ir.Mem, s Site, a reg) bool {
 	if at == 0 {
 		return false
 	}
-	r := c.temp()
+	if g, _ := c.groupOf(v, m); g != nil {
+		g.left--
+	}
+	a, r := c.linear(v), c.temp()
 	st := stub{d: noReg, points: true, base: r, index: a}
-	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
-	st.site, st.lost = c.site(s, true), c.paged
-	st.back = c.n
+	st.jump = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
+	st.site, st.lost = c.loadSite(m, a, NoWord), c.paged
+	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
 	c.vals[set].fused = true
-	c.fused = fusedLoad{at, s.Size, mem{base: r, index: a}}
+	c.fused = fusedLoad{at, uint8(m.Size), mem{base: r, index: a}}
 	return true
 }
 
@@ -107,11 +110,11 @@ func (c *Compiler) fusedOperand() (m mem, ok bool) {
 // nobody else.
 func (c *Compiler) fusedHalf(in *ir.Inst) (v ir.Val, ok bool) {
 	h := c.stored(in)
-	x := c.u.Inst(h)
+	x := c.inst(h)
 	if n := ir.MemOf(in.Imm).Size; x.Op != ir.VLow || c.val(h).uses > 1 || n != 4 && n != 8 {
 		return 0, false
 	}
-	for v := in.Args[1]; v != h; v = c.u.Inst(v).Args[0] {
+	for v := in.Args[1]; v != h; v = c.inst(v).Args[0] {
 		if c.val(v).uses > 1 {
 			return 0, false
 		}
@@ -120,20 +123,19 @@ func (c *Compiler) fusedHalf(in *ir.Inst) (v ir.Val, ok bool) {
 }
 
 // storeHalf lowers such a store.
-func (c *Compiler) storeHalf(in *ir.Inst, v ir.Val, s Site, st stub) {
+func (c *Compiler) storeHalf(in *ir.Inst, v ir.Val) {
 	m := ir.MemOf(in.Imm)
 	w := c.vword(c.origin(v))
 	x := c.vload(w)
 	a := c.linear(in.Args[0])
-	r, jumps := c.pageFor(in.Args[0], m, a, true)
-	st.jumps = jumps
-	s.Args = [2]uint16{c.regWord[a], w}
+	r, jump := c.pageFor(in.Args[0], m, a, true)
+	st := stub{d: noReg, jump: jump}
 	op := opMOVQs
 	if m.Size == 4 {
 		op = opMOVDs
 	}
 	c.rm(opcode(op), x, mem{base: r, index: a})
-	st.site, st.lost = c.site(s, true), c.paged
-	st.back = c.n
+	st.site, st.lost = c.storeSite(m, a, w), c.paged
+	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
 }

@@ -51,11 +51,11 @@ func (c *Compiler) fail() {
 
 // lazyCase writes the case of one kind and size.
 func (c *Compiler) lazyCase(z *ir.Lazy, kind, size int) {
-	if size == 3 && kind != ir.LazyFlags {
-		c.fail()
-		return
+	full := 32 // width of what is loaded
+	if size == 3 {
+		full = 64
 	}
-	load := func(r reg, s ir.Slot) { c.rm(opMOVload, r, slotMem(uint16(s))) }
+	load := func(r reg, s ir.Slot) { c.rm(opMOVload|w(full), r, slotMem(uint16(s))) }
 	// op is an operation of the operands' size.
 	op := func(alu int, d, s reg) {
 		switch size {
@@ -65,7 +65,7 @@ func (c *Compiler) lazyCase(z *ir.Lazy, kind, size int) {
 			c.byte(0x66)
 			c.alu(alu, 32, d, s)
 		default:
-			c.alu(alu, 32, d, s)
+			c.alu(alu, full, d, s)
 		}
 	}
 	mask := int32(flagsMask)
@@ -78,12 +78,12 @@ func (c *Compiler) lazyCase(z *ir.Lazy, kind, size int) {
 	case ir.LazyAdd:
 		load(rax, z.Dst)
 		load(rcx, z.Src)
-		c.alu(aluSUB, 32, rax, rcx)
+		c.alu(aluSUB, full, rax, rcx)
 		op(aluADD, rax, rcx)
 	case ir.LazySub:
 		load(rax, z.Dst)
 		load(rcx, z.Src)
-		c.alu(aluADD, 32, rax, rcx)
+		c.alu(aluADD, full, rax, rcx)
 		op(aluCMP, rax, rcx)
 	case ir.LazyCmp:
 		load(rax, z.Dst)
@@ -130,8 +130,10 @@ func (c *Compiler) lazyFlags(in *ir.Inst) {
 	c.patch(c.callRel(), c.lazyAt)
 	c.rr(opTEST, rax, rax)
 	j := c.jcc(ccS)
-	s := c.site(Site{Kind: Call, Imm: uint64(c.cfg.Slots.Lazy.Helper), Pure: true, KeepsStack: true}, false)
-	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, d: rax, back: c.n})
+	c.begin(Call, sitePure|siteKeeps)
+	c.number(uint64(c.cfg.Slots.Lazy.Helper))
+	c.pcNumber(c.pc())
+	c.cold = append(c.cold, stub{site: c.finish(false), jump: int32(j), d: rax, back: int32(c.n)})
 	d := c.dest(rax)
 	if d != rax {
 		c.mov(64, d, rax)

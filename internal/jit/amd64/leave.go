@@ -1,6 +1,7 @@
 package amd64
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"rhea/internal/ir"
@@ -8,44 +9,6 @@ import (
 
 // This file has what leaves a unit, or may: accesses to memory, guards, calls
 // and ends.
-
-// site adds a Site for the current instruction; wb says that pending Sets are
-// to be written if the unit is not resumed.
-func (c *Compiler) site(s Site, wb bool) uint32 {
-	s.PC, s.Owner = c.pc, c.owner
-	s.First = uint32(len(c.Writes))
-	if wb {
-		live := c.slots[:0]
-		for _, slot := range c.slots {
-			v := c.pend[slot]
-			if v == 0 {
-				continue
-			}
-			live = append(live, slot)
-			c.pendingWrite(uint16(slot), v)
-		}
-		c.slots = live
-	}
-	s.NWrites = uint8(len(c.Writes) - int(s.First))
-	c.vec.atSite = append(c.vec.atSite, c.vec.now)
-	c.Sites = append(c.Sites, s)
-	return uint32(len(c.Sites) - 1)
-}
-
-func (c *Compiler) pendingWrite(slot uint16, v ir.Val) {
-	in := c.u.Inst(v)
-	switch {
-	case in.Op == ir.Const:
-		c.Writes = append(c.Writes, Write{slot, NoWord, in.Imm})
-	case in.Op == ir.VConst:
-		c.Writes = append(c.Writes, Write{slot, NoWord, in.Imm}, Write{slot + 1, NoWord, in.Imm})
-	case in.Type == ir.V128:
-		w := c.vword(v)
-		c.Writes = append(c.Writes, Write{slot, w, 0}, Write{slot + 1, w + 1, 0})
-	default:
-		c.Writes = append(c.Writes, Write{Slot: slot, Src: c.wordOf(v)})
-	}
-}
 
 // wordOf returns the word in which Go finds v after an exit.
 func (c *Compiler) wordOf(v ir.Val) uint16 {
@@ -61,40 +24,27 @@ func (c *Compiler) wordOf(v ir.Val) uint16 {
 	panic("BUG: amd64: pending value is nowhere")
 }
 
-// leaveTo is the call of the exit stub: the number of the site follows, and
-// then where to resume.
-func (c *Compiler) leaveTo(site uint32) {
-	c.patch(c.callRel(), c.exitStub)
-	c.int32(int32(site))
-}
-
 func (c *Compiler) emitStub(s *stub) {
 	if s.call != 0 {
 		c.emitCallStub(s)
 		return
 	}
-	for _, j := range s.jumps {
-		if j != 0 {
-			c.here(j)
-		}
+	c.here(int(s.jump))
+	if s.alone != 0 {
+		c.emitAlone(s)
 	}
-	if k := &c.Sites[s.site]; k.Kind == Link && k.Imm != NoJump {
-		c.Jumps[k.Imm].Stub = c.n
-	}
-	c.leaveTo(s.site)
 	if s.once {
+		c.leaveTo(s.site, noReg, 0, 0)
 		return
 	}
+	if v := &c.sites[s.site].vectors; v.cached == 0 && !v.live && !s.points {
+		c.leaveTo(s.site, s.d, s.lost, int(s.back))
+		return
+	}
+	c.leaveTo(s.site, s.d, s.lost, 0)
 	c.restoreVectors(s.site)
-	for m := s.lost; m != 0; m &= m - 1 {
-		r := reg(bits.TrailingZeros16(m))
-		c.alu(aluXOR, 32, r, r)
-	}
 	c.stubPoints(s)
-	if s.d != noReg {
-		c.rm(opMOVload|wide, s.d, at(r15, offResult))
-	}
-	c.patch(c.jmp(), s.back)
+	c.patch(c.jmp(), int(s.back))
 }
 
 // linear returns a register with the address v. It is locked, and not changed
@@ -111,53 +61,81 @@ func (c *Compiler) linear(v ir.Val) reg {
 		return m.base
 	}
 	r := c.temp()
-	if m.base == noReg && m.index == noReg {
-		c.fixed, c.isFixed = uint64(uint32(m.disp)), true
+	switch {
+	case m.base == noReg && m.index == noReg:
+		c.fixed, c.isFixed = uint64(int64(m.disp))&c.u.Inst(v).Type.Mask(), true
 		c.constant(r, c.fixed)
-	} else {
-		c.rm(opLEA, r, m)
+	default:
+		c.rm(opLEA|w(c.bits(v)), r, m)
 	}
 	return r
 }
 
 // lookup finds out where the host has the n bytes at the address in a: d gets
-// what to add to a. It jumps to the stub if they cannot be accessed directly.
-func (c *Compiler) lookup(d, a reg, n int, table int32) (jumps [2]int) {
+// what to add to a. Its jump, a rel32, leads to the stub if they cannot be
+// accessed directly.
+func (c *Compiler) lookup(d, a reg, n int, table int32) (jump int32) {
+	if c.cfg.Wide {
+		return c.lookupWide(d, a, n, table)
+	}
 	if c.isFixed && c.fixed&0xfff+uint64(n) <= 0x1000 && c.fixed < 1<<32 {
 		c.rm(opMOVload|wide, d, at(r15, table+int32(c.fixed>>12)*8))
 		c.rr(opTEST|wide, d, d)
-		jumps[0] = c.jcc(ccE)
-		return jumps
+		return int32(c.jcc(ccE))
 	}
+	// This is half of all code: it is put together by the word.
+	hi, lo := uint64(d>>3), uint64(d&7)
 	if n > 1 {
+		// The page of the last byte must be that of the first. If it is not, it
+		// is above: CF is set (the sum has 33 bits).
 		t := c.temp()
-		c.rm(opLEA, t, at(a, int32(n-1)))
+		c.rm(opLEA|wide, t, at(a, int32(n-1)))
 		c.locked &^= 1 << t
-		c.mov(32, d, a)
-		c.shifti(shSHR, 32, t, 12)
-		c.shifti(shSHR, 32, d, 12)
-		c.alu(aluCMP, 32, d, t)
-		jumps[1] = c.jcc(ccNE)
+		c.put2(opMOVload, d, a, 0, 0)
+		c.put(0x0c_e8_c1_48|uint64(t>>3)|uint64(t&7)<<16, 4)    // SHR t, 12
+		c.put2(0xc1, shSHR, d, 12, 1)                           // SHR d, 12
+		c.put2(opALU|aluCMP<<3, d, t, 0x75|(tableLoad+3)<<8, 2) // CMP d, t; JNE to the JBE
 	} else {
-		c.mov(32, d, a)
-		c.shifti(shSHR, 32, d, 12)
+		c.put2(opMOVload, d, a, 0, 0)
+		c.put2(0xc1, shSHR, d, 12, 1)
 	}
-	c.rm(opMOVload|wide, d, mem{base: r15, index: d, scale: 3, disp: table})
-	c.rr(opTEST|wide, d, d)
-	jumps[0] = c.jcc(ccE)
-	return jumps
+	c.put(0xc784_8b49|hi*6|lo<<19|lo<<27|uint64(uint32(table))<<32, tableLoad) // MOV d, [R15 + 8*d + table]
+	c.put(0x860f_c0_85_48|hi*5|lo<<19|lo<<16, 3+2+4)                           // TEST d, d; JBE
+	return int32(c.n - 4)
 }
+
+// lookupWide is lookup in a table with tags. That of a's page is not that of
+// the last byte's if these are different pages.
+func (c *Compiler) lookupWide(d, a reg, n int, table int32) int32 {
+	t := c.temp()
+	c.mov(32, d, a)
+	c.shifti(shSHR, 32, d, 12-4)
+	c.alui(aluAND, 32, d, (TLBSize-1)<<4)
+	if n > 1 {
+		c.rm(opLEA|wide, t, at(a, int32(n-1)))
+	} else {
+		c.mov(64, t, a)
+	}
+	c.alui(aluAND, 64, t, -0x1000)
+	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: d, disp: table})
+	c.locked &^= 1 << t
+	j := int32(c.jcc(ccNE))
+	c.rm(opMOVload|wide, d, mem{base: r15, index: d, disp: table + 8})
+	return j
+}
+
+// tableLoad is the length of the instruction that loads from a table of pages.
+const tableLoad = 8
 
 // pageFor returns a register that says where address v's page is: one that
 // an earlier access has left, or a new one.
-func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jumps [2]int) {
+func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jump int32) {
 	for set := c.paged; set != 0; set &= set - 1 {
 		r := reg(bits.TrailingZeros16(set)) & 15
-		if p := &c.pages[r]; p.addr == v && int(p.index) == m.Index && int(p.size) >= m.Size {
+		if p := &c.pages[r]; p.addr == v && !p.group && int(p.index) == m.Index && int(p.size) >= m.Size {
 			c.lock(r)
 			c.rr(opTEST|wide, r, r)
-			jumps[0] = c.jcc(ccE)
-			return r, jumps
+			return r, int32(c.jcc(ccE))
 		}
 	}
 	table := c.cfg.Read
@@ -172,15 +150,11 @@ func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jumps 
 var (
 	loadOps  = [...]opcode{opMOVZX8, opMOVZX16, opMOVload, opMOVload | wide}
 	storeOps = [...]opcode{opMOVst8, opMOVst | pfx66, opMOVst, opMOVst | wide}
+
+	storeImmOps = [...]opcode{0xc6, 0xc7 | pfx66, 0xc7, 0xc7 | wide}
 )
 
-func log2(n int) int {
-	k := 0
-	for n > 1<<k {
-		k++
-	}
-	return k
-}
+func log2(n int) int { return bits.TrailingZeros8(uint8(n)) }
 
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
@@ -188,22 +162,31 @@ func (c *Compiler) load(in *ir.Inst) {
 		c.loadFlat(in, m)
 		return
 	}
-	a := c.linear(in.Args[0])
-	s := Site{Kind: Load, Size: uint8(m.Size), Index: uint8(m.Index), RMW: m.RMW, Probe: m.Probe, Args: [2]uint16{c.regWord[a], NoWord}}
-	st := stub{d: noReg}
-	if c.fuseLoad(m, s, a) {
+	if c.fuseLoad(m, in.Args[0]) {
 		return
 	}
+	st := stub{d: noReg}
+	if s, ok := c.share(in.Args[0], m); ok {
+		d := c.dest(noReg)
+		to, a := c.place(&s, m.RMW, &st)
+		a.op, a.x = loadOps[log2(m.Size)], d
+		c.moveAlone(a, to)
+		st.site, st.d, st.lost = c.loadSite(m, s.r, NoWord), d, c.paged
+		st.back = int32(c.n)
+		c.cold = append(c.cold, st)
+		c.done()
+		return
+	}
+	a := c.linear(in.Args[0])
 	if m.Size == 16 {
 		w := c.vdest()
 		r := c.temp()
-		st.jumps = c.lookup(r, a, 16, c.cfg.Read[m.Index])
-		s.Args[1] = w
-		st.site, st.lost = c.site(s, true), c.paged
+		st.jump = c.lookup(r, a, 16, c.cfg.Read[m.Index])
+		st.site, st.lost = c.loadSite(m, a, w), c.paged
 		k := c.vreg(w)
 		c.rm(opMOVUPSl, k, mem{base: r, index: a})
 		c.vstore(w, k)
-		c.vec.atSite[st.site-c.firstSite].cached |= c.vec.now.cached // Go has written the words
+		c.sites[st.site].vectors.cached |= c.vec.now.cached // Go has written the words
 		c.after128(&st, w)
 		return
 	}
@@ -212,12 +195,12 @@ func (c *Compiler) load(in *ir.Inst) {
 		r := c.temp()
 		d := c.dest(noReg)
 		lost := c.paged
-		st.jumps = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
-		st.site, st.d, st.lost = c.site(s, true), d, lost
+		st.jump = c.lookup(r, a, m.Size, c.cfg.Write[m.Index])
+		st.site, st.d, st.lost = c.loadSite(m, a, NoWord), d, lost
 		if !m.Probe {
 			c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
 		}
-		st.back = c.n
+		st.back = int32(c.n)
 		if d != r && c.regVal[r] == 0 {
 			c.pages[r] = page{addr: in.Args[0], index: uint8(m.Index), size: uint8(m.Size)}
 			c.paged |= 1 << r
@@ -229,17 +212,17 @@ func (c *Compiler) load(in *ir.Inst) {
 	}
 	r := c.temp()
 	d := c.dest(r)
-	st.jumps = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
-	st.site, st.d, st.lost = c.site(s, true), d, c.paged
+	st.jump = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
+	st.site, st.d, st.lost = c.loadSite(m, a, NoWord), d, c.paged
 	c.rm(loadOps[log2(m.Size)], d, mem{base: r, index: a})
-	st.back = c.n
+	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
 	c.done()
 }
 
 // after128 ends a load of 16 bytes: the stub's result is in memory already.
 func (c *Compiler) after128(st *stub, w uint16) {
-	st.back = c.n
+	st.back = int32(c.n)
 	c.cold = append(c.cold, *st)
 }
 
@@ -249,7 +232,6 @@ func (c *Compiler) store(in *ir.Inst) {
 		c.storeFlat(in, m)
 		return
 	}
-	s := Site{Kind: Store, Size: uint8(m.Size), Index: uint8(m.Index)}
 	st := stub{d: noReg}
 	if m.Size == 16 {
 		v := c.origin(in.Args[1])
@@ -257,15 +239,14 @@ func (c *Compiler) store(in *ir.Inst) {
 		x := c.vload(w)
 		a := c.linear(in.Args[0])
 		r := c.temp()
-		st.jumps = c.lookup(r, a, 16, c.cfg.Write[m.Index])
-		s.Args = [2]uint16{c.regWord[a], w}
-		st.site, st.lost = c.site(s, true), c.paged
+		st.jump = c.lookup(r, a, 16, c.cfg.Write[m.Index])
+		st.site, st.lost = c.storeSite(m, a, w), c.paged
 		c.rm(opMOVUPSs, x, mem{base: r, index: a})
 		c.after128(&st, w)
 		return
 	}
 	if half, ok := c.fusedHalf(in); ok {
-		c.storeHalf(in, half, s, st)
+		c.storeHalf(in, half)
 		return
 	}
 	v := c.stored(in)
@@ -278,20 +259,32 @@ func (c *Compiler) store(in *ir.Inst) {
 	if !isConst {
 		x = c.use(v)
 	}
+	if s, ok := c.share(in.Args[0], m); ok {
+		to, a := c.place(&s, true, &st)
+		if isConst {
+			a.op, a.isImm, a.imm = storeImmOps[log2(m.Size)], true, int32(uint32(k))
+			st.site = c.storeConstSite(m, s.r, k&(^uint64(0)>>(64-bits)))
+		} else {
+			a.op, a.x = storeOps[log2(m.Size)], x
+			st.site = c.storeSite(m, s.r, c.regWord[x])
+		}
+		c.moveAlone(a, to)
+		st.lost, st.back = c.paged, int32(c.n)
+		c.cold = append(c.cold, st)
+		return
+	}
 	a := c.linear(in.Args[0])
-	r, jumps := c.pageFor(in.Args[0], m, a, true)
-	st.jumps = jumps
-	s.Args[0] = c.regWord[a]
+	r, jump := c.pageFor(in.Args[0], m, a, true)
+	st.jump = jump
 	to := mem{base: r, index: a}
 	if isConst {
-		s.Args[1], s.Imm = NoWord, k&(^uint64(0)>>(64-bits))
 		c.storeConst(to, m.Size, k)
+		st.site = c.storeConstSite(m, a, k&(^uint64(0)>>(64-bits)))
 	} else {
-		s.Args[1] = c.regWord[x]
 		c.rm(storeOps[log2(m.Size)], x, to)
+		st.site = c.storeSite(m, a, c.regWord[x])
 	}
-	st.site, st.lost = c.site(s, true), c.paged
-	st.back = c.n
+	st.lost, st.back = c.paged, int32(c.n)
 	c.cold = append(c.cold, st)
 }
 
@@ -314,7 +307,10 @@ func (c *Compiler) storeConst(to mem, size int, k uint64) {
 func (c *Compiler) guard(in *ir.Inst) {
 	cc := c.condition(in.Args[0])
 	j := c.jcc(cc)
-	c.cold = append(c.cold, stub{site: c.site(Site{Kind: Guard, Imm: in.Imm, Args: [2]uint16{NoWord, NoWord}}, true), jumps: [2]int{j}, once: true})
+	c.begin(Guard, 0)
+	c.number(in.Imm)
+	c.pcNumber(c.pc())
+	c.cold = append(c.cold, stub{site: c.finish(true), jump: int32(j), once: true})
 }
 
 func (c *Compiler) call(in *ir.Inst) {
@@ -348,19 +344,32 @@ func (c *Compiler) call(in *ir.Inst) {
 	if in.Type != ir.Void && c.vals[c.i].need >= 0 {
 		d = c.dest(noReg)
 	}
-	s := c.site(Site{Kind: Call, Imm: uint64(id), Pure: flags&(ir.Pure|ir.NoStop) != 0, KeepsStack: flags&(ir.Pure|ir.KeepsStack) != 0, NWrites: uint8(n)}, false)
+	var how byte
+	if flags&(ir.Pure|ir.NoStop) != 0 {
+		how |= sitePure
+	}
+	if flags&(ir.Pure|ir.KeepsStack) != 0 {
+		how |= siteKeeps
+	}
+	if n != 0 {
+		how |= siteWrites
+	}
+	c.begin(Call, how)
+	c.number(uint64(id))
+	c.pcNumber(c.pc())
+	if n != 0 {
+		c.number(uint64(n))
+	}
 	for j := range n {
 		if k, ok := c.constOf(in.Args[j]); ok {
-			c.Writes = append(c.Writes, Write{Src: NoWord, Val: k})
+			c.writeOf(0, k)
 		} else {
-			c.Writes = append(c.Writes, Write{Src: c.regWord[regs[j]]})
+			c.writeFrom(0, c.regWord[regs[j]])
 		}
 	}
-	c.Sites[s].NWrites = uint8(n)
-	c.leaveTo(s)
+	c.leaveTo(c.finish(false), d, 0, 0)
 	c.dropVectors()
 	if d != noReg {
-		c.rm(opMOVload|wide, d, at(r15, offResult))
 		c.done()
 	}
 }
@@ -397,7 +406,7 @@ func (c *Compiler) goTo(block int) {
 func (c *Compiler) branch(in *ir.Inst) {
 	yes, no := in.Targets()
 	// What the condition needs must survive the flush.
-	k := c.u.Inst(in.Args[0])
+	k := c.inst(in.Args[0])
 	if c.val(in.Args[0]).fused {
 		for j := range 2 {
 			if _, ok := c.constOf(k.Args[j]); !ok {
@@ -426,38 +435,34 @@ func (c *Compiler) branch(in *ir.Inst) {
 // written on that side only.
 func (c *Compiler) sideBranch(in *ir.Inst) {
 	yes, _ := in.Targets()
-	pc := c.u.Insts[c.u.Blocks[yes].First].Imm
+	pc := c.insts[c.u.Blocks[yes].First].Imm
 	c.untangle()
 	cc := c.condition(in.Args[0])
-	s := side{first: len(c.copies), pc: pc, from: c.pc}
+	from := c.pc()
+	s := side{first: len(c.copies), pc: pc, from: from}
 	c.copyPending()
 	s.end = len(c.copies)
-	if pc > c.pc { // not often taken
+	if pc > from { // not often taken
 		s.jump = c.jcc(cc)
 		c.sides = append(c.sides, s)
 		return
 	}
 	over := c.jcc(cc ^ 1)
 	c.emitCopies(c.copies[s.first:])
-	c.linkTo(pc)
+	c.linkTo(pc, from)
 	c.here(over)
 }
 
 func (c *Compiler) emitSide(s *side) {
 	c.here(s.jump)
 	c.emitCopies(c.copies[s.first:s.end])
-	c.pc = s.from
-	c.linkTo(s.pc)
+	c.linkTo(s.pc, s.from)
 }
 
-// poll leaves if something is to be looked at; the program counter is then
-// pc, or in word.
-func (c *Compiler) poll(pc uint64, word uint16) {
+// poll jumps if something is to be looked at; it returns the place of the rel8.
+func (c *Compiler) poll() int {
 	c.alumi(aluCMP, 32, at(r15, offPoll), 0)
-	j := c.jcc(ccNE)
-	s := c.site(Site{Kind: Poll, Args: [2]uint16{word, NoWord}}, false)
-	c.Sites[s].PC = pc
-	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, once: true})
+	return c.jcc8(ccNE)
 }
 
 // countDown counts the unit's instructions.
@@ -466,37 +471,73 @@ func (c *Compiler) countDown() {
 	c.alumi(aluSUB, 64, budget, int32(c.u.Guest))
 	ok := c.jcc8(ccNS)
 	c.alumi(aluADD, 64, budget, int32(c.u.Guest))
-	s := c.site(Site{Kind: Poll, Args: [2]uint16{NoWord, NoWord}}, false)
-	c.Sites[s].PC = c.unitPC
-	c.leaveTo(s)
+	c.leaveTo(c.pcSite(Poll, c.unitPC), noReg, 0, 0)
 	c.here8(ok)
 }
 
-// linkTo jumps to the unit at pc. Whatever loops has a jump to a lower
-// address, or an indirect one: these poll. So do units with helpers that may
-// have done something that is to be looked at at once.
-func (c *Compiler) linkTo(pc uint64) {
-	if pc <= c.pc || c.called {
-		c.poll(pc, NoWord)
+// linkTo jumps from the instruction at from to the unit at pc. Whatever loops
+// has a jump to a lower address, or an indirect one: these poll. So do units
+// with helpers that may have done something that is to be looked at at once.
+func (c *Compiler) linkTo(pc, from uint64) {
+	poll := 0
+	if pc <= from || c.called {
+		poll = c.poll()
 	}
-	s := c.site(Site{Kind: Link}, false)
-	c.Sites[s].PC = pc
-	if c.isFar(pc) {
-		// What lies there may change without this unit's knowing.
-		e := c.cfg.Jumps + int32(JumpIndex(pc))*16
-		c.movi(rax, pc) // the temporaries are free now
-		c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
+	// The temporaries are free now.
+	switch far := c.isFar(pc); {
+	case far && c.u.Moves:
+		if page := slotMem(uint16(c.cfg.Slots.Page)); c.cfg.Wide {
+			c.movi(rax, pc-c.u.Page)
+			c.rm(opALU|aluADD<<3|wide, rax, page)
+		} else {
+			c.rm(opMOVload, rax, page)
+			c.alui(aluADD, 32, rax, int32(uint32(pc-c.u.Page)))
+		}
+		c.patch(c.jmp(), c.farStub)
+		if poll == 0 {
+			return
+		}
+		c.begin(Link, 0)
+		c.pcNumber(pc)
+	case far: // what lies there may change without this unit's knowing
+		c.here8(c.farJump(pc))
+		c.begin(Link, 0)
+		c.pcNumber(pc)
+	default:
+		c.align(1)
+		j := Jump{PC: pc, At: c.jmp()} // to what follows
+		c.begin(Link, siteNear)
+		c.pcNumber(pc)
+		c.number(uint64(c.FirstJump + len(c.Jumps)))
+		c.Jumps = append(c.Jumps, j)
+	}
+	if poll != 0 {
+		c.here8(poll)
+	}
+	c.leaveTo(c.finish(false), noReg, 0, 0)
+}
+
+// farJump jumps to the unit at pc by way of the table; the jump returned is taken
+// if that does not know it.
+func (c *Compiler) farJump(pc uint64) (unknown int) {
+	c.movi(rax, pc)
+	if c.cfg.Wide {
+		e := c.cfg.Jumps + int32(JumpIndex(pc))*32
+		c.rm(opMOVload|wide, rdx, at(r15, offTag))
 		c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
-		c.cold = append(c.cold, stub{site: s, jumps: [2]int{c.jcc(ccNE)}, once: true})
+		other := c.jcc8(ccNE)
+		c.rm(opALU|aluCMP<<3|wide, rdx, at(r15, e+16))
+		c.here8(other) // to the next jump
+		unknown = c.jcc8(ccNE)
 		c.rm(0xff, 4, at(r15, e+8))
-		c.Sites[s].Imm = NoJump
-		return
+		return unknown
 	}
-	c.Sites[s].Imm = uint64(len(c.Jumps))
-	c.align(1)
-	at := c.jmp()
-	c.cold = append(c.cold, stub{site: s, jumps: [2]int{at}, once: true})
-	c.Jumps = append(c.Jumps, Jump{PC: pc, At: at})
+	e := c.cfg.Jumps + int32(JumpIndex(pc))*16
+	c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
+	c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
+	unknown = c.jcc8(ccNE)
+	c.rm(0xff, 4, at(r15, e+8))
+	return unknown
 }
 
 // isFar reports whether a jump to pc goes to another page than the unit's
@@ -514,32 +555,87 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	pc := c.use(in.Args[0])
 	c.flush()
 	word := c.regWord[pc]
-	c.poll(0, word)
+	poll := c.poll()
 	t, x := c.temp(), c.temp()
+	miss := c.tableJump(pc, t, x, c.u.Moves)
+	c.here8(poll)
+	c.here8(miss)
+	c.leaveTo(c.wordSite(Indirect, word), noReg, 0, 0)
+}
+
+// Retire has the unit at offset at leave as soon as it is entered, with a Link to
+// itself.
+func (c *Compiler) Retire(buf []byte, at int) {
+	c.start(&ir.Unit{}, 0, 0)
+	c.buf, c.n, c.unitAt = buf, at, at
+	c.begin(Link, 0)
+	c.pcNumber(0)
+	c.leaveTo(c.finish(false), noReg, 0, 0)
+}
+
+// tableJump jumps to the unit at the address in pc, with t and x for its own use;
+// the jump returned is taken if the table does not know it. Moves says that the
+// page of such units is to be set.
+func (c *Compiler) tableJump(pc, t, x reg, moves bool) (unknown int) {
 	c.mov(32, x, pc)
 	c.shifti(shSHR, 32, x, jumpBits)
 	c.alu(aluXOR, 32, x, pc)
 	c.alui(aluAND, 32, x, JumpSize-1)
+	if c.cfg.Wide {
+		return c.tableJumpWide(pc, t, x, moves)
+	}
 	c.alu(aluADD, 32, x, x)
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.alu(aluOR, 64, t, pc)
 	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps})
-	j := c.jcc(ccNE)
+	unknown = c.jcc8(ccNE)
+	if moves {
+		c.alui(aluAND, 32, t, ^0xfff)
+		c.rm(opMOVst, t, slotMem(uint16(c.cfg.Slots.Page)))
+	}
 	c.rm(0xff, 4, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps + 8})
-	s := c.site(Site{Kind: Indirect, Args: [2]uint16{word, NoWord}}, false)
-	c.cold = append(c.cold, stub{site: s, jumps: [2]int{j}, once: true})
+	return unknown
+}
+
+// tableJumpWide is the end of tableJump, in a table with tags: x is the entry's
+// number.
+func (c *Compiler) tableJumpWide(pc, t, x reg, moves bool) (unknown int) {
+	c.shifti(shSHL, 32, x, 5)
+	entry := mem{base: r15, index: x, disp: c.cfg.Jumps}
+	c.rm(opMOVload|wide, t, at(r15, offTag))
+	c.rm(opALU|aluCMP<<3|wide, pc, entry)
+	other := c.jcc8(ccNE)
+	entry.disp += 16
+	c.rm(opALU|aluCMP<<3|wide, t, entry)
+	c.here8(other) // to the next jump
+	unknown = c.jcc8(ccNE)
+	if moves {
+		c.mov(64, t, pc)
+		c.alui(aluAND, 64, t, ^0xfff)
+		c.rm(opMOVst|wide, t, slotMem(uint16(c.cfg.Slots.Page)))
+	}
+	entry.disp -= 8
+	c.rm(0xff, 4, entry)
+	return unknown
+}
+
+// farStubs writes what jumps to other pages end in.
+func (c *Compiler) farStubs() {
+	c.n = Place(c.n) // a unit that no one owns
+	c.start(&ir.Unit{Moves: true}, 0, 0)
+	binary.LittleEndian.PutUint32(c.buf[c.n-ownerBefore:], 0)
+	c.unitAt, c.farStub = c.n, c.n
+	c.here8(c.tableJump(rax, rdx, r12, true))
+	c.leaveTo(c.wordSite(Indirect, c.regWord[rax]), noReg, 0, 0)
 }
 
 func (c *Compiler) exit(in *ir.Inst) {
-	s := Site{Kind: Exit, Args: [2]uint16{NoWord, NoWord}}
-	k, isConst := c.constOf(in.Args[0])
-	if !isConst {
-		s.Args[0] = c.regWord[c.use(in.Args[0])]
+	if k, ok := c.constOf(in.Args[0]); ok {
+		c.flush()
+		c.leaveTo(c.pcSite(Exit, k), noReg, 0, 0)
+		return
 	}
+	pc := c.use(in.Args[0])
 	c.flush()
-	n := c.site(s, false)
-	if isConst {
-		c.Sites[n].PC = k
-	}
-	c.leaveTo(n)
+	c.leaveTo(c.wordSite(Exit, c.regWord[pc]), noReg, 0, 0)
 }

@@ -22,6 +22,12 @@ func (c *Compiler) emit(in *ir.Inst) {
 		c.get(in)
 	case ir.Set:
 		c.set(in)
+	case ir.Add:
+		if bits := in.Type.Bits(); bits < 32 || !c.lea(in, bits) {
+			c.alu2(in, bits)
+		}
+	case ir.Sub, ir.And, ir.Or, ir.Xor:
+		c.alu2(in, in.Type.Bits())
 	case ir.Load:
 		c.load(in)
 	case ir.Store:
@@ -40,7 +46,7 @@ func (c *Compiler) emit(in *ir.Inst) {
 		c.branch(in)
 	case ir.Link:
 		c.flush()
-		c.linkTo(in.Imm)
+		c.linkTo(in.Imm, c.pc())
 	case ir.Indirect:
 		c.indirect(in)
 	case ir.Exit:
@@ -54,11 +60,8 @@ func (c *Compiler) emit(in *ir.Inst) {
 
 func (c *Compiler) get(in *ir.Inst) {
 	s := ir.Slot(in.Imm)
-	if s == c.vec.fpStatus {
-		c.getStatus()
-	}
-	if c.cfg.Slots.Stack.Has(s) {
-		c.toFrame()
+	if c.special[s] {
+		c.beforeGet(s)
 	}
 	if c.pend[s] != 0 { // only in units that no Builder made
 		c.flush()
@@ -76,7 +79,7 @@ func (c *Compiler) get(in *ir.Inst) {
 		r := c.temp()
 		c.own(r)
 		if pr := c.pin[s]; pr != noReg {
-			c.mov(64, r, pr)
+			c.mov(in.Type.Bits(), r, pr)
 		} else {
 			c.loadWord(r, uint16(s), in.Type)
 		}
@@ -92,14 +95,8 @@ func (c *Compiler) set(in *ir.Inst) {
 	}
 	s, v := ir.Slot(in.Imm), c.origin(in.Args[0])
 	p := c.val(v)
-	if s == c.vec.fpStatus {
-		c.setStatus()
-	}
-	if s == c.cfg.Slots.Stack.Control && s != 0 {
-		c.fpu.staleCW = true
-	}
-	if c.cfg.Slots.Stack.Has(s) {
-		c.toFrame()
+	if c.special[s] {
+		c.beforeSet(s)
 	}
 	if p.kind == inHome && p.slot == s {
 		c.unpend(s)
@@ -121,7 +118,7 @@ func (c *Compiler) set(in *ir.Inst) {
 	if p.kind == inHome && c.pin[p.slot] == noReg || p.kind == inWord {
 		if p.need <= c.i { // straight to its place
 			if p.kind == inHome {
-				c.loadWord(pr, uint16(p.slot), c.u.Inst(v).Type)
+				c.loadWord(pr, uint16(p.slot), c.inst(v).Type)
 			} else {
 				c.rm(opMOVload|wide, pr, slotMem(p.word))
 			}
@@ -129,10 +126,42 @@ func (c *Compiler) set(in *ir.Inst) {
 		}
 	}
 	r := c.use(v)
-	c.mov(64, pr, r)
+	c.mov(c.bits(v), pr, r)
 	if p.kind == inReg && p.need > c.i && p.need < c.end { // the home is as good, and the register is free
 		c.free(r)
 		c.live(int32(v)-1, s)
+	}
+}
+
+// initSpecial finds the slots that beforeGet and beforeSet know.
+func (c *Compiler) initSpecial() {
+	k := &c.cfg.Slots.Stack
+	for s := range c.special {
+		slot := ir.Slot(s)
+		c.special[s] = slot == c.vec.fpStatus || slot == k.Control || k.Has(slot)
+	}
+}
+
+// beforeGet brings a word up to date that the host may have elsewhere.
+func (c *Compiler) beforeGet(s ir.Slot) {
+	if s == c.vec.fpStatus {
+		c.getStatus()
+	}
+	if c.cfg.Slots.Stack.Has(s) {
+		c.toFrame()
+	}
+}
+
+// beforeSet makes the word the place that counts.
+func (c *Compiler) beforeSet(s ir.Slot) {
+	if s == c.vec.fpStatus {
+		c.setStatus()
+	}
+	if s == c.cfg.Slots.Stack.Control && s != 0 {
+		c.fpu.staleCW = true
+	}
+	if c.cfg.Slots.Stack.Has(s) {
+		c.toFrame()
 	}
 }
 
@@ -190,7 +219,7 @@ func (c *Compiler) copyPending() {
 			continue
 		}
 		o := copyOp{slot: uint16(s), word: NoWord, r: noReg}
-		in, p := c.u.Inst(v), c.val(v)
+		in, p := c.inst(v), c.val(v)
 		switch {
 		case in.Op == ir.Const:
 			o.k = in.Imm
@@ -235,12 +264,12 @@ func (c *Compiler) emitCopies(list []copyOp) {
 // overlaps reports whether a pending Set overwrites the second word of the
 // slot of v, a vector.
 func (c *Compiler) overlaps(s ir.Slot, v ir.Val) bool {
-	return c.u.Inst(v).Type == ir.V128 && c.pend[s+1] != 0
+	return c.inst(v).Type == ir.V128 && c.pend[s+1] != 0
 }
 
 // write stores v to a word of the frame.
 func (c *Compiler) write(w uint16, v ir.Val) {
-	in := c.u.Inst(v)
+	in := c.inst(v)
 	switch {
 	case in.Op == ir.Const:
 		c.writeConst(w, in.Imm)
@@ -274,7 +303,7 @@ func (c *Compiler) writeConst(w uint16, k uint64) {
 // vword returns the first of the two words in which v lies.
 func (c *Compiler) vword(v ir.Val) uint16 {
 	p := c.val(v)
-	if in := c.u.Inst(v); in.Op == ir.VConst {
+	if in := c.inst(v); in.Op == ir.VConst {
 		w := c.newWord(2)
 		c.writeConst(w, in.Imm)
 		c.writeConst(w+1, in.Imm)

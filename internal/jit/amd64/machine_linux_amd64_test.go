@@ -42,7 +42,7 @@ type machine struct {
 	direct uint16 // of the 16 pages: may be accessed directly
 	write  uint16 // and written
 
-	polled bool // left at a poll
+	polled bool // the poll word was set at the end
 	misses int  // sites that asked for an access
 }
 
@@ -80,7 +80,7 @@ func newMachine(t testing.TB, slots *ir.Slots, bmi2 bool, helpers func(f *ir.Fra
 	}
 	m.c = New(cfg)
 	n, entry := m.c.Stubs(code.RW)
-	m.first = (n + 63) &^ 63
+	m.first = Place(n)
 	m.next = m.first
 	m.entry = code.RX + uintptr(entry)
 	m.c.Reset()
@@ -154,9 +154,9 @@ func (m *machine) store(va uint64, size int, v uint64) (fault string) {
 func (m *machine) compile(u *ir.Unit, pc uint64, counted bool) int {
 	m.t.Helper()
 	for range 2 {
-		if n := m.c.Compile(u, pc, 0, m.code.RW, m.next, 7, counted); n != 0 {
+		if n := m.c.Compile(u, m.code.RW, m.next, Options{PC: pc, Owner: 7, Counted: counted}); n != 0 {
 			at := m.next
-			m.next = (m.next + n + 15) &^ 15
+			m.next = Place(m.next + n)
 			return at
 		}
 		m.c.Reset()
@@ -181,28 +181,30 @@ func (m *machine) run(at int) string {
 			addr, rip, _ := host.Fault(m.ctx)
 			m.t.Fatalf("signal %d at offset %#x of the code (the unit is at %#x), address %#x", m.ctx.FaultSignal(), rip-m.code.RX, at, addr)
 		}
-		s := &m.c.Sites[id]
+		s := m.c.Site(m.code.RW, int(*resume-uint64(m.code.RX)))
 		if s.Owner != 7 {
-			m.t.Fatalf("site %d: owner %d", id, s.Owner)
+			m.t.Fatalf("a site has owner %d", s.Owner)
 		}
 		switch s.Kind {
 		case Load, Store:
 			m.misses++
-			if fault := m.access(s); fault != "" {
+			x, fault := m.access(s)
+			if fault != "" {
 				m.leave(s)
 				return fault
 			}
+			*resume = m.resume(s, x)
 		case Call:
 			m.frame[0] = s.PC
 			var a [3]uint64
-			for i, w := range m.c.Writes[s.First:][:s.NWrites] {
-				a[i] = m.source(&w)
+			for i := range s.Writes {
+				a[i] = m.source(&s.Writes[i])
 			}
 			r, stop := m.helpers[s.Imm](a[0], a[1], a[2])
 			if stop && !s.Pure {
 				return "stop"
 			}
-			*m.ctx.Word(OffResult) = r
+			*resume = m.resume(s, r)
 		case Guard:
 			m.leave(s)
 			return fmt.Sprintf("guard %d", s.Imm)
@@ -211,13 +213,10 @@ func (m *machine) run(at int) string {
 			if w := s.Args[0]; w != NoWord {
 				m.frame[0] = m.frame[w]
 			}
+			m.polled = uint32(*m.ctx.Word(host.OffPoll)) != 0
 			switch s.Kind {
 			case Poll:
-				m.polled = true
-				if s.Args[0] != NoWord {
-					return "indirect"
-				}
-				return "link"
+				return "poll"
 			case Link:
 				return "link"
 			case Indirect:
@@ -229,28 +228,27 @@ func (m *machine) run(at int) string {
 }
 
 // access does what a Load or Store site asks for.
-func (m *machine) access(s *Site) (fault string) {
+func (m *machine) access(s *Site) (result uint64, fault string) {
 	va, n := m.frame[s.Args[0]], min(int(s.Size), 8)
 	second := uint64(uint32(va + 8)) // of 16 bytes
 	m.fill(va, int(s.Index))
 	if s.Kind == Load {
 		x, fault := m.load(va, n)
 		if fault != "" {
-			return fault
+			return 0, fault
 		}
 		if s.Size < 16 {
-			*m.ctx.Word(OffResult) = x
-			return ""
+			return x, ""
 		}
 		y, fault := m.load(second, 8)
 		if fault == "" {
 			m.frame[s.Args[1]], m.frame[s.Args[1]+1] = x, y
 		}
-		return fault
+		return 0, fault
 	}
 	if s.Size == 16 {
 		if _, fault := m.load(second, 8); fault != "" {
-			return fault
+			return 0, fault
 		}
 	}
 	x := s.Imm
@@ -258,9 +256,9 @@ func (m *machine) access(s *Site) (fault string) {
 		x = m.frame[s.Args[1]]
 	}
 	if fault := m.store(va, n, x); fault != "" || s.Size < 16 {
-		return fault
+		return 0, fault
 	}
-	return m.store(second, 8, m.frame[s.Args[1]+1])
+	return 0, m.store(second, 8, m.frame[s.Args[1]+1])
 }
 
 func (m *machine) source(w *Write) uint64 {
@@ -271,7 +269,7 @@ func (m *machine) source(w *Write) uint64 {
 }
 
 func (m *machine) leave(s *Site) {
-	list := m.c.Writes[s.First:][:s.NWrites]
+	list := s.Writes
 	var v []uint64
 	for i := range list {
 		v = append(v, m.source(&list[i]))
@@ -280,4 +278,9 @@ func (m *machine) leave(s *Site) {
 		m.frame[list[i].Slot] = x
 	}
 	m.frame[0] = s.PC
+}
+
+func (m *machine) resume(s *Site, result uint64) uint64 {
+	*m.ctx.Word(OffResult) = result
+	return uint64(m.code.RX) + uint64(m.c.Resume(m.frame, s, result))
 }

@@ -52,8 +52,7 @@ type vecCompiler struct {
 	table    []vecEnc
 	regOf    [ir.TempBase]int8 // of Slots.Vectors; -1 = none
 	now      vecState
-	atSite   []vecState // what a site's stub restores
-	goLive   int        // stubs
+	goLive   int // stubs
 	endLive  int
 	fpStatus ir.Slot
 }
@@ -120,7 +119,7 @@ func (c *Compiler) dropVectors() { c.vec.now = vecState{} }
 
 // restoreVectors is the end of a stub that comes back.
 func (c *Compiler) restoreVectors(site uint32) {
-	s := c.vec.atSite[site-c.firstSite]
+	s := c.sites[site].vectors
 	for m := s.cached; m != 0; m &= m - 1 {
 		i := bits.TrailingZeros16(m)
 		c.rm(opMOVUPSl, reg(i), slotMem(uint16(c.cfg.Slots.Vectors[i])))
@@ -211,10 +210,11 @@ func (c *Compiler) vconst(w uint16, k uint64) {
 
 // --- analysis
 
-// doesVector reports whether v is done in machine code.
+// doesVector reports whether v is done in machine code. The predicates of CMPPS
+// beyond the first eight are AVX's.
 func (c *Compiler) doesVector(v ir.Vector) bool {
 	e := &c.vec.table[v.Kind]
-	return e.how&known != 0 && !(v.Narrow && e.how&wideOnly != 0)
+	return e.how&known != 0 && !(v.Narrow && e.how&wideOnly != 0) && !(e.how&imm3 != 0 && v.Imm > 7)
 }
 
 // isRead marks a slot's next use as a reading one, for nextSet.
@@ -275,7 +275,7 @@ func (c *Compiler) flushSlots(list ...ir.Slot) {
 // moveOut moves a value from a slot's place to a word of its own.
 func (c *Compiler) moveOut(v ir.Val) {
 	p := c.val(v)
-	if c.u.Inst(v).Type == ir.V128 {
+	if c.inst(v).Type == ir.V128 {
 		p.word = c.newWord(2)
 		c.copy128(p.word, uint16(p.slot))
 		p.kind = inWord
@@ -302,19 +302,19 @@ func (c *Compiler) ensureLive() {
 	c.cmpLive()
 	j := c.jcc(ccE)
 	c.vec.now.live = true
-	c.cold = append(c.cold, stub{jumps: [2]int{j}, back: c.n, call: c.vec.goLive, d: noReg})
+	c.cold = append(c.cold, stub{jump: int32(j), back: int32(c.n), call: int32(c.vec.goLive), d: noReg})
 }
 
 // emitCallStub is a stub that calls another and comes back.
 func (c *Compiler) emitCallStub(s *stub) {
-	c.here(s.jumps[0])
-	c.patch(c.callRel(), s.call)
+	c.here(int(s.jump))
+	c.patch(c.callRel(), int(s.call))
 	for i, slot := range c.cfg.Slots.Vectors {
 		if s.vectors>>i&1 != 0 {
 			c.rm(opMOVUPSl, reg(i), slotMem(uint16(slot)))
 		}
 	}
-	c.patch(c.jmp(), s.back)
+	c.patch(c.jmp(), int(s.back))
 }
 
 // getStatus makes the word of MXCSR current.

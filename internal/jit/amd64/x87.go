@@ -210,7 +210,7 @@ func (c *Compiler) checkStack(cc cond, stubAt int, vectors uint16) {
 	c.rm(0x80, aluCMP, at(r15, offResident))
 	c.byte(0)
 	j := c.jcc(cc)
-	c.cold = append(c.cold, stub{jumps: [2]int{j}, back: c.n, call: stubAt, vectors: vectors, d: noReg})
+	c.cold = append(c.cold, stub{jump: int32(j), back: int32(c.n), call: int32(stubAt), vectors: vectors, d: noReg})
 }
 
 // settleCW makes the host's control word the guest's, if it may not be.
@@ -232,7 +232,7 @@ func (c *Compiler) settleCW() {
 func (c *Compiler) checkCW(r reg) {
 	c.rm(opALU|aluCMP<<3|pfx66, r, at(r15, offHostCW))
 	j := c.jcc(ccNE)
-	c.cold = append(c.cold, stub{jumps: [2]int{j}, back: c.n, call: c.fpu.loadCW, d: noReg})
+	c.cold = append(c.cold, stub{jump: int32(j), back: int32(c.n), call: int32(c.fpu.loadCW), d: noReg})
 }
 
 // truncating lowers a FISTP that comes behind a change of the control word:

@@ -74,7 +74,7 @@ func (p *Process) newCPU() (*i386CPU, error) {
 	}
 	cfg := tcg.Config{Log: p.cfg.Log, Engine: engine, CacheSize: size, Flat: p.flat, Lock: noLock{}}
 	if p.cfg.Disassemble {
-		cfg.Disassemble = func(k guest.Key, b []byte) (string, int) { return x86.Disassemble(b, k.PC, x86.Code32(k)) }
+		cfg.Disassemble = func(k guest.Key, b []byte) (string, int) { return x86.Disassemble(b, k.PC, x86.CodeSize(k)) }
 	}
 	sys := mem.NewRAM("descriptors", x86.SystemSize)
 	c.sys = sys.RAM()

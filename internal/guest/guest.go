@@ -60,6 +60,10 @@ type Translator interface {
 	// and not going beyond the page it begins in but for the last
 	// instruction.
 	Translate(b *ir.Builder, code Fetcher, k Key, max int) *Fault
+	// Moves reports whether the unit at k is that of any key which differs in
+	// the page of PC only, but for the program counters in it. Translate can
+	// then make one that moves (ir.Unit.Moves, which is set before).
+	Moves(k Key) bool
 	// Key is the key of what the processor is about to execute.
 	Key() Key
 }

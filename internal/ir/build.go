@@ -106,6 +106,16 @@ func (b *Builder) Const(t Type, v uint64) Val {
 	return b.emit(Const, t, 0, 0, v&t.Mask())
 }
 
+// PC makes a program counter, of the type of Slots.PC.
+func (b *Builder) PC(pc uint64) Val {
+	s := b.u.Slots
+	if t := s.Info[s.PC].Type; b.u.Moves {
+		return b.BinImm(Add, b.Get(t, s.Page), (pc-b.u.Page)&t.Mask())
+	} else {
+		return b.Const(t, pc)
+	}
+}
+
 // Get reads a slot.
 func (b *Builder) Get(t Type, s Slot) Val {
 	if v := b.known[s]; v != 0 && b.TypeOf(v) == t {

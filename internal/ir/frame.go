@@ -33,6 +33,9 @@ type Slots struct {
 	Info [TempBase]SlotInfo
 	// PC is the program counter, which Insn sets.
 	PC Slot
+	// Page is the address of the page in which a unit that moves runs, an
+	// engine's word; 0 = no unit does.
+	Page Slot
 	// Hot are the slots that engines should keep in registers, the hottest
 	// first: integers of at most 64 bits.
 	Hot []Slot

@@ -354,13 +354,18 @@ type Unit struct {
 	Slots  *Slots
 	Guest  int // guest instructions
 	Bytes  int // guest code bytes
+	// Moves says that the unit is for any page that has its code: the program
+	// counters in it, which are those of the page at Page, stand for the ones
+	// in the page at the address in Slots.Page.
+	Moves bool
+	Page  uint64
 }
 
 // Inst returns the instruction that makes v.
 func (u *Unit) Inst(v Val) *Inst { return &u.Insts[v-1] }
 
 // Reset empties u, keeping its memory.
-func (u *Unit) Reset() { u.Insts, u.Blocks, u.Guest, u.Bytes = u.Insts[:0], u.Blocks[:0], 0, 0 }
+func (u *Unit) Reset() { *u = Unit{Insts: u.Insts[:0], Blocks: u.Blocks[:0], Slots: u.Slots} }
 
 // ConstOf returns the value of v if it is a constant.
 func (u *Unit) ConstOf(v Val) (uint64, bool) {

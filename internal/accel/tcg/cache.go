@@ -10,13 +10,14 @@ import (
 
 // unit is translated code and where it came from.
 type unit struct {
-	key   guest.Key
+	key   guest.Key // of one that moves: PC is the offset in its page
 	place place
 	len   uint64
 	// second is where the unit goes on, if it crosses a page.
 	second place
 	cross  bool
 	valid  bool // until the guest code changes
+	moves  bool // see ir.Unit
 	// counted: its machine code keeps the budget.
 	counted bool
 	// code is the interpreter's form, native the machine's; either may be
@@ -73,12 +74,17 @@ type codePage struct {
 func (p *codePage) bucket(off uint64) **unit { return &p.buckets[off%256] }
 
 // find returns the unit at off for a key; nil = none. It moves to the front of
-// its bucket: code that processes share is there once for each address that it
-// is mapped to, and the one that was run last is run again.
-func (p *codePage) find(off uint64, k *guest.Key, counted bool) *unit {
+// its bucket: code that does not move is there once for each address that it is
+// mapped to, and what was run last is run again.
+func (p *codePage) find(off uint64, k *guest.Key, moves, counted bool) *unit {
+	if moves {
+		moved := *k
+		moved.PC &= pageMask
+		k = &moved
+	}
 	b := p.bucket(off)
 	for at := b; *at != nil; at = &(*at).next {
-		if u := *at; u.place.off == off && u.key == *k && u.counted == counted {
+		if u := *at; u.place.off == off && u.key == *k && u.moves == moves && u.counted == counted {
 			*at = u.next
 			u.next, *b = *b, u
 			return u

@@ -31,7 +31,7 @@ func (n *coder) logCode(l *trace.Log, u *unit) {
 // address, since in real mode many programs begin at the same offset.
 func (n *coder) mapCode(v *VCPU, u *unit) {
 	if v.cfg.PerfMap != nil {
-		fmt.Fprintf(v.cfg.PerfMap, "%x %x tb-%x\n", n.address(u), u.native.size, (u.key.PC+u.key.Base)&v.vaMask)
+		fmt.Fprintf(v.cfg.PerfMap, "%x %x tb-%x\n", n.address(u), u.native.size, (v.ir.Page+u.key.PC+u.key.Base)&v.vaMask)
 	}
 }
 

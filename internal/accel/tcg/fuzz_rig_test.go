@@ -212,7 +212,7 @@ func (r *fuzzRig) architectural() (s x86.State, flags uint64) {
 	for _, i := range lazyFields {
 		v.Field(i).SetUint(0)
 	}
-	s.Tmp = [4]uint64{}
+	s.Tmp, s.Page = [4]uint64{}, 0
 	s.DF, s.Flags = 0, 0
 	return s, r.cpu.EFLAGS()
 }

@@ -42,6 +42,8 @@ type coder struct {
 	tables []uint64
 	frame  *ir.Frame
 	pc     ir.Slot
+	page   ir.Slot // ir.Slots.Page
+	pcMask uint64
 
 	helpers []guest.Helper
 	entry   uintptr // where generated code is entered
@@ -62,6 +64,7 @@ type coder struct {
 	context  uint32
 	epoch    int       // counts how often context began anew
 	mode     guest.Key // that the tag word is set for
+	running  guest.Key // the mode of the units that run
 
 	buf [16]uint64
 
@@ -104,7 +107,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 		cfg.Write = append(cfg.Write, int32(host.OffTables+writeTable(i)*8))
 	}
 	n := &coder{
-		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC,
+		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC, page: slots.Page, pcMask: slots.Info[slots.PC].Type.Mask(),
 		helpers: cpu.Helpers(), calls: make([]uint64, len(cpu.Helpers())),
 	}
 	size, entry := n.c.Stubs(code.RW)
@@ -266,7 +269,7 @@ func (n *coder) newUnit() *unit {
 // compile makes machine code of a unit. It returns false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 	for try := 0; ; try++ {
-		size := n.c.Compile(code, u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
+		size := n.c.Compile(code, code.Page+u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
 		if size != 0 {
 			n.enter(u, size)
 			v.logOptimized()
@@ -303,9 +306,7 @@ func (n *coder) drop(u *unit) {
 		i, j.next = j.next, 0
 	}
 	u.native.incoming = 0
-	if e := jumpsAt + 2*int(amd64.JumpIndex(u.key.PC)); n.tables[e+1] == n.address(u) {
-		n.tables[e] = 0
-	}
+	n.c.Retire(n.code.RW, u.native.at) // the table may lead here from many addresses
 }
 
 // address is where a unit's code is.
@@ -332,7 +333,9 @@ func (n *coder) syncStack() {
 }
 
 func (n *coder) execute(v *VCPU, u *unit) *unit {
+	n.running = u.key
 	n.setMode(u.key)
+	n.setPage(u, n.frame[n.pc])
 	resume := n.ctx.Word(amd64.OffResume)
 	*resume = n.address(u)
 	for {
@@ -356,7 +359,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			*resume = n.resume(s, 0)
 		case amd64.Call:
 			n.calls[s.Imm]++
-			n.frame[n.pc] = s.PC
+			n.frame[n.pc] = n.sitePC(s)
 			if !s.KeepsStack {
 				n.syncStack()
 			}
@@ -386,6 +389,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 			if next.native.size == 0 {
 				return next
 			}
+			n.setPage(next, n.frame[n.pc])
 			*resume = n.address(next)
 		case amd64.Exit, amd64.Poll:
 			n.frame[n.pc] = n.target(s)
@@ -394,12 +398,25 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 	}
 }
 
+// sitePC is the program counter that a site names.
+func (n *coder) sitePC(s *amd64.Site) uint64 {
+	return (n.frame[n.page] + s.PC) & n.pcMask
+}
+
+// setPage notes where u, whose program counter is pc, runs.
+func (n *coder) setPage(u *unit, pc uint64) {
+	n.frame[n.page] = 0
+	if u.moves {
+		n.frame[n.page] = pc &^ pageMask
+	}
+}
+
 // target is where a site that ends a unit leads to.
 func (n *coder) target(s *amd64.Site) uint64 {
 	if w := s.Args[0]; w != amd64.NoWord {
 		return n.frame[w]
 	}
-	return s.PC
+	return n.sitePC(s)
 }
 
 // resume hands a result to a site and returns where it goes on.
@@ -435,7 +452,7 @@ func (n *coder) leave(s *amd64.Site) {
 	for i := range list {
 		n.frame[list[i].Slot] = buf[i]
 	}
-	n.frame[n.pc] = s.PC
+	n.frame[n.pc] = n.sitePC(s)
 }
 
 // load does a Load; ok is false if the unit is left for good.
@@ -511,10 +528,7 @@ func (n *coder) store(v *VCPU, s *amd64.Site) bool {
 // follow finds the unit that a Link or Indirect leads to, and has later jumps
 // go there directly if that is allowed.
 func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
-	k := n.mode // that of the unit, which is not looked at: it may be far from any cache
-	if k.Mode == noMode {
-		k = n.units[s.Owner].key
-	}
+	k := n.running
 	k.PC = n.target(s)
 	n.frame[n.pc] = k.PC
 	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner

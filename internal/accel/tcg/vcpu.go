@@ -26,7 +26,7 @@ type Config struct {
 	Log *trace.Log
 	// Engine is what executes translated code.
 	Engine Engine
-	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 40 MiB.
+	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 48 MiB.
 	CacheSize int
 	// Disassemble names the instruction in b, for logs; it may be nil.
 	Disassemble func(k guest.Key, b []byte) (text string, n int)
@@ -55,7 +55,7 @@ type TCG struct{ cfg Config }
 // New returns the accelerator.
 func New(cfg Config) *TCG {
 	if cfg.CacheSize == 0 {
-		cfg.CacheSize = 40 << 20
+		cfg.CacheSize = 48 << 20
 	}
 	return &TCG{cfg}
 }
@@ -122,7 +122,7 @@ type VCPU struct {
 
 	m       *interp.Machine
 	lower   *interp.Lowerer
-	n       *coder // machine code; nil = none
+	n       *coder   // machine code; nil = none
 	local   fillList // of the TLBs
 	global  fillList
 	ir      ir.Unit
@@ -143,6 +143,7 @@ type VCPU struct {
 	largeFirst, largeLast uint64
 
 	counted bool // a budget is kept
+	traced  bool // the log wants each unit
 	oneShot bool // the next unit is a single instruction, not kept
 	alone   bool // such a unit runs
 	spaces  []*mem.Space
@@ -252,6 +253,7 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 		case guest.DebugStop:
 			return accel.Debug, nil
 		}
+		v.trace(v.log.On(trace.Exec | trace.CPU))
 		if budget > 0 && v.m.Count >= end {
 			return accel.Budget, nil
 		}
@@ -278,10 +280,22 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 func (v *VCPU) count(on bool) {
 	if v.counted != on {
 		v.counted = on
-		if v.n != nil {
-			for i := range v.code {
-				v.newGeneration(i)
-			}
+		v.findAnew()
+	}
+}
+
+// trace says whether each unit is logged from now on, as count does.
+func (v *VCPU) trace(on bool) {
+	if v.traced != on {
+		v.traced = on
+		v.findAnew()
+	}
+}
+
+func (v *VCPU) findAnew() {
+	if v.n != nil {
+		for i := range v.code {
+			v.newGeneration(i)
 		}
 	}
 }
@@ -293,8 +307,8 @@ func (v *VCPU) countedCode() bool { return v.counted && v.n != nil }
 // instructions are counted, it is for at most as many as are left until end.
 func (v *VCPU) run(u *unit, end uint64) {
 	for u != nil {
-		switch traced := v.log.On(trace.Exec | trace.CPU); {
-		case u.native.size != 0 && !traced && v.counted == u.counted:
+		switch {
+		case u.native.size != 0 && !v.traced:
 			left := v.n.ctx.Word(amd64.OffBudget)
 			if v.counted {
 				*left = end - v.m.Count
@@ -304,10 +318,10 @@ func (v *VCPU) run(u *unit, end uint64) {
 				v.m.Count = end - *left
 			}
 		default:
-			if traced {
+			if v.traced {
 				v.logRun(u)
 			}
-			u = v.interpret(u, !v.counted && !traced)
+			u = v.interpret(u, !v.counted && !v.traced)
 		}
 		if v.counted && end-v.m.Count < maxInsns {
 			return
@@ -349,6 +363,7 @@ func (v *VCPU) interpret(u *unit, link bool) *unit {
 	default: // Poll, Loop, Stopped
 		return nil
 	}
+	v.cpu.Frame()[v.ir.Slots.PC] = k.PC
 	next, fault := v.find(k)
 	if fault != nil {
 		v.cpu.Raise(fault)
@@ -414,8 +429,18 @@ func (v *VCPU) cached(va uint64, at place, k *guest.Key) *unit {
 			return nil
 		}
 	}
-	return e.code.find(at.off, k, v.countedCode())
+	counted := v.countedCode()
+	if v.moves(k) {
+		if u := e.code.find(at.off, k, true, counted); u != nil {
+			return u
+		}
+	}
+	return e.code.find(at.off, k, false, counted)
 }
+
+// moves reports whether the unit for a key is to be one that moves. Only machine
+// code does.
+func (v *VCPU) moves(k *guest.Key) bool { return v.n != nil && !v.traced && v.cpu.Moves(*k) }
 
 // maxInsns bounds a unit, so that interrupts are not kept waiting.
 const maxInsns = 64
@@ -425,7 +450,14 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 	if v.cache.size > v.cache.limit {
 		v.cache.clear()
 	}
+	return v.translateFor(k, limit, limit != 1 && v.moves(&k))
+}
+
+func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep bool, fault *guest.Fault) {
 	v.builder.Start(&v.ir)
+	if v.ir.Moves = moves; moves {
+		v.ir.Page = k.PC &^ pageMask
+	}
 	if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
 		return nil, false, fault
 	}
@@ -435,7 +467,8 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 	} else {
 		u = new(unit)
 	}
-	*u = unit{key: k, len: uint64(v.ir.Bytes), counted: v.countedCode()}
+	*u = unit{key: k, len: uint64(v.ir.Bytes), counted: v.countedCode(), moves: moves}
+	u.key.PC -= v.ir.Page
 	va := (k.PC + k.Base) & v.vaMask
 	at, ok, _ := v.fetchPlace(va)
 	u.place = at
@@ -451,6 +484,9 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 		return u, false, nil
 	}
 	if v.n == nil || !v.n.compile(v, u, &v.ir) {
+		if moves { // the interpreter does not
+			return v.translateFor(k, limit, false)
+		}
 		v.lowerUnit(u)
 	}
 	v.cache.add(u)

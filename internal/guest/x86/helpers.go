@@ -82,13 +82,14 @@ const (
 
 // newSlots describes the state to engines.
 func newSlots() *ir.Slots {
-	s := &ir.Slots{PC: slotIP}
+	s := &ir.Slots{PC: slotIP, Page: slotPage}
 	name := func(x ir.Slot, name string, t ir.Type) { s.Info[x] = ir.SlotInfo{Name: name, Type: t} }
 	for i, n := range [8]string{"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"} {
 		name(slotGPR+ir.Slot(i), n, ir.I32)
 		s.Hot = append(s.Hot, slotGPR+ir.Slot(i))
 	}
 	name(slotIP, "eip", ir.I32)
+	name(slotPage, "page", ir.I32)
 	name(slotCCOp, "cc_op", ir.I32)
 	name(slotCCDst, "cc_dst", ir.I64)
 	name(slotCCSrc, "cc_src", ir.I64)

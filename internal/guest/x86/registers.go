@@ -17,7 +17,10 @@ func (c *CPU) SetRegisters(f func(*State)) {
 }
 
 // Registers returns the state, to be read.
-func (c *CPU) Registers() *State { return c.s }
+func (c *CPU) Registers() *State {
+	c.s.FIP, c.s.FIPPage = c.s.fip(), 0
+	return c.s
+}
 
 // SetEFLAGS sets the whole of EFLAGS from outside.
 func (c *CPU) SetEFLAGS(f uint64) {

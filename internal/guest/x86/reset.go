@@ -45,7 +45,7 @@ func (c *CPU) initialize() {
 	*s = State{
 		CR0: old.CR0&(cr0CD|cr0NW) | cr0ET,
 		FPR: old.FPR, FTop: old.FTop, FCW: old.FCW, FSW: old.FSW, FTW: old.FTW,
-		FOP: old.FOP, FIP: old.FIP, FDP: old.FDP, FCS: old.FCS, FDS: old.FDS,
+		FOP: old.FOP, FIP: old.FIP, FIPPage: old.FIPPage, FDP: old.FDP, FCS: old.FCS, FDS: old.FDS,
 		XMM: old.XMM, MXCSR: old.MXCSR, EFER: old.EFER,
 		SysenterCS: old.SysenterCS, SysenterESP: old.SysenterESP, SysenterEIP: old.SysenterEIP,
 	}

@@ -15,7 +15,7 @@ func segNames() [6]string { return [6]string{"es", "cs", "ss", "ds", "fs", "gs"}
 
 // State implements guest.CPU: the snapshot's walk.
 func (c *CPU) State(sec *snap.Section) {
-	s := c.s
+	s := c.Registers()
 	sec.Version(1)
 	signature := c.model.signature()
 	sec.U32("signature", &signature)
@@ -225,7 +225,7 @@ func (c *CPU) Regs(r guest.RegSet) {
 	r.Reg("fstat", 16, s.FSW|s.FTop<<11)
 	r.Reg("ftag", 8, s.FTW)
 	r.Reg("fiseg", 16, s.FCS)
-	r.Reg("fioff", 32, s.FIP)
+	r.Reg("fioff", 32, s.fip())
 	r.Reg("foseg", 16, s.FDS)
 	r.Reg("fooff", 32, s.FDP)
 	r.Reg("fop", 11, s.FOP)

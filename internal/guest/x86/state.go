@@ -48,6 +48,9 @@ type State struct {
 	// machine code reaches it with the shortest displacements.
 	CCOp, CCDst, CCSrc, CCAux, CCInc, CCRot, CCCarry uint64
 
+	// Page is ir.Slots.Page.
+	Page uint64
+
 	IP  uint64
 	GPR [16]uint64
 
@@ -76,8 +79,9 @@ type State struct {
 	FSW      uint64 // without TOP
 	FTW      uint64 // abridged as in FXSAVE: bit i = FPR[i] is not empty
 	FOP      uint64
-	FIP, FDP uint64
+	FIP, FDP uint64 // FIP is relative to FIPPage: see fip
 	FCS, FDS uint64
+	FIPPage  uint64
 
 	XMM   [16][2]uint64
 	MXCSR uint64
@@ -90,6 +94,12 @@ type State struct {
 	// Tmp is scratch between IR and helpers within one instruction.
 	Tmp [4]uint64
 }
+
+// fip is the address of the last x87 instruction.
+func (s *State) fip() uint64 { return (s.FIP + s.FIPPage) & 0xffffffff }
+
+// setFIP leaves FIPPage as translated code expects it.
+func (s *State) setFIP(ip uint64) { s.FIP = ip - s.FIPPage }
 
 // EFLAGS bits (SDM vol. 1, 3.4.3).
 const (

@@ -61,6 +61,11 @@ type translator struct {
 // FetchIndex implements guest.MMU.
 func (c *CPU) FetchIndex() int { return c.mmuIndex() }
 
+// Moves implements guest.Translator.
+func (c *CPU) Moves(k guest.Key) bool {
+	return k.Mode&modeCode32 != 0 && k.Base == 0 && k.Limit > 0xffffffff
+}
+
 // Guarded implements guest.CPU.
 func (c *CPU) Guarded(code uint64) {
 	f := faultOf(code)
@@ -78,14 +83,14 @@ func (c *CPU) Guarded(code uint64) {
 		c.unmasks = true
 		return
 	case guardNoStore:
-		c.finish(f.Code)
+		c.finish(uint32(c.s.IP) + f.Code)
 		return
 	}
 	c.Raise(f)
 }
 
 // guardNoStore is the vector of guards that leave an instruction completed,
-// without its store; the code is the next instruction's IP.
+// without its store; the code is the instruction's length.
 const guardNoStore = 0x80
 
 // guardUnmasks is the vector of guards before an instruction that unmasks an
@@ -94,6 +99,9 @@ const guardUnmasks = 0x81
 
 // finish ends the current instruction outside of translated code.
 func (c *CPU) finish(next uint32) {
+	if c.mode&modeCode32 == 0 && c.s.Seg[CS].RHi <= 0x10000 {
+		next &= 0xffff
+	}
 	c.s.IP = uint64(next)
 	c.s.Flags &^= flagRF
 	c.debugTrap(c.mode&modeTF != 0)
@@ -225,7 +233,7 @@ func (t *tx) one() {
 // before does what comes before an instruction that runs alone.
 func (t *tx) before() {
 	if t.key.Mode&modeDbgExec != 0 && t.key.Mode&modeRF == 0 {
-		t.call(hCodeBreak, t.imm32(uint64(t.pc)+t.key.Base))
+		t.call(hCodeBreak, t.BinImm(ir.Add, t.at(t.pc), t.key.Base))
 	}
 	if t.key.Mode&modeShadow != 0 {
 		t.Set(slotShadow, t.Const(ir.I64, 0))
@@ -256,6 +264,9 @@ func Lockable(code []byte) bool {
 // --- values
 
 func (t *tx) imm32(v uint64) ir.Val { return t.Const(ir.I32, v) }
+
+// at is a program counter.
+func (t *tx) at(pc uint32) ir.Val { return t.PC(uint64(pc)) }
 
 func (t *tx) is(mode uint64) bool { return t.key.Mode&mode != 0 }
 
@@ -479,7 +490,7 @@ func (t *tx) size(i int) int { return t.in.sizeOf(&t.in.enc.operands[i]) }
 // raise ends the unit with an exception.
 func (t *tx) raise(vec int, code uint32, hasCode bool) {
 	t.call(hRaise, t.Const(ir.I64, faultCode(vec, code, hasCode)))
-	t.Exit(t.imm32(uint64(t.pc)))
+	t.Exit(t.at(t.pc))
 }
 
 // call calls a helper that may do anything, and forgets what it may change.
@@ -496,7 +507,7 @@ func (t *tx) callExit(h int, args ...ir.Val) {
 }
 
 // exit leaves for the vCPU loop, to go on at pc.
-func (t *tx) exit(pc uint32) { t.exitTo(t.imm32(uint64(pc))) }
+func (t *tx) exit(pc uint32) { t.exitTo(t.at(pc)) }
 
 func (t *tx) exitTo(pc ir.Val) {
 	t.endOfInstruction(pc)
@@ -561,6 +572,12 @@ func (t *tx) target() uint32 {
 	return pc
 }
 
+// wraps reports whether a relative jump leads to different places in the pages
+// of a unit that moves: wrapped is where.
+func (t *tx) wraps() bool { return t.in.opsize == 2 && t.Unit().Moves }
+
+func (t *tx) wrapped() ir.Val { return t.BinImm(ir.And, t.at(t.next+t.in.imm), 0xffff) }
+
 // branch goes to the jump's target if cond is true, else on, in the same unit:
 // what is known of the flags stays known.
 func (t *tx) branch(cond ir.Val) {
@@ -571,7 +588,11 @@ func (t *tx) branch(cond ir.Val) {
 		return
 	}
 	if t.alone {
-		t.exitTo(t.Select(cond, t.imm32(uint64(to)), t.imm32(uint64(t.next))))
+		t.exitTo(t.Select(cond, t.at(to), t.at(t.next)))
+		return
+	}
+	if t.wraps() {
+		t.jumpTo(t.Select(cond, t.wrapped(), t.at(t.next)))
 		return
 	}
 	n := len(t.Unit().Blocks)

@@ -20,6 +20,10 @@ func emitJcc(t *tx) { t.branch(t.condition(int(t.in.opcode & 15))) }
 
 func emitJmp(t *tx) {
 	if t.in.enc.operands[0].kind == kindJ {
+		if t.wraps() {
+			t.jumpTo(t.wrapped())
+			return
+		}
 		t.jumpNear(t.target())
 		return
 	}
@@ -37,7 +41,7 @@ func (t *tx) jumpNear(pc uint32) {
 
 func emitCall(t *tx) {
 	size := t.in.opsize
-	ret := t.Const(ir.IntType(size), uint64(t.next))
+	ret := t.Conv(ir.IntType(size), t.at(t.next), false)
 	if t.in.enc.operands[0].kind == kindJ {
 		to := t.target()
 		if uint64(to) >= t.key.Limit {
@@ -45,6 +49,10 @@ func emitCall(t *tx) {
 			return
 		}
 		t.push(ret, size)
+		if t.wraps() {
+			t.jumpTo(t.wrapped())
+			return
+		}
 		t.link(to)
 		return
 	}
@@ -106,8 +114,8 @@ func far(h int) emitter {
 
 // control calls a helper that transfers control: (arg, arg, next IP).
 func (t *tx) control(h int, a, b ir.Val) {
-	t.call(h, a, b, t.imm32(uint64(t.next)))
-	t.Exit(t.imm32(uint64(t.next))) // not reached
+	t.call(h, a, b, t.at(t.next))
+	t.Exit(t.at(t.next)) // not reached
 }
 
 func emitRetf(t *tx) {

@@ -314,13 +314,13 @@ func stringOp(kind int) emitter {
 	return func(t *tx) {
 		switch {
 		case kind >= sIns || t.is(modeDbgData):
-			t.callExit(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
+			t.callExit(hString, t.imm32(t.stringArg(kind)), t.at(t.next))
 			return
 		case t.in.rep != 0 && (kind == sMovs || kind == sStos) && !t.alone && t.left > 1: // else all of it is one step
 			t.repeat(kind)
 			return
 		case t.in.rep != 0:
-			f := t.call(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
+			f := t.call(hString, t.imm32(t.stringArg(kind)), t.at(t.next))
 			switch kind {
 			case sMovs, sStos: // the unit may have changed itself
 				t.link(t.next)
@@ -345,7 +345,7 @@ func (t *tx) repeat(kind int) {
 	t.Branch(t.Cmp(ir.Ltu, t.imm32(fewTimes), count()), n, n+1)
 
 	t.NewBlock()
-	t.call(hString, t.imm32(t.stringArg(kind)), t.imm32(uint64(t.next)))
+	t.call(hString, t.imm32(t.stringArg(kind)), t.at(t.next))
 	t.link(t.next)
 
 	t.NewBlock()

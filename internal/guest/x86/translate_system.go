@@ -21,7 +21,7 @@ func addSystemEmitters(m map[string]emitter) {
 
 // system calls a helper that takes nothing from the code and ends the unit.
 func system(h int) emitter {
-	return func(t *tx) { t.callExit(h, t.imm32(uint64(t.next))) }
+	return func(t *tx) { t.callExit(h, t.at(t.next)) }
 }
 
 func emitRdtsc(t *tx) { t.call(hRdtsc) }
@@ -29,7 +29,7 @@ func emitRdtsc(t *tx) { t.call(hRdtsc) }
 // emitCli needs no helper where CLI is allowed and means IF.
 func emitCli(t *tx) {
 	if t.cpl() != 0 || t.is(modeVM) {
-		t.callExit(hCli, t.imm32(uint64(t.next)))
+		t.callExit(hCli, t.at(t.next))
 		return
 	}
 	t.Set(slotFlags, t.BinImm(ir.And, t.Get(ir.I64, slotFlags), ^uint64(flagIF)))
@@ -41,10 +41,10 @@ func emitCli(t *tx) {
 // affair.
 func emitSti(t *tx) {
 	if t.alone || t.cpl() != 0 || t.is(modeVM) || t.left < 2 || (t.next+uint32(t.key.Base))&0xfff > 0x1000-maxLength {
-		t.callExit(hSti, t.imm32(uint64(t.next)))
+		t.callExit(hSti, t.at(t.next))
 		return
 	}
-	t.call(hStiInUnit, t.imm32(uint64(t.next)))
+	t.call(hStiInUnit, t.at(t.next))
 }
 
 func emitPushf(t *tx) {
@@ -71,14 +71,14 @@ func emitPopf(t *tx) {
 		t.alonePopf()
 		return
 	}
-	t.call(hPopfInMode, t.Conv(ir.I32, v, false), t.imm32(uint64(size)), t.imm32(uint64(t.next)))
+	t.call(hPopfInMode, t.Conv(ir.I32, v, false), t.imm32(uint64(size)), t.at(t.next))
 	t.drop(size)
 	t.link(t.next)
 }
 
 // alonePopf ends a unit after POPF, which decides itself about RF.
 func (t *tx) alonePopf() {
-	pc := t.imm32(uint64(t.next))
+	pc := t.at(t.next)
 	t.stepTrap(pc)
 	t.Exit(pc)
 }

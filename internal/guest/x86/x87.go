@@ -229,7 +229,7 @@ func x87Store(op, pops, done int, integer, truncate, native bool) emitter {
 		t.forgetX87()
 		t.Forget(slotTmp64)
 		t.Forget(slotTmp64 + 1)
-		t.Guard(t.Get(ir.I64, slotTmp64), faultCode(guardNoStore, t.next, false))
+		t.Guard(t.Get(ir.I64, slotTmp64), faultCode(guardNoStore, uint32(len(t.in.bytes)), false))
 		size := t.size(0)
 		if size == 10 {
 			hi := t.Conv(ir.I16, t.Get(ir.I64, slotTmp64+1), false)
@@ -379,7 +379,8 @@ func (u *x87Unit) begin(a, v, place uint64) {
 // note keeps the pointers to the instruction and its operand (SDM vol. 1, 8.1.8).
 func (u *x87Unit) note(place uint64) {
 	s := u.s
-	s.FIP, s.FCS, s.FOP = s.IP, s.Seg[CS].Sel, u.arg.opcode()
+	s.setFIP(s.IP)
+	s.FCS, s.FOP = s.Seg[CS].Sel, u.arg.opcode()
 	if u.arg.mem() {
 		s.FDP, s.FDS = place&0xffffffff, s.Seg[u.arg.seg()].Sel
 	}

@@ -22,7 +22,8 @@ func (c *CPU) x87Control(op int, v uint64) {
 		s.FSW &^= fswExceptions | fswSF | fswES | fswB
 	case ctlFNINIT:
 		s.FCW, s.FSW, s.FTop, s.FTW = fcwInit, 0, 0, 0
-		s.FIP, s.FCS, s.FDP, s.FDS, s.FOP = 0, 0, 0, 0, 0
+		s.setFIP(0)
+		s.FCS, s.FDP, s.FDS, s.FOP = 0, 0, 0, 0
 	case ctlMask:
 		s.FCW |= fswExceptions
 	case ctlFNSTSW:
@@ -115,14 +116,14 @@ func (c *CPU) imageWord(format, k uint64) uint64 {
 		case 0:
 			return s.FCW | s.statusWord()<<16 | s.FTW<<32 | s.FOP<<48
 		case 1:
-			return s.FIP | s.FCS<<32
+			return s.fip() | s.FCS<<32
 		case 2:
 			return s.FDP | s.FDS<<32
 		}
 		return s.MXCSR | c.model.mxcsrMask()<<32
 	}
 	const reserved = 0xffff0000 // is stored as ones
-	ip, dp := s.FIP, s.FDP
+	ip, dp := s.fip(), s.FDP
 	if format&imageProtected == 0 { // linear addresses
 		ip, dp = (ip+s.FCS<<4)&0xffffffff, (dp+s.FDS<<4)&0xffffffff
 	}
@@ -162,7 +163,8 @@ func (c *CPU) putImage(format, k, lo, hi uint64) {
 			s.FTW, s.FOP = lo>>32&0xff, lo>>48&0x7ff
 			c.x87Summary()
 		case 1:
-			s.FIP, s.FCS = lo&0xffffffff, lo>>32&0xffff
+			s.setFIP(lo & 0xffffffff)
+			s.FCS = lo >> 32 & 0xffff
 		case 2:
 			s.FDP, s.FDS = lo&0xffffffff, lo>>32&0xffff
 		}
@@ -183,14 +185,14 @@ func (c *CPU) putImage(format, k, lo, hi uint64) {
 		}
 		c.x87Summary()
 	case envIP:
-		s.FIP = lo
 		if format != image32|imageProtected {
-			s.FIP &= 0xffff
+			lo &= 0xffff
 		}
+		s.setFIP(lo)
 	case envCS:
 		switch {
 		case !protected:
-			s.FIP |= lo >> 12 << 16 & 0xffff0000
+			s.setFIP(s.fip() | lo>>12<<16&0xffff0000)
 			s.FCS, s.FOP = 0, lo&0x7ff
 		case format&image32 != 0:
 			s.FCS, s.FOP = lo&0xffff, lo>>16&0x7ff

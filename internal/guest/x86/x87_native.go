@@ -81,7 +81,13 @@ func (t *tx) noteX87(a x87Arg, off ir.Val) {
 		}
 		t.Set(slot, t.Conv(ir.I64, sel, false))
 	}
-	t.setSlot(slotFIP, uint64(t.pc))
+	if u := t.Unit(); u.Moves {
+		t.Set(slotFIPPage, t.Get(ir.I32, slotPage))
+		t.setSlot(slotFIP, uint64(t.pc)-u.Page)
+	} else {
+		t.setSlot(slotFIPPage, 0)
+		t.setSlot(slotFIP, uint64(t.pc))
+	}
 	selector(slotFCS, CS)
 	t.setSlot(slotFOP, a.opcode())
 	if a.mem() {

@@ -80,6 +80,7 @@ type Compiler struct {
 	copies  []copyOp
 
 	exitStub, entryStub int
+	farStub             int // goes on at the program counter in EAX, by the table
 	lazyAt              int // the subroutine for lazy flags
 
 	// SyncStub is where to enter generated code to have the state of the x87
@@ -197,6 +198,7 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.vectorStubs()
 	c.lazyStub()
 	c.SyncStub = c.stackStubs()
+	c.farStubs()
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
 		if i < MaxPinned {
@@ -226,7 +228,7 @@ func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, own
 		c.Jumps = c.Jumps[:0]
 		return 0
 	}
-	binary.LittleEndian.PutUint64(buf[off-pcBefore:], pc)
+	binary.LittleEndian.PutUint64(buf[off-pcBefore:], pc-u.Page)
 	binary.LittleEndian.PutUint32(buf[off-ownerBefore:], owner)
 	return c.n - off
 }

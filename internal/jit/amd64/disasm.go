@@ -7,9 +7,9 @@ import (
 	"golang.org/x/arch/x86/x86asm"
 )
 
-// Disassemble names what Compile has written to buf[off:off+size], for logs:
-// it calls line for each instruction, and for each record of a site behind a
-// call of the exit stub. The host executes buf at address.
+// Disassemble names what the last Compile has written to buf[off:off+size], for
+// logs: it calls line for each instruction, and for each record of a site behind
+// a call of the exit stub. The host executes buf at address.
 func (c *Compiler) Disassemble(buf []byte, off, size int, address uint64, line func(at uint64, code []byte, text string)) {
 	stubs := map[uint64]string{address + uint64(c.exitStub): "exit"}
 	for name, at := range map[string]int{"flags": c.lazyAt, "mxcsr": c.vec.goLive, "gomxcsr": c.vec.endLive,
@@ -33,14 +33,14 @@ func (c *Compiler) Disassemble(buf []byte, off, size int, address uint64, line f
 			continue
 		}
 		s := c.Site(buf, off)
-		line(address+uint64(off), buf[off:s.end], s.text())
+		line(address+uint64(off), buf[off:s.end], s.text(c.u.Page))
 		off = s.end
 	}
 }
 
-// text says what a site is for.
-func (s *Site) text() string {
-	text := fmt.Sprintf("site %s, pc %#x", s.Kind, s.PC)
+// text says what a site is for, if its unit is in the page at an address.
+func (s *Site) text(page uint64) string {
+	text := fmt.Sprintf("site %s, pc %#x", s.Kind, page+s.PC)
 	switch s.Kind {
 	case Load, Store:
 		text += fmt.Sprintf(", %d bytes", s.Size)

@@ -1,6 +1,7 @@
 package amd64
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"rhea/internal/ir"
@@ -411,10 +412,20 @@ func (c *Compiler) linkTo(pc, from uint64) {
 	if pc <= from || c.called {
 		poll = c.poll()
 	}
-	if c.isFar(pc) {
-		// What lies there may change without this unit's knowing.
+	// The temporaries are free now.
+	switch far := c.isFar(pc); {
+	case far && c.u.Moves:
+		c.rm(opMOVload, rax, slotMem(uint16(c.cfg.Slots.Page)))
+		c.alui(aluADD, 32, rax, int32(uint32(pc-c.u.Page)))
+		c.patch(c.jmp(), c.farStub)
+		if poll == 0 {
+			return
+		}
+		c.begin(Link, 0)
+		c.pcNumber(pc)
+	case far: // what lies there may change without this unit's knowing
 		e := c.cfg.Jumps + int32(JumpIndex(pc))*16
-		c.movi(rax, pc) // the temporaries are free now
+		c.movi(rax, pc)
 		c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
 		c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
 		miss := c.jcc8(ccNE)
@@ -422,7 +433,7 @@ func (c *Compiler) linkTo(pc, from uint64) {
 		c.here8(miss)
 		c.begin(Link, 0)
 		c.pcNumber(pc)
-	} else {
+	default:
 		c.align(1)
 		j := Jump{PC: pc, At: c.jmp()} // to what follows
 		c.begin(Link, siteNear)
@@ -453,6 +464,26 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	word := c.regWord[pc]
 	poll := c.poll()
 	t, x := c.temp(), c.temp()
+	miss := c.tableJump(pc, t, x, c.u.Moves)
+	c.here8(poll)
+	c.here8(miss)
+	c.leaveTo(c.wordSite(Indirect, word), noReg, 0, 0)
+}
+
+// Retire has the unit at offset at leave as soon as it is entered, with a Link to
+// itself.
+func (c *Compiler) Retire(buf []byte, at int) {
+	c.start(&ir.Unit{}, 0, 0)
+	c.buf, c.n, c.unitAt = buf, at, at
+	c.begin(Link, 0)
+	c.pcNumber(0)
+	c.leaveTo(c.finish(false), noReg, 0, 0)
+}
+
+// tableJump jumps to the unit at the address in pc, with t and x for its own use;
+// the jump returned is taken if the table does not know it. Moves says that the
+// page of such units is to be set.
+func (c *Compiler) tableJump(pc, t, x reg, moves bool) (unknown int) {
 	c.mov(32, x, pc)
 	c.shifti(shSHR, 32, x, jumpBits)
 	c.alu(aluXOR, 32, x, pc)
@@ -461,11 +492,23 @@ func (c *Compiler) indirect(in *ir.Inst) {
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.alu(aluOR, 64, t, pc)
 	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps})
-	miss := c.jcc8(ccNE)
+	unknown = c.jcc8(ccNE)
+	if moves {
+		c.alui(aluAND, 32, t, ^0xfff)
+		c.rm(opMOVst, t, slotMem(uint16(c.cfg.Slots.Page)))
+	}
 	c.rm(0xff, 4, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps + 8})
-	c.here8(poll)
-	c.here8(miss)
-	c.leaveTo(c.wordSite(Indirect, word), noReg, 0, 0)
+	return unknown
+}
+
+// farStubs writes what jumps to other pages end in.
+func (c *Compiler) farStubs() {
+	c.n = Place(c.n) // a unit that no one owns
+	c.start(&ir.Unit{Moves: true}, 0, 0)
+	binary.LittleEndian.PutUint32(c.buf[c.n-ownerBefore:], 0)
+	c.unitAt, c.farStub = c.n, c.n
+	c.here8(c.tableJump(rax, rdx, r12, true))
+	c.leaveTo(c.wordSite(Indirect, c.regWord[rax]), noReg, 0, 0)
 }
 
 func (c *Compiler) exit(in *ir.Inst) {

@@ -145,6 +145,6 @@ func emitInto(t *tx) {
 	t.Insn(uint64(t.pc))
 	t.Unit().Guest--
 	t.control(hSoftInt, t.imm32(vecOF), t.imm32(uint64(softINTO)))
-	t.ContinueBlock()
+	t.NewBlock() // what the other knows is not known here
 	t.link(t.next)
 }

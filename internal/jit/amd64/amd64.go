@@ -51,14 +51,18 @@ const (
 	offLeave  = -80  // where to jump to leave
 	offTag    = -48  // high half of the tags of the current jumps
 	offBudget = -40  // guest instructions that counted units may still execute
+	offAlone  = -16  // accesses of groups that stubs may still do by themselves
 )
 
 // OffTag is the word that holds the bits 32-63 of the tags that the table of
 // indirect jumps must have to be used; OffBudget is what counted units count
-// down; OffResume and OffResult are the words through which sites are resumed.
+// down; OffAlone counts down the accesses that did not go well with their
+// groups: while it is negative Go is asked to do them, so that it can see whose
+// they are (Options.Apart); OffResume and OffResult are the words through which sites are resumed.
 const (
 	OffTag    = offTag
 	OffBudget = offBudget
+	OffAlone  = offAlone
 	OffResume = offResume
 	OffResult = offResult
 )

@@ -154,7 +154,7 @@ func (m *machine) store(va uint64, size int, v uint64) (fault string) {
 func (m *machine) compile(u *ir.Unit, pc uint64, counted bool) int {
 	m.t.Helper()
 	for range 2 {
-		if n := m.c.Compile(u, pc, 0, m.code.RW, m.next, 7, counted); n != 0 {
+		if n := m.c.Compile(u, m.code.RW, m.next, Options{PC: pc, Owner: 7, Counted: counted}); n != 0 {
 			at := m.next
 			m.next = Place(m.next + n)
 			return at

@@ -95,12 +95,20 @@ func Accels() []Entry {
 	}
 }
 
-// CPUs lists the x86 processor models: those of guest/x86, and QEMU's that
-// are refused by name.
-func CPUs() []Entry {
+// CPUs lists the processor models of a target, "i386" or "x86_64": those of
+// guest/x86, and QEMU's that are refused by name.
+func CPUs(target string) []Entry {
 	var list []Entry
+	long := target == "x86_64"
+	if long { // the default is one that today's user lands (x86-64-v2) run on
+		for _, m := range x86.Models64() {
+			list = append(list, Entry{Name: m.Name, Desc: m.Title, Bits: 64, Built: true, Default: m.Name == "Nehalem"})
+		}
+	}
 	for _, m := range x86.Models() {
-		list = append(list, Entry{Name: m.Name, Desc: m.Title, Bits: 32, Built: true, Default: m.Name == "qemu32"})
+		if _, known := Find(list, m.Name); !known {
+			list = append(list, Entry{Name: m.Name, Desc: m.Title, Bits: 32, Built: true, Default: !long && m.Name == "qemu32"})
+		}
 	}
 	for _, name := range []string{"kvm32", "base"} {
 		list = append(list, Entry{Name: name, Bits: 32})
@@ -109,7 +117,9 @@ func CPUs() []Entry {
 		"IvyBridge", "Haswell", "Broadwell", "Skylake-Client", "Skylake-Server", "Cascadelake-Server", "Cooperlake", "Icelake-Server",
 		"SapphireRapids", "Snowridge", "KnightsMill", "Denverton", "Dhyana", "Opteron_G1", "Opteron_G2", "Opteron_G3", "Opteron_G4",
 		"Opteron_G5", "EPYC", "EPYC-Rome", "EPYC-Milan", "EPYC-Genoa"} {
-		list = append(list, Entry{Name: name, Bits: 64})
+		if _, known := Find(list, name); !known {
+			list = append(list, Entry{Name: name, Bits: 64})
+		}
 	}
 	return list
 }

@@ -11,13 +11,13 @@ func (in *Inst) Leaves() bool {
 	return in.Op.MayExit()
 }
 
-// Sum splits an addition of 32 bits into base + index<<scale + disp; index is
-// 0 if there is none.
+// Sum splits an addition of 32 or 64 bits into base + index<<scale + disp; index
+// is 0 if there is none.
 func (u *Unit) Sum(in *Inst) (base, index Val, scale uint, disp uint64) {
 	x, y := in.Args[0], in.Args[1]
 	if k, ok := u.ConstOf(y); ok {
 		in2 := u.Inst(x)
-		if in2.Op != Add || in2.Type != I32 {
+		if in2.Op != Add || in2.Type != in.Type {
 			return x, 0, 0, k
 		}
 		if _, ok := u.ConstOf(in2.Args[1]); ok {

@@ -264,6 +264,11 @@ func (b *Builder) Conv(t Type, x Val, signed bool) Val {
 		}
 		return b.Const(t, c)
 	}
+	if in := b.u.Inst(x); op == Trunc && (in.Op == Zext || in.Op == Sext) {
+		if y := in.Args[0]; b.TypeOf(y) >= t { // what was widened
+			return b.Conv(t, y, false)
+		}
+	}
 	return b.emit(op, t, x, 0, 0)
 }
 

@@ -59,14 +59,20 @@ const (
 
 // Mnemonics that are not drawn: the generator makes jumps itself, and a HLT
 // ends the program.
-var fuzzNot = strings.Fields("hlt jmp call ret retf iret iretd iretw loop loope loopne jecxz jcxz wrmsr rsm db")
+var fuzzNot = strings.Fields("hlt jmp call ret retf iret iretd iretw loop loope loopne jecxz jcxz jrcxz iretq retfq wrmsr rsm db")
 
 var fuzzSystemNames = strings.Fields(`lgdt lidt lldt ltr sgdt sidt sldt str lmsw smsw clts invd wbinvd invlpg rdmsr rdtsc rdpmc cpuid in out insb insd outsb outsd
-	cli sti popf popfd popfw into int int1 int3 ud2 sysenter sysexit bound verr verw lar lsl arpl enter les lds lss lfs lgs`)
+	cli sti popf popfd popfw into int int1 int3 ud2 sysenter sysexit bound verr verw lar lsl arpl enter les lds lss lfs lgs
+	syscall sysret sysretq sysexitq swapgs rdtscp clac stac invpcid rdfsbase rdgsbase wrfsbase wrgsbase iretq`)
 
 // theForms asks the disassembler, which reads the decode tables, about every
 // prefix, opcode and ModRM extension.
-var theForms = sync.OnceValue(func() *pool {
+var (
+	theForms   = sync.OnceValue(func() *pool { return newPool(4) })
+	theForms64 = sync.OnceValue(func() *pool { return newPool(8) })
+)
+
+func newPool(size int) *pool {
 	p := &pool{}
 	at := [fuzzKinds]map[string]int{}
 	for i := range at {
@@ -77,9 +83,12 @@ var theForms = sync.OnceValue(func() *pool {
 			if m == "" && slices.Contains([]int{0x0f, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3}, op) || m == "\x0f" && (op == 0x38 || op == 0x3a) {
 				continue
 			}
+			if m == "" && size == 8 && op&0xf0 == 0x40 { // REX
+				continue
+			}
 			for _, prefix := range []string{"", "\x66", "\xf3", "\xf2"} {
 				code := []byte(prefix + m + string([]byte{byte(op)}))
-				forms := formsOf(code)
+				forms := formsOf(code, size)
 				for _, name := range slices.Sorted(maps.Keys(forms)) { // the same order always, or a seed means nothing
 					k := kindOf(m, byte(op), name)
 					if slices.Contains(fuzzNot, name) || k < 0 || name[0] == 'j' {
@@ -96,16 +105,41 @@ var theForms = sync.OnceValue(func() *pool {
 			}
 		}
 	}
+	if size == 8 {
+		p.addVEX(at[fuzzSIMD])
+	}
 	return p
-})
+}
+
+// addVEX adds the forms with a VEX prefix; at has the indexes of mnemonics.
+func (p *pool) addVEX(at map[string]int) {
+	for m := byte(1); m <= 3; m++ {
+		for op := range 256 {
+			for b := range 16 { // W, L and the prefix
+				for _, v := range []byte{0x78, 0x70} { // without a second source, and with one
+					forms := formsOf([]byte{0xc4, 0xe0 | m, byte(b>>3<<7|b>>2&1<<2|b&3) | v, byte(op)}, 8)
+					for _, name := range slices.Sorted(maps.Keys(forms)) {
+						i, ok := at[name]
+						if !ok {
+							i = len(p.kinds[fuzzSIMD])
+							at[name] = i
+							p.kinds[fuzzSIMD] = append(p.kinds[fuzzSIMD], nil)
+						}
+						p.kinds[fuzzSIMD][i] = append(p.kinds[fuzzSIMD][i], forms[name]...)
+					}
+				}
+			}
+		}
+	}
+}
 
 // mnemonic is the word of an instruction that is no prefix; it is "" if the
 // code is no instruction.
-func mnemonic(code []byte) (name string, n int) {
-	text, n := x86.Disassemble(append(slices.Clone(code), make([]byte, 16)...), 0, true)
+func mnemonic(code []byte, size int) (name string, n int) {
+	text, n := x86.Disassemble(append(slices.Clone(code), make([]byte, 16)...), 0, size)
 	for _, w := range strings.Fields(text) {
 		switch w {
-		case "o16", "o32", "a16", "a32", "lock", "cs", "ds", "es", "ss", "fs", "gs", "rep", "repe", "repne":
+		case "o16", "o32", "o64", "a16", "a32", "a64", "lock", "cs", "ds", "es", "ss", "fs", "gs", "rep", "repe", "repne":
 			continue
 		}
 		return w, n
@@ -114,7 +148,7 @@ func mnemonic(code []byte) (name string, n int) {
 }
 
 // formsOf are the forms of an opcode, by mnemonic.
-func formsOf(code []byte) map[string][]form {
+func formsOf(code []byte, size int) map[string][]form {
 	forms := map[string][]form{}
 	add := func(name string, f form) {
 		if name != "" && name != "db" {
@@ -122,7 +156,7 @@ func formsOf(code []byte) map[string][]form {
 			forms[name] = append(forms[name], f)
 		}
 	}
-	ask := func(b ...byte) (string, int) { return mnemonic(append(slices.Clone(code), b...)) }
+	ask := func(b ...byte) (string, int) { return mnemonic(append(slices.Clone(code), b...), size) }
 	for reg := range byte(8) {
 		m, short := ask(reg<<3 | 3)
 		_, long := ask(0x80 | reg<<3 | 3)
@@ -153,7 +187,7 @@ func formsOf(code []byte) map[string][]form {
 func kindOf(m string, op byte, name string) int {
 	stringOp := slices.ContainsFunc([]string{"movs", "stos", "lods", "cmps", "scas"}, func(s string) bool {
 		rest, ok := strings.CutPrefix(name, s)
-		return ok && len(rest) == 1 && strings.Contains("bwd", rest)
+		return ok && len(rest) == 1 && strings.Contains("bwdq", rest)
 	})
 	switch {
 	case name == "mov" && m == "\x0f", m == "" && op == 0x8e, slices.Contains(fuzzSystemNames, name):
@@ -175,7 +209,7 @@ func TestFuzzForms(t *testing.T) {
 	total := 0
 	for k, names := range theForms().kinds {
 		for _, forms := range names {
-			name, _ := mnemonic(formBytes(forms[0]))
+			name, _ := mnemonic(formBytes(forms[0]), 4)
 			have[name] = k
 			total += len(forms)
 		}

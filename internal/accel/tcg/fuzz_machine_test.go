@@ -48,11 +48,15 @@ const (
 	mode16
 	mode16User
 	modeV86
+	modeLong0 // these on a 64-bit processor only
+	modeLong3
+	modeCompat3
 	fuzzModes
 )
 
 func (m fuzzMode) String() string {
-	return [...]string{"real", "flat, level 0", "flat, level 3, paging", "flat, level 0, paging", "16-bit, level 0", "16-bit, level 3, paging", "V86, paging"}[m]
+	return [...]string{"real", "flat, level 0", "flat, level 3, paging", "flat, level 0, paging", "16-bit, level 0", "16-bit, level 3, paging", "V86, paging",
+		"64-bit, level 0", "64-bit, level 3", "compatibility, level 3"}[m]
 }
 
 // fuzzMachine is the state a program starts in.
@@ -72,8 +76,12 @@ type fuzzMachine struct {
 	counters [8]uint32
 }
 
-func newFuzzMachine(rnd *rand.Rand) (m fuzzMachine) {
-	m.mode = fuzzMode(rnd.IntN(int(fuzzModes)))
+// newFuzzMachine makes a random one; wide says that the processor has 64 bits.
+func newFuzzMachine(rnd *rand.Rand, wide bool) (m fuzzMachine) {
+	m.mode = fuzzMode(rnd.IntN(int(modeLong0)))
+	if wide && rnd.IntN(4) != 0 {
+		m.mode = modeLong0 + fuzzMode(rnd.IntN(3))
+	}
 	m.start = fuzzCode + []uint32{0, 0x80, 0xfc0, 0xf00, 0x1000}[rnd.IntN(5)] + rnd.Uint32N(64)
 	m.limit = 12
 	m.seed = rnd.Uint64()
@@ -117,6 +125,12 @@ func newFuzzMachine(rnd *rand.Rand) (m fuzzMachine) {
 	if m.hot = rnd.IntN(128) == 0; m.hot {
 		m.limit, m.flags, m.breaks = 300, m.flags&^0x100, false
 	}
+	if m.long() {
+		m.cr4 |= 0x40020 | uint64(rnd.IntN(2))<<16 // OSXSAVE, PAE, FSGSBASE
+		if rnd.IntN(8) == 0 {
+			m.cr4 |= []uint64{0x800, 0x100000, 0x200000}[rnd.IntN(3)] // UMIP, SMEP, SMAP
+		}
+	}
 	if m.paging() {
 		m.cr0 |= 0x80000000
 		for range rnd.IntN(6) { // a page that is missing, read-only, the supervisor's, or another
@@ -135,23 +149,32 @@ func newFuzzMachine(rnd *rand.Rand) (m fuzzMachine) {
 }
 
 func (m *fuzzMachine) paging() bool {
-	return m.mode == modeFlat3 || m.mode == modePaged0 || m.mode == mode16User || m.mode == modeV86
+	return m.mode == modeFlat3 || m.mode == modePaged0 || m.mode == mode16User || m.mode == modeV86 || m.long()
 }
 
 func (m *fuzzMachine) user() bool {
-	return m.mode == modeFlat3 || m.mode == mode16User || m.mode == modeV86
+	return m.mode == modeFlat3 || m.mode == mode16User || m.mode == modeV86 || m.mode == modeLong3 || m.mode == modeCompat3
 }
 
+// long reports whether it is IA-32e mode.
+func (m *fuzzMachine) long() bool { return m.mode >= modeLong0 }
+
+// word is the size of addresses in instructions.
+func (m *fuzzMachine) word() int { return min(m.bits()/8, 4) }
+
 func (m *fuzzMachine) bits() int {
-	if m.mode == modeFlat0 || m.mode == modeFlat3 || m.mode == modePaged0 {
+	switch m.mode {
+	case modeFlat0, modeFlat3, modePaged0, modeCompat3:
 		return 32
+	case modeLong0, modeLong3:
+		return 64
 	}
 	return 16
 }
 
 // base is that of the code's segment, and of most others.
 func (m *fuzzMachine) base() uint32 {
-	if m.bits() == 32 {
+	if m.bits() >= 32 {
 		return 0
 	}
 	return fuzzCode
@@ -168,6 +191,7 @@ const (
 	fzK32, fzKData, fzU32, fzUData, fzTSS = 0x08, 0x10, 0x1b, 0x23, 0x28
 	fzP32, fzPData, fzK16, fzK16Data      = 0x30, 0x38, 0x40, 0x48
 	fzU16, fzU16Data, fzDown, fzRO, fzNP  = 0x53, 0x5b, 0x63, 0x6b, 0x73
+	fzK64, fzU64                          = 0x78, 0x83
 )
 
 // special adds what only some modes have: system registers and page tables.
@@ -222,7 +246,11 @@ func (p *fuzzProgram) image(t testing.TB) []byte {
 		put32(b, fuzzCounters+4*i, max(1+rnd.Uint32N(12), m.counters[i]))
 	}
 	copy(b, fuzzTables(t)) // up to fuzzSkips
-	m.pageTables(b)
+	if m.long() {
+		m.longTables(b)
+	} else {
+		m.pageTables(b)
+	}
 	for i := fuzzCode; i < fuzzData; i++ {
 		b[i] = 0xcc
 	}
@@ -294,10 +322,25 @@ func (r *fuzzRig) prepare(p *fuzzProgram, image []byte) {
 		if m.paging() {
 			s.CR3 = fuzzPD
 		}
+		if m.long() {
+			s.EFER = 0xd01
+			s.XCR0 = 7
+			for i := range s.YMMH {
+				s.YMMH[i] = [2]uint64{rnd.Uint64(), rnd.Uint64()}
+			}
+			s.STAR, s.LSTAR, s.SFMASK = 0x73<<48|fzK64<<32, fuzzHandlers64, 0x700
+			for i := 8; i < 16; i++ {
+				s.GPR[i] = []uint64{rnd.Uint64(), uint64(rnd.IntN(256)), fuzzData + rnd.Uint64N(0x1000)}[rnd.IntN(3)]
+				s.XMM[i] = [2]uint64{rnd.Uint64(), rnd.Uint64()}
+			}
+		}
 		for i := range 8 {
 			switch rnd.IntN(4) {
 			case 0:
 				s.GPR[i] = uint64(rnd.Uint32())
+				if m.bits() == 64 {
+					s.GPR[i] = rnd.Uint64()
+				}
 			case 1:
 				s.GPR[i] = uint64(rnd.IntN(256))
 			default:
@@ -309,8 +352,12 @@ func (r *fuzzRig) prepare(p *fuzzProgram, image []byte) {
 		}
 		s.GPR[4] = uint64(fuzzStack - m.base() - 0x800)
 		s.IP = uint64(m.entry())
-		s.GDTR, s.IDTR = x86.Table{Base: fuzzGDT, Limit: 0x77}, x86.Table{Base: fuzzIDT, Limit: fuzzVectors*8 - 1}
+		s.GDTR, s.IDTR = x86.Table{Base: fuzzGDT, Limit: 0x87}, x86.Table{Base: fuzzIDT, Limit: fuzzVectors*8 - 1}
 		s.TR = x86.Segment{Sel: fzTSS, Base: fuzzTSS, Limit: 0x67, Attr: 0x8b00}
+		if m.long() {
+			s.IDTR = x86.Table{Base: fuzzIDT64, Limit: fuzzVectors*16 - 1}
+			s.TR.Base = fuzzTSS64
+		}
 		s.LDTR = x86.Segment{}
 		m.segments(s)
 		if m.breaks {
@@ -346,11 +393,109 @@ func (m *fuzzMachine) segments(s *x86.State) {
 		set(seg(fzP32, 0, fuzzRAM-1, 0x419b00), seg(fzPData, 0, fuzzRAM-1, 0x419300))
 	case modePaged0:
 		set(seg(fzK32, 0, flat, 0xcf9b00), seg(fzKData, 0, flat, 0xcf9300))
-	case modeFlat3:
+	case modeLong0:
+		set(seg(fzK64, 0, flat, 0xaf9b00), seg(fzKData, 0, flat, 0xcf9300))
+	case modeLong3:
+		set(seg(fzU64, 0, flat, 0xaffb00), seg(fzUData, 0, flat, 0xcff300))
+	case modeFlat3, modeCompat3:
 		set(seg(fzU32, 0, flat, 0xcffb00), seg(fzUData, 0, flat, 0xcff300))
 	case mode16:
 		set(seg(fzK16, fuzzCode, 0xffff, 0x9b00), seg(fzK16Data, fuzzCode, 0xffff, 0x9300))
 	case mode16User:
 		set(seg(fzU16, fuzzCode, 0xffff, 0xfb00), seg(fzU16Data, fuzzCode, 0xffff, 0xf300))
 	}
+}
+
+// What IA-32e mode has besides. Its page tables are at fuzzPD and fuzzPT, and
+// behind fuzzPD64.
+const (
+	fuzzPD64       = 0xa000
+	fuzzPT64       = 0xb000
+	fuzzHandlers64 = 0xc000 // 96 bytes each
+	fuzzTSS64      = 0xd400
+	fuzzIDT64      = 0xd800
+	fuzzIST        = 0xe800 // top
+)
+
+// longTables fills them in.
+func (m *fuzzMachine) longTables(b []byte) {
+	put64(b, fuzzPD, fuzzPT|7)
+	put64(b, fuzzPT, fuzzPD64|7)
+	put64(b, fuzzPD64, fuzzPT64|7)
+	for page := range uint64(0x30) {
+		v := page << 12
+		switch {
+		case page == fuzzPD>>12 || page == fuzzPT>>12 || page == fuzzPD64>>12 || page == fuzzPT64>>12:
+			v = 0
+		case page < fuzzCode>>12:
+			v |= 3
+		case page >= fuzzRAM>>12:
+			v = v - fuzzAlias | 7
+		default:
+			v |= 7
+		}
+		put64(b, int(fuzzPT64+8*page), v)
+	}
+	for i := 0; i < len(m.pages); i += 2 {
+		at, bits := int(fuzzPT64+8*m.pages[i]), uint64(m.pages[i+1])
+		v := le64(b[at:])&^0xfff | bits&0xfff
+		if bits>>12 != 0 {
+			v = bits
+		}
+		put64(b, at, v)
+	}
+	put64(b, fuzzTSS64+4, fuzzKStack)
+	put64(b, fuzzTSS64+0x24, fuzzIST)
+	put32(b, fuzzTSS64+0x64, 0x68<<16)
+	for v := range fuzzVectors {
+		at := uint32(fuzzHandlers64 + v*96)
+		copy(b[at:at+96], handler64(v, v < 32 && v != 1 && v != 2 && v != 3 && v != 4))
+		ist := uint32(0)
+		if v == 8 || v >= 10 && v <= 14 {
+			ist = 1
+		}
+		put32(b, fuzzIDT64+v*16, fzK64<<16|at)
+		put32(b, fuzzIDT64+v*16+4, map[bool]uint32{true: 0xee00, false: 0xef00}[v%2 == 0]|ist)
+	}
+}
+
+// handler64 is handler32 for 64-bit mode.
+func handler64(v int, skip bool) []byte {
+	abs := func(v int) []byte { return appendWord(nil, uint32(v), 4) }
+	code := byte(0)
+	if hasCode(v) {
+		code = 8
+	}
+	var c []byte
+	var stops []int // rel32s that lead to stop
+	add := func(parts ...[]byte) {
+		for _, p := range parts {
+			c = append(c, p...)
+		}
+	}
+	stop := func(op ...byte) {
+		add(op, abs(0))
+		stops = append(stops, len(c))
+	}
+	add([]byte{0x50, 0xe4, byte(v), 0x84, 0xc0}) // PUSH RAX; IN AL, v; TEST AL, AL
+	if v == 3 {
+		stop(0xe9)
+	} else {
+		stop(0x0f, 0x85)
+	}
+	if skip {
+		add([]byte{0x48, 0x8b, 0x44, 0x24, 8 + code}, []byte{0x2b, 0x04, 0x25}, abs(fuzzBase), []byte{0x3d}, abs(fuzzSkipSize))
+		stop(0x0f, 0x83)
+		add([]byte{0x0f, 0xb7, 0x04, 0x45}, abs(fuzzSkips), []byte{0x03, 0x04, 0x25}, abs(fuzzBase), []byte{0x48, 0x89, 0x44, 0x24, 8 + code})
+	}
+	add([]byte{0x58}) // POP RAX
+	if code != 0 {
+		add([]byte{0x48, 0x83, 0xc4, code})
+	}
+	add([]byte{0x48, 0xcf})
+	for _, at := range stops {
+		copy(c[at-4:], abs(len(c)-at))
+	}
+	add([]byte{0xb8}, abs(fuzzMagic), []byte{0xe7, portEnd, 0xf4, 0xeb, 0xfd})
+	return c
 }

@@ -36,7 +36,7 @@ type fuzzProgram struct {
 
 // layout places the items; labels[i] is where item i is, from the start.
 func (p *fuzzProgram) layout() (code []byte, labels []int) {
-	word := p.m.bits() / 8
+	word := p.m.word()
 	skip := make([]bool, len(p.items))
 	for again := true; again; {
 		again = false
@@ -102,7 +102,7 @@ func (p *fuzzProgram) listing() string {
 	code, labels := p.layout()
 	pc := uint64(p.m.entry())
 	for at := 0; at < len(code); {
-		text, n := x86.Disassemble(code[at:], pc+uint64(at), p.m.bits() == 32)
+		text, n := x86.Disassemble(code[at:], pc+uint64(at), p.m.bits()/8)
 		if n == 0 {
 			text, n = "(cut short)", len(code)-at
 		}
@@ -131,10 +131,10 @@ func (w *writer) branch(ref refKind, target int, code ...byte) {
 	w.p.items = append(w.p.items, item{code, ref, target})
 }
 
-// newProgram makes a random one.
-func newProgram(rnd *rand.Rand) *fuzzProgram {
-	p := &fuzzProgram{m: newFuzzMachine(rnd)}
-	w := &writer{rnd, p, p.m.bits() / 8}
+// newProgram makes a random one; wide says that the processor has 64 bits.
+func newProgram(rnd *rand.Rand, wide bool) *fuzzProgram {
+	p := &fuzzProgram{m: newFuzzMachine(rnd, wide)}
+	w := &writer{rnd, p, p.m.word()}
 	n := 3 + rnd.IntN(40)
 	functions := rnd.IntN(3)
 	end := n * 3 // more than there will be: resolved below
@@ -275,16 +275,22 @@ func (w *writer) pointer() uint32 {
 // counted is a jump back that is taken as often as a counter in memory says.
 func (w *writer) counted(to int, counter uint32, jump ...byte) {
 	at := fuzzCounters + 4*counter - w.p.m.base()
-	var dec []byte
-	if w.word == 4 {
-		dec = appendWord([]byte{0xff, 0x0d}, at, 4)
-	} else {
-		dec = appendWord([]byte{0xff, 0x0e}, at, 2)
-	}
+	dec := w.absolute([]byte{0xff}, 1, at)
 	here := len(w.p.items)
 	w.add(dec...)
 	w.branch(refShort, here+3, 0x78) // JS over it
 	w.branch(refNear, to, jump...)
+}
+
+// absolute appends a ModRM byte with an address.
+func (w *writer) absolute(code []byte, reg byte, at uint32) []byte {
+	switch w.p.m.bits() {
+	case 64:
+		return appendWord(append(code, reg<<3|4, 0x25), at, 4)
+	case 32:
+		return appendWord(append(code, reg<<3|5), at, 4)
+	}
+	return appendWord(append(code, reg<<3|6), at, 2)
 }
 
 // selfModify stores into the program: a new immediate, a NOP, or anything.
@@ -293,16 +299,11 @@ func (w *writer) selfModify(n int) {
 	if w.one(5) {
 		at += fuzzAlias
 	}
-	var code []byte
 	op, size := byte(0xc6), 1
 	if w.one(3) {
 		op, size = 0xc7, w.word
 	}
-	if w.word == 4 {
-		code = appendWord([]byte{op, 0x05}, at, 4)
-	} else {
-		code = appendWord([]byte{op, 0x06}, at, 2)
-	}
+	code := w.absolute([]byte{op}, 0, at)
 	v := w.Uint32()
 	if w.one(2) {
 		v = 0x90909090
@@ -315,7 +316,7 @@ func (w *writer) selfModify(n int) {
 
 // string is a string instruction with a prefix or without.
 func (w *writer) string() []byte {
-	forms := theForms().kinds[fuzzString]
+	forms := w.forms().kinds[fuzzString]
 	f := forms[w.IntN(len(forms))]
 	code := slices.Clone(f[w.IntN(len(f))].code)
 	if w.one(8) {
@@ -327,12 +328,38 @@ func (w *writer) string() []byte {
 	return code
 }
 
+// forms are those of the program's code.
+func (w *writer) forms() *pool {
+	if w.p.m.bits() == 64 {
+		return theForms64()
+	}
+	return theForms()
+}
+
+// rex puts a REX prefix before the opcode.
+func (w *writer) rex(code []byte) []byte {
+	at := 0
+	for at < len(code)-1 && slices.Contains([]byte{0x66, 0xf2, 0xf3}, code[at]) {
+		at++
+	}
+	return slices.Insert(slices.Clone(code), at, 0x40|byte(w.IntN(16)))
+}
+
 // instruction adds a random one of a kind.
 func (w *writer) instruction(kind int) {
-	names := theForms().kinds[kind]
+	names := w.forms().kinds[kind]
 	forms := names[w.IntN(len(names))]
 	f := forms[w.IntN(len(forms))]
 	code := slices.Clone(f.code)
+	switch {
+	case code[0] == 0xc4 && len(code) == 4: // registers, the second source too
+		code[1] ^= byte(w.IntN(8)) << 5
+		if code[2]&0x78 != 0x78 {
+			code[2] = code[2]&^0x78 | byte(w.IntN(16))<<3
+		}
+	case w.p.m.bits() == 64 && !w.one(3):
+		code = w.rex(code)
+	}
 	prefix := func(b byte) { code = append([]byte{b}, code...) }
 	asize := w.word
 	if w.one(40) {
@@ -365,7 +392,7 @@ func (w *writer) instruction(kind int) {
 			code[i] = 0
 		}
 	}
-	text, n := x86.Disassemble(code, 0, w.p.m.bits() == 32)
+	text, n := x86.Disassemble(code, 0, w.p.m.bits()/8)
 	if strings.HasPrefix(text, "db") {
 		n = max(at, 1) // it has become invalid by its prefixes: #UD is fine
 	}
@@ -375,7 +402,7 @@ func (w *writer) instruction(kind int) {
 // memory appends a ModRM byte with a memory operand that is mostly good.
 func (w *writer) memory(code []byte, reg byte, asize int) []byte {
 	r := reg << 3
-	if asize == 2 {
+	if asize == 2 && w.p.m.bits() < 64 {
 		switch w.IntN(6) {
 		case 0:
 			return appendWord(append(code, r|6), w.pointer(), 2)
@@ -396,6 +423,9 @@ func (w *writer) memory(code []byte, reg byte, asize int) []byte {
 	}
 	switch w.IntN(8) {
 	case 0:
+		if w.p.m.bits() == 64 && !w.one(6) { // and not relative to RIP
+			return appendWord(append(code, r|4, 0x25), w.pointer(), 4)
+		}
 		return appendWord(append(code, r|5), w.pointer(), 4)
 	case 1: // an index, which is seldom small
 		sib(0x40)

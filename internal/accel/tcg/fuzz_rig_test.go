@@ -40,7 +40,7 @@ func makeFuzzTables(t testing.TB) []byte {
 		{fzK32, 0, flat, 0xc09b}, {fzKData, 0, flat, 0xc093}, {fzU32, 0, flat, 0xc0fb}, {fzUData, 0, flat, 0xc0f3},
 		{fzTSS, fuzzTSS, 0x67, 0x8b}, {fzP32, 0, fuzzRAM - 1, 0x409b}, {fzPData, 0, fuzzRAM - 1, 0x4093},
 		{fzK16, fuzzCode, 0xffff, 0x9b}, {fzK16Data, fuzzCode, 0xffff, 0x93}, {fzU16, fuzzCode, 0xffff, 0xfb}, {fzU16Data, fuzzCode, 0xffff, 0xf3},
-		{fzDown, fuzzCode, 0x2fff, 0x40f7}, {fzRO, fuzzCode, 0xffff, 0x40f1}, {fzNP, fuzzCode, 0xffff, 0x4073},
+		{fzK64, 0, flat, 0xa09b}, {fzU64, 0, flat, 0xa0fb}, {fzDown, fuzzCode, 0x2fff, 0x40f7}, {fzRO, fuzzCode, 0xffff, 0x40f1}, {fzNP, fuzzCode, 0xffff, 0x4073},
 	} {
 		at := int(fuzzGDT + d.sel&^7)
 		put32(b, at, d.base<<16|d.limit&0xffff)
@@ -212,7 +212,7 @@ func (r *fuzzRig) architectural() (s x86.State, flags uint64) {
 	for _, i := range lazyFields {
 		v.Field(i).SetUint(0)
 	}
-	s.Tmp, s.Page = [4]uint64{}, 0
+	s.Tmp, s.Page = [12]uint64{}, 0
 	s.DF, s.Flags = 0, 0
 	return s, r.cpu.EFLAGS()
 }
@@ -228,7 +228,7 @@ func (r *fuzzRig) event(what string, port uint64, size int, value uint64) {
 	// Within an instruction.
 	e.state.IP, e.state.Shadow, e.state.FIgnore = 0, 0, 0
 	// Not the page tables: an accessed bit may be set ahead of time.
-	e.ram = crc32.Checksum(r.ram[fuzzIDT:], castagnoli)
+	e.ram = crc32.Checksum(r.ram[fuzzIDT:fuzzPD64], castagnoli) ^ crc32.Checksum(r.ram[fuzzHandlers64:], castagnoli)
 	r.events = append(r.events, e)
 	if port >= portIRQ && port < portIRQ+8 {
 		r.cpu.SetINTR(true)
@@ -301,8 +301,10 @@ type fuzzOutcome struct {
 func (r *fuzzRig) outcome(end string) *fuzzOutcome {
 	o := &fuzzOutcome{end: end, events: append([]fuzzEvent(nil), r.events...), ram: append([]byte(nil), r.ram...)}
 	o.state, o.flags = r.architectural()
-	for i := fuzzPD; i < fuzzIDT; i += 4 { // accessed bits: see event
-		binary.LittleEndian.PutUint32(o.ram[i:], get32(o.ram, i)&^0x20)
+	for _, x := range [][2]int{{fuzzPD, fuzzIDT}, {fuzzPD64, fuzzHandlers64}} { // accessed bits: see event
+		for i := x[0]; i < x[1]; i += 4 {
+			binary.LittleEndian.PutUint32(o.ram[i:], get32(o.ram, i)&^0x20)
+		}
 	}
 	return o
 }
@@ -343,15 +345,19 @@ func stateDiff(a, b *x86.State, fa, fb uint64) string {
 			fmt.Sprintf("fcw %x", s.FCW), fmt.Sprintf("fsw %x", s.FSW), fmt.Sprintf("ftw %x", s.FTW), fmt.Sprintf("top %x", s.FTop),
 			fmt.Sprintf("fop %x", s.FOP), fmt.Sprintf("fip %x:%x", s.FCS, s.FIP), fmt.Sprintf("fdp %x:%x", s.FDS, s.FDP), fmt.Sprintf("mxcsr %x", s.MXCSR),
 			fmt.Sprintf("sysenter %x %x %x efer %x", s.SysenterCS, s.SysenterESP, s.SysenterEIP, s.EFER)}
-		for i, n := range []string{"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"} {
+		for i, n := range []string{"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"} {
 			w = append(w, fmt.Sprintf("%s %x", n, s.GPR[i]))
 		}
 		for i := range s.Seg {
 			w = append(w, fmt.Sprintf("%s %x", asmSeg[i], s.Seg[i]))
 		}
-		for i := range 8 {
-			w = append(w, fmt.Sprintf("fpr%d %x", i, s.FPR[i]), fmt.Sprintf("xmm%d %x", i, s.XMM[i]))
+		for i := range s.FPR {
+			w = append(w, fmt.Sprintf("fpr%d %x", i, s.FPR[i]))
 		}
+		for i := range s.XMM {
+			w = append(w, fmt.Sprintf("xmm%d %x %x", i, s.XMM[i], s.YMMH[i]))
+		}
+		w = append(w, fmt.Sprintf("star %x %x %x, gs %x, aux %x", s.STAR, s.LSTAR, s.SFMASK, s.KernelGSBase, s.TSCAux))
 		return w
 	}
 	var d strings.Builder

@@ -27,6 +27,7 @@ type fuzzer struct {
 	t      testing.TB
 	ways   []fuzzWay
 	fresh  func(testing.TB) []fuzzWay
+	wide   bool           // the processor has 64 bits
 	before []*fuzzProgram // that the machines have run
 	count  int            // instructions that the reference ran
 	hot    int            // of them in programs with a long loop
@@ -56,12 +57,14 @@ func (f *fuzzer) renew() {
 	f.ways = f.fresh(f.t)
 }
 
-func newWays(t testing.TB) (ways []fuzzWay) {
+func newWays(t testing.TB) []fuzzWay { return waysOf(t, "max") }
+
+func waysOf(t testing.TB, model string) (ways []fuzzWay) {
 	single := func(*rand.Rand) int64 { return 1 }
 	freely := func(*rand.Rand) int64 { return 0 }
 	pieces := func(rnd *rand.Rand) int64 { return 1 + rnd.Int64N(40) }
 	for i, e := range engines() {
-		r := newFuzzRig(t, e, "max")
+		r := newFuzzRig(t, e, model)
 		steps := fuzzWay{rig: r, name: e + " in steps", every: 1, steps: true, budget: single}
 		if i > 0 {
 			steps.every = 8
@@ -191,7 +194,7 @@ func (f *fuzzer) needed(before []*fuzzProgram, p *fuzzProgram) string {
 
 // try runs the program that rnd makes.
 func (f *fuzzer) try(name string, rnd *rand.Rand) bool {
-	p := newProgram(rnd)
+	p := newProgram(rnd, f.wide)
 	d := f.compare(p, false)
 	if d == "" {
 		f.before = append(f.before[max(0, len(f.before)-255):], p)
@@ -235,8 +238,18 @@ func FuzzEngines(ff *testing.F) {
 // TestEnginesAgree runs random programs in all ways there are: all engines, in
 // units and in single steps. RHEA_FUZZ=N runs until each engine has executed N
 // guest instructions, RHEA_FUZZ_SEED says where to begin.
-func TestEnginesAgree(t *testing.T) {
+func TestEnginesAgree(t *testing.T) { testEnginesAgree(t, newFuzzer(t)) }
+
+// TestEnginesAgree64 is the same on a 64-bit processor.
+func TestEnginesAgree64(t *testing.T) {
 	f := newFuzzer(t)
+	f.wide = true
+	f.fresh = func(t testing.TB) []fuzzWay { return waysOf(t, "x86_64 max") }
+	f.renew()
+	testEnginesAgree(t, f)
+}
+
+func testEnginesAgree(t *testing.T, f *fuzzer) {
 	long, _ := strconv.ParseFloat(os.Getenv("RHEA_FUZZ"), 64)
 	from, _ := strconv.ParseUint(os.Getenv("RHEA_FUZZ_SEED"), 10, 64)
 	programs := uint64(3000)
@@ -263,7 +276,11 @@ func TestEnginesAgree(t *testing.T) {
 	// A fuzzer that does not get anywhere finds nothing.
 	if failed == 0 && f.ran >= 500 {
 		for m, n := range f.modes {
-			if n < f.ran/20 {
+			least := f.ran / 20
+			if long := fuzzMode(m) >= modeLong0; long != f.wide {
+				least = f.ran / 100 * b2i(f.wide)
+			}
+			if n < least {
 				t.Errorf("%d programs of %d in mode %v", n, f.ran, fuzzMode(m))
 			}
 		}
@@ -294,7 +311,7 @@ func TestFuzzerFinds(t *testing.T) {
 		f.renew()
 		var small *fuzzProgram
 		for n := uint64(0); n < 5000 && small == nil; n++ {
-			p := newProgram(rand.New(rand.NewPCG(n, 5)))
+			p := newProgram(rand.New(rand.NewPCG(n, 5)), false)
 			if p.m.breaks || p.m.flags&0x100 != 0 {
 				continue
 			}
@@ -308,4 +325,11 @@ func TestFuzzerFinds(t *testing.T) {
 			t.Errorf("%s: smallest program:\n%s%s", feature, text, f.compare(small, true))
 		}
 	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -40,8 +40,10 @@ type coder struct {
 	code   *host.Code
 	c      *amd64.Compiler
 	tables []uint64
+	layout layout
 	frame  *ir.Frame
 	pc     ir.Slot
+	wide   bool    // see amd64.Config
 	page   ir.Slot // ir.Slots.Page
 	pcMask uint64
 
@@ -78,19 +80,31 @@ type coder struct {
 	made  uint64 // units compiled
 }
 
-// Layout of a context's tables, in words.
-const (
-	tablePages = 1 << 20
-	jumpsAt    = 2 * interp.Indexes * tablePages
-	tableWords = jumpsAt + 2*amd64.JumpSize
-)
+// layout is where a context's tables are, in words.
+type layout struct {
+	table int // words of a table of pages
+	jump  int // words of an entry of the table of jumps
+}
 
-func readTable(index int) int  { return 2 * index * tablePages }
-func writeTable(index int) int { return (2*index + 1) * tablePages }
+// layoutOf returns the layout for a processor with addresses of 32 bits, or 64.
+func layoutOf(wide bool) layout {
+	if wide {
+		return layout{2 * amd64.TLBSize, 4}
+	}
+	return layout{1 << 20, 2}
+}
+
+func (l layout) read(index int) int  { return 2 * index * l.table }
+func (l layout) write(index int) int { return (2*index + 1) * l.table }
+func (l layout) jumps() int          { return 2 * interp.Indexes * l.table }
+func (l layout) words() int          { return l.jumps() + l.jump*amd64.JumpSize }
 
 // newCoder moves the processor's state to memory that machine code can use.
 func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
-	ctx, err := host.NewContext(tableWords * 8)
+	slots := cpu.Slots()
+	wide := isWide(slots)
+	l := layoutOf(wide)
+	ctx, err := host.NewContext(l.words() * 8)
 	if err != nil {
 		return nil, fmt.Errorf("-accel tcg: %w", err)
 	}
@@ -100,17 +114,17 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 		return nil, fmt.Errorf("-accel tcg,tb-size=%d: %w; a smaller size may do", codeSize>>20, err)
 	}
 	cpu.Move(ctx.Frame)
-	slots := cpu.Slots()
-	cfg := amd64.Config{Slots: slots, Jumps: host.OffTables + jumpsAt*8, BMI2: hostcpu.X86.HasBMI2, Features: amd64.Features{
+	cfg := amd64.Config{Slots: slots, Wide: wide, Jumps: int32(host.OffTables + l.jumps()*8), BMI2: hostcpu.X86.HasBMI2, Features: amd64.Features{
 		SSE3: hostcpu.X86.HasSSE3, SSSE3: hostcpu.X86.HasSSSE3, SSE41: hostcpu.X86.HasSSE41, SSE42: hostcpu.X86.HasSSE42,
 		AES: hostcpu.X86.HasAES, PCLMULQDQ: hostcpu.X86.HasPCLMULQDQ,
 	}}
 	for i := range interp.Indexes {
-		cfg.Read = append(cfg.Read, int32(host.OffTables+readTable(i)*8))
-		cfg.Write = append(cfg.Write, int32(host.OffTables+writeTable(i)*8))
+		cfg.Read = append(cfg.Read, int32(host.OffTables+l.read(i)*8))
+		cfg.Write = append(cfg.Write, int32(host.OffTables+l.write(i)*8))
 	}
 	n := &coder{
 		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC, page: slots.Page, pcMask: slots.Info[slots.PC].Type.Mask(),
+		wide: wide, layout: l,
 		helpers: cpu.Helpers(), calls: make([]uint64, len(cpu.Helpers())),
 		apart: make(map[apartKey]bool),
 	}
@@ -120,6 +134,12 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	n.sync = code.RX + uintptr(n.c.SyncStub)
 	n.first = amd64.Place(size)
 	n.reset()
+	if wide {
+		for i := range interp.Indexes {
+			n.clearTable(n.readTable(i))
+			n.clearTable(n.writeTable(i))
+		}
+	}
 	return n, nil
 }
 
@@ -159,7 +179,7 @@ func (n *coder) reset() {
 
 // clearJumps empties the table of indirect jumps.
 func (n *coder) clearJumps() {
-	clear(n.tables[jumpsAt:])
+	clear(n.tables[n.layout.jumps():])
 	for i := range n.contexts {
 		clear(n.contexts[i])
 	}
@@ -168,37 +188,70 @@ func (n *coder) clearJumps() {
 
 // --- the tables of pages
 
+// A pageTable is what generated code looks up: a word a page, what to add to
+// an address in it, 0 = it must not be accessed directly; or, if addresses
+// have 64 bits, pairs of words of which the first is the page's address.
+type pageTable []uint64
+
+func (n *coder) readTable(index int) pageTable {
+	return n.tables[n.layout.read(index):][:n.layout.table]
+}
+
+func (n *coder) writeTable(index int) pageTable {
+	return n.tables[n.layout.write(index):][:n.layout.table]
+}
+
+// clearTable empties a table for addresses of 64 bits.
+func (n *coder) clearTable(t pageTable) {
+	for i := 0; i < len(t); i += 2 {
+		t[i] = amd64.NoPage
+	}
+}
+
+// set enters a page's place, 0 = none.
+func (n *coder) set(t pageTable, va, to uint64) {
+	va &^= pageMask
+	switch {
+	case !n.wide:
+		t[va>>12] = to
+	case to != 0:
+		at := va >> 12 % amd64.TLBSize * 2
+		t[at], t[at+1] = va, to
+	case t[va>>12%amd64.TLBSize*2] == va:
+		t[va>>12%amd64.TLBSize*2] = amd64.NoPage
+	}
+}
+
 // fill enters a page; page is nil if it cannot be accessed directly.
 func (n *coder) fill(va uint64, index int, page *[4096]byte, read, write bool) {
 	if n == nil {
 		return
 	}
 	va &^= pageMask
-	var to uint64
+	var r, w uint64
 	if page != nil {
-		to = hostAddress(page) - va
+		to := hostAddress(page) - va
+		if read {
+			r = to
+		}
+		if write {
+			w = to
+		}
 	}
-	at := int(va >> 12)
-	r, w := &n.tables[readTable(index)+at], &n.tables[writeTable(index)+at]
-	*r, *w = 0, 0
-	if read {
-		*r = to
-	}
-	if write {
-		*w = to
-	}
+	n.set(n.readTable(index), va, r)
+	n.set(n.writeTable(index), va, w)
 }
 
 func (n *coder) clear(va uint64, index int) {
 	if n != nil {
-		at := int(va >> 12)
-		n.tables[readTable(index)+at], n.tables[writeTable(index)+at] = 0, 0
+		n.set(n.readTable(index), va, 0)
+		n.set(n.writeTable(index), va, 0)
 	}
 }
 
 func (n *coder) protect(va uint64, index int) {
 	if n != nil {
-		n.tables[writeTable(index)+int(va>>12)] = 0
+		n.set(n.writeTable(index), va, 0)
 	}
 }
 
@@ -314,6 +367,11 @@ func (n *coder) drop(u *unit) {
 	}
 	u.native.incoming = 0
 	n.c.Retire(n.code.RW, u.native.at) // the table may lead here from many addresses
+}
+
+// jumpEntry is the entry of the table of jumps for a program counter.
+func (n *coder) jumpEntry(pc uint64) []uint64 {
+	return n.tables[n.layout.jumps()+n.layout.jump*int(amd64.JumpIndex(pc)):][:n.layout.jump]
 }
 
 // address is where a unit's code is.
@@ -579,8 +637,12 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	}
 	if !link {
 		n.setMode(k)
-		e := jumpsAt + 2*int(amd64.JumpIndex(k.PC))
-		n.tables[e], n.tables[e+1] = *n.ctx.Word(amd64.OffTag)|k.PC, n.address(next)
+		e, tag := n.jumpEntry(k.PC), *n.ctx.Word(amd64.OffTag)
+		if n.wide {
+			e[0], e[1], e[2] = k.PC, n.address(next), tag
+		} else {
+			e[0], e[1] = tag|k.PC, n.address(next)
+		}
 	} else if next.valid && !next.cross && n.units[owner].valid {
 		j := &n.jumps[at]
 		if j.next == 0 {

@@ -92,13 +92,14 @@ func (v *VCPU) FlushTLB(keepGlobal bool) {
 	}
 }
 
-// largePage is the size of the largest page that FlushPage must know of.
-const largePage = 4 << 20
-
 // FlushPage implements guest.Memory. A large page lies in the TLB in pieces:
 // where there may be one, all is flushed.
 func (v *VCPU) FlushPage(va uint64) {
 	va &= v.vaMask
+	largePage := uint64(4 << 20) // the size of the largest
+	if v.vaMask>>32 != 0 {
+		largePage = 1 << 30
+	}
 	if va|(largePage-1) >= v.largeFirst && va&^(largePage-1) <= v.largeLast {
 		v.FlushTLB(false)
 		return

@@ -72,7 +72,7 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 		wake:   make(chan struct{}, 1),
 		vaMask: ^uint64(0), largeFirst: ^uint64(0),
 	}
-	if s := cpu.Slots(); s.Info[s.PC].Type == ir.I32 {
+	if !isWide(cpu.Slots()) {
 		v.vaMask = 0xffffffff
 	}
 	if t.cfg.Engine == Translator || t.cfg.Engine == Best && Available() {
@@ -96,6 +96,9 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	cpu.Attach(v)
 	return v, nil
 }
+
+// isWide reports whether a processor has addresses of 64 bits.
+func isWide(s *ir.Slots) bool { return s.Info[s.PC].Type == ir.I64 }
 
 // Close gives the memory of machine code back. The processor keeps its state.
 func (v *VCPU) Close() error {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -66,7 +67,11 @@ func newRigAt(t testing.TB, model string, ram uint64, ports mem.MMIO) *rig {
 
 // newRigEngine is newRigAt with an engine by name.
 func newRigEngine(t testing.TB, engine, model string, ram uint64, ports mem.MMIO, more ...func(*tcg.Config)) *rig {
-	m, err := x86.ParseModel(model)
+	parse := x86.ParseModel
+	if strings.HasPrefix(model, "x86_64 ") {
+		model, parse = model[7:], x86.ParseModel64
+	}
+	m, err := parse(model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +86,7 @@ func newRigEngine(t testing.TB, engine, model string, ram uint64, ports mem.MMIO
 	io := mem.NewContainer("io", 0x10000)
 	io.Add(0, mem.NewIO("traps", 256, ports))
 	r.space = mem.NewSpace("memory", root, nil)
-	r.cpu = x86.New(x86.Config{Model: m, FERR: func(level bool) {
+	r.cpu = x86.New(x86.Config{Model: m, Random: func() uint64 { return 0x9e3779b97f4a7c15 }, FERR: func(level bool) {
 		if r.ferr != nil {
 			r.ferr(level)
 		}

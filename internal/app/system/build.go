@@ -19,6 +19,7 @@ import (
 	"rhea/internal/block/overlay"
 	"rhea/internal/block/raw"
 	"rhea/internal/board/pc"
+	"rhea/internal/dev/intc/lapic"
 	"rhea/internal/firmware/load"
 	"rhea/internal/guest"
 	"rhea/internal/guest/x86"
@@ -164,7 +165,7 @@ func (f closeFunc) Close() error { return f() }
 // buildPC wires the board, the processor and what runs it.
 func (m *machine) buildPC() error {
 	c := m.cfg
-	model, err := x86.ParseModel(c.CPU.Model)
+	model, err := parseModel(c.Target, c.CPU.Model)
 	if err != nil {
 		return &optError{"-cpu", err}
 	}
@@ -195,7 +196,7 @@ func (m *machine) buildPC() error {
 		return err
 	}
 	if m.pc.APIC != nil {
-		m.cpu.SetAPIC(m.pc.APIC)
+		m.cpu.SetAPIC(lockedAPIC{lock, m.pc.APIC})
 	}
 	engine := m.engine()
 	perf, err := m.openPerfMap(engine)
@@ -205,7 +206,7 @@ func (m *machine) buildPC() error {
 	m.vcpu, err = tcg.New(tcg.Config{
 		PerfMap: perf, Lock: lock, IO: m.pc.IO, Log: m.log, CacheSize: int(min(c.Accel.TBSize, 1<<40)), Engine: engine,
 		Disassemble: func(k guest.Key, code []byte) (string, int) {
-			return x86.Disassemble(code, k.PC, x86.Code32(k))
+			return x86.Disassemble(code, k.PC, x86.CodeSize(k))
 		},
 	}).NewCPU(m.cpu, m.pc.CPUMemory)
 	if err != nil {
@@ -258,6 +259,62 @@ type resetPin struct{ cpu *x86.CPU }
 
 func (r resetPin) Reset() { r.cpu.RESET() }
 
+// parseModel makes a model of -cpu's argument.
+func parseModel(target, arg string) (*x86.Model, error) {
+	if target == "x86_64" {
+		return x86.ParseModel64(arg)
+	}
+	return x86.ParseModel(arg)
+}
+
+// lockedAPIC is the local APIC as the processor core's goroutine sees it.
+type lockedAPIC struct {
+	lock sync.Locker
+	apic *lapic.APIC
+}
+
+func (l lockedAPIC) BaseMSR() uint64 {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.apic.BaseMSR()
+}
+
+func (l lockedAPIC) SetBaseMSR(v uint64) bool {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.apic.SetBaseMSR(v)
+}
+
+func (l lockedAPIC) ID() uint8 {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.apic.ID()
+}
+
+func (l lockedAPIC) TPR() uint8 {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.apic.TPR()
+}
+
+func (l lockedAPIC) SetTPR(v uint8) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.apic.SetTPR(v)
+}
+
+func (l lockedAPIC) ReadMSR(n uint32) (uint64, bool) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.apic.ReadMSR(n)
+}
+
+func (l lockedAPIC) WriteMSR(n uint32, v uint64) bool {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.apic.WriteMSR(n, v)
+}
+
 // crash puts the terminal in order when the process is about to die.
 func (m *machine) crash() {
 	if m.perf != nil {
@@ -275,7 +332,7 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	c := m.cfg
 	b := pc.Config{
 		CPU: m.cpu, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics,
-		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"),
+		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"), HasX2APIC: model.Has("x2apic"), PhysBits: model.PhysBits(),
 		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0),
 			RebootAfter: c.Boot.RebootTimeout + 1, NoSignature: !c.Machine.FDBootChk},
 		Now: m.now(), Drift: m.drift(), Slew: c.RTC.DriftFix == "slew",

@@ -108,13 +108,10 @@ func accelHelp(w io.Writer) {
 
 func cpuHelp(w io.Writer, target string) {
 	fmt.Fprintln(w, "Available CPUs:")
-	for _, m := range catalog.CPUs() {
+	for _, m := range catalog.CPUs(target) {
 		if m.Built {
 			fmt.Fprintf(w, "x86 %-18s  %s\n", m.Name, m.Desc)
 		}
-	}
-	if target == "x86_64" {
-		fmt.Fprintln(w, "(64-bit processors are not supported yet)")
 	}
 }
 

@@ -44,8 +44,8 @@ func TestWrong(t *testing.T) {
 		"-accel kvm":                    "the accelerator 'kvm' is not supported yet; leave it out, or use -accel tcg",
 		"-accel tgc":                    "-accel tgc: invalid accelerator 'tgc' (did you mean 'tcg'?); -accel help lists them",
 		"-cpu pentium5":                 "-cpu pentium5: unable to find CPU model 'pentium5' (did you mean 'pentium'?); -cpu help lists them",
-		"-cpu Haswell":                  "-cpu Haswell: the 64-bit processor 'Haswell' is not supported yet; -cpu help lists those that are",
-		"-cpu 486,+avx":                 "-cpu 486,+avx: CPU model \"486,+avx\": feature \"avx\" is not built",
+		"-cpu Haswell":                  "-cpu Haswell: the processor 'Haswell' has 64 bits: start qemu-system-x86_64, or rhea system -target x86_64",
+		"-cpu 486,+vmx":                 "-cpu 486,+vmx: CPU model \"486,+vmx\": feature \"vmx\" is not built",
 		"-hda":                          "-hda: requires an argument: -hda file",
 		"-hda a -hda b":                 "-hda b: drive with bus=0, unit=0 (index=0) exists",
 		"-drive fiel=x":                 "-drive fiel=x: invalid parameter 'fiel' (did you mean 'file'?)",
@@ -100,7 +100,13 @@ func TestWrong(t *testing.T) {
 }
 
 func TestX8664(t *testing.T) {
-	if _, _, err := Parse("x86_64", nil); err == nil || !strings.Contains(err.Error(), "64-bit processor is not supported yet") {
+	if c, _, err := Parse("x86_64", nil); err != nil || c.CPU.Model != "Nehalem" {
+		t.Error(c, err)
+	}
+	if c, _, err := Parse("i386", []string{"-cpu", "Haswell,-smep", "-target", "x86_64"}); err != nil || c.CPU.Model != "Haswell,-smep" || c.Target != "x86_64" {
+		t.Error(c, err)
+	}
+	if _, _, err := Parse("i386", []string{"-cpu", "Haswell"}); err == nil || !strings.Contains(err.Error(), "-target x86_64") {
 		t.Error(err)
 	}
 	if c, _, err := Parse("x86_64", []string{"-cpu", "pentium3"}); err != nil || c.CPU.Model != "pentium3" {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"rhea/internal/catalog"
-	"rhea/internal/guest/x86"
 	"rhea/internal/prop"
 	"rhea/internal/trace"
 )
@@ -175,6 +174,14 @@ func setTBSize(p *parser, arg string) (err error) {
 	return err
 }
 
+func setTarget(p *parser, arg string) error {
+	if arg != "i386" && arg != "x86_64" {
+		return fmt.Errorf("the target '%s' is not supported yet; there are i386 and x86_64", arg)
+	}
+	p.cfg.Target = arg
+	return nil
+}
+
 func setCPU(p *parser, arg string) error {
 	if prop.IsHelp(arg) {
 		return helpAsked{func(w io.Writer) { cpuHelp(w, p.cfg.Target) }}
@@ -186,25 +193,21 @@ func setCPU(p *parser, arg string) error {
 func (p *parser) finishCPU() error {
 	wrap := func(err error) error { return &optError{p.cpuOption, err} }
 	if p.cpu == "" {
-		if p.cfg.Target == "x86_64" {
-			return errors.New("the 64-bit processor is not supported yet; name a 32-bit model, as in '-cpu qemu32' (-cpu help lists them)")
-		}
-		p.cfg.CPU.Model = catalog.Default(catalog.CPUs()).Name
+		p.cfg.CPU.Model = catalog.Default(catalog.CPUs(p.cfg.Target)).Name
 		return nil
 	}
 	model, rest, _ := strings.Cut(p.cpu, ",")
 	model = strings.TrimSuffix(strings.TrimSuffix(model, "-v1"), "-i386-cpu")
-	e, ok := catalog.Find(catalog.CPUs(), model)
+	list := catalog.CPUs(p.cfg.Target)
+	e, ok := catalog.Find(list, model)
 	switch {
 	case !ok:
 		return wrap(fmt.Errorf("unable to find CPU model '%s'%s; -cpu help lists them", model,
-			prop.DidYouMean(model, catalog.Names(catalog.CPUs()))))
-	case !e.Built && e.Bits == 64:
-		return wrap(fmt.Errorf("the 64-bit processor '%s' is not supported yet; -cpu help lists those that are", model))
+			prop.DidYouMean(model, catalog.Names(list))))
+	case !e.Built && e.Bits == 64 && p.cfg.Target == "i386" && is64(model):
+		return wrap(fmt.Errorf("the processor '%s' has 64 bits: start qemu-system-x86_64, or rhea system -target x86_64", model))
 	case !e.Built:
 		return wrap(fmt.Errorf("the processor '%s' is not supported yet; -cpu help lists those that are", model))
-	case p.cfg.Target == "x86_64" && model == "max":
-		return wrap(errors.New("the 64-bit processor is not supported yet; name a 32-bit model, as in '-cpu qemu32' (-cpu help lists them)"))
 	}
 	l, err := prop.Parse(rest, "")
 	if err != nil {
@@ -221,11 +224,17 @@ func (p *parser) finishCPU() error {
 			spec += "," + o.Key + "=" + o.Value
 		}
 	}
-	if _, err := x86.ParseModel(spec); err != nil {
+	if _, err := parseModel(p.cfg.Target, spec); err != nil {
 		return wrap(err)
 	}
 	p.cfg.CPU.Model = spec
 	return nil
+}
+
+// is64 reports whether a 64-bit processor of that name is built.
+func is64(model string) bool {
+	e, ok := catalog.Find(catalog.CPUs("x86_64"), model)
+	return ok && e.Built
 }
 
 func setSMP(p *parser, arg string) error {

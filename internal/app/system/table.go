@@ -17,6 +17,7 @@ func standardOptions() []Option {
 		{Name: "version", Help: "show the version", Set: setVersion},
 		{Name: "machine", Arg: "[type=]name[,prop[=value][,...]]", Help: "select the emulated machine ('-machine help' lists them)", Set: setMachine},
 		{Name: "M", Arg: "[type=]name[,prop[=value][,...]]", Help: "as -machine", Set: setMachine},
+		{Name: "target", Arg: "i386|x86_64", Help: "the kind of machine, where the program's name does not say it (qemu-system-x86_64)", Set: setTarget},
 		{Name: "cpu", Arg: "model[,feature[=on|off]][,...]", Help: "select the processor ('-cpu help' lists them)", Set: setCPU},
 		{Name: "accel", Arg: "[accel=]name[,prop[=value][,...]]", Help: "select the engine ('-accel help' lists them)", Set: setAccel},
 		{Name: "smp", Arg: "[cpus=]n[,cores=n][,threads=n][,sockets=n][,maxcpus=n]", Help: "number of processors", Set: setSMP},

@@ -19,7 +19,7 @@ func (m *Machine) apics() {
 	bus := lapic.NewBus()
 	cpu := m.c.CPU
 	m.APIC = lapic.New(lapic.Config{
-		Env: m.env, Bus: bus, BSP: true, VirtualWire: true,
+		Env: m.env, Bus: bus, BSP: true, VirtualWire: true, X2APIC: m.c.HasX2APIC, PhysBits: m.c.PhysBits,
 		INTR: cpu.SetINTR, NMI: cpu.SetNMI, SMI: cpu.SetSMI,
 		INIT:   func(l bool) { m.edgeINIT.set(l) },
 		ExtINT: m.PIC.Acknowledge,

@@ -168,7 +168,11 @@ type Config struct {
 	// has a local APIC, which the board then adds with an I/O APIC (not to
 	// an isapc).
 	HasSMM, HasAPIC bool
-	UUID            [16]byte
+	// HasX2APIC says that the APIC has the x2APIC mode; PhysBits is the width of
+	// the CPU's physical addresses, 0 = 36.
+	HasX2APIC bool
+	PhysBits  int
+	UUID      [16]byte
 	// SMBIOS is what -smbios says; UUID, processors and memory are filled in.
 	SMBIOS smbios.Info
 	// Files are further fw_cfg files (-fw_cfg).

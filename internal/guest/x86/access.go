@@ -19,47 +19,55 @@ func undefined() *guest.Fault               { return &guest.Fault{Vector: vecUD}
 func selCode(sel uint16, ext uint32) uint32 { return uint32(sel&^3) | ext }
 
 // loadSystem reads size bytes at a linear address with the rights of level 0.
-func (c *CPU) loadSystem(lin uint32, size int) (uint32, *guest.Fault) {
-	return c.loadLinear(lin, size, mmuKernel)
+func (c *CPU) loadSystem(lin uint64, size int) (uint64, *guest.Fault) {
+	return c.loadLinear(lin, size, c.systemIndex())
 }
 
-func (c *CPU) storeSystem(lin uint32, size int, v uint32) *guest.Fault {
-	return c.storeLinear(lin, size, mmuKernel, v)
+func (c *CPU) storeSystem(lin uint64, size int, v uint64) *guest.Fault {
+	return c.storeLinear(lin, size, c.systemIndex(), v)
 }
 
-func (c *CPU) load16(lin uint32) (uint16, *guest.Fault) {
+func (c *CPU) load16(lin uint64) (uint16, *guest.Fault) {
 	v, f := c.loadSystem(lin, 2)
 	return uint16(v), f
 }
 
-func (c *CPU) load32(lin uint32) (uint32, *guest.Fault) { return c.loadSystem(lin, 4) }
+func (c *CPU) load32(lin uint64) (uint32, *guest.Fault) {
+	v, f := c.loadSystem(lin, 4)
+	return uint32(v), f
+}
 
-// loadLinear reads up to four bytes; linear addresses wrap at 4 GiB.
-func (c *CPU) loadLinear(lin uint32, size, idx int) (uint32, *guest.Fault) {
-	if lin <= -uint32(size) {
-		v, f := c.mem.Load(uint64(lin), size, idx)
-		return uint32(v), f
+func (c *CPU) load64(lin uint64) (uint64, *guest.Fault) { return c.loadSystem(lin, 8) }
+
+// whole reports whether size bytes at lin do not wrap: outside of IA-32e mode
+// linear addresses do at 4 GiB.
+func (c *CPU) whole(lin uint64, size int) bool { return c.ia32e() || lin+uint64(size) <= all4G }
+
+// loadLinear reads up to eight bytes.
+func (c *CPU) loadLinear(lin uint64, size, idx int) (uint64, *guest.Fault) {
+	if c.whole(lin, size) {
+		return c.mem.Load(lin, size, idx)
 	}
-	var v uint32
-	for i := range uint32(size) {
-		b, f := c.mem.Load(uint64(lin+i), 1, idx)
+	var v uint64
+	for i := range size {
+		b, f := c.mem.Load((lin+uint64(i))&0xffffffff, 1, idx)
 		if f != nil {
 			return 0, f
 		}
-		v |= uint32(b&0xff) << (8 * i)
+		v |= b & 0xff << (8 * i)
 	}
 	return v, nil
 }
 
-func (c *CPU) storeLinear(lin uint32, size, idx int, v uint32) *guest.Fault {
-	if lin <= -uint32(size) {
-		return c.mem.Store(uint64(lin), size, idx, uint64(v)&(1<<(8*size)-1))
+func (c *CPU) storeLinear(lin uint64, size, idx int, v uint64) *guest.Fault {
+	if c.whole(lin, size) {
+		return c.mem.Store(lin, size, idx, v&(^uint64(0)>>(64-8*size)))
 	}
 	if f := c.probe(lin, size, idx, guest.Write); f != nil {
 		return f
 	}
-	for i := range uint32(size) {
-		if f := c.mem.Store(uint64(lin+i), 1, idx, uint64(v>>(8*i)&0xff)); f != nil {
+	for i := range size {
+		if f := c.mem.Store((lin+uint64(i))&0xffffffff, 1, idx, v>>(8*i)&0xff); f != nil {
 			return f
 		}
 	}
@@ -67,12 +75,12 @@ func (c *CPU) storeLinear(lin uint32, size, idx int, v uint32) *guest.Fault {
 }
 
 // probe checks that size bytes at lin can be accessed.
-func (c *CPU) probe(lin uint32, size, idx int, a guest.Access) *guest.Fault {
-	if lin <= -uint32(size) {
-		return c.mem.Probe(uint64(lin), size, idx, a)
+func (c *CPU) probe(lin uint64, size, idx int, a guest.Access) *guest.Fault {
+	if c.whole(lin, size) {
+		return c.mem.Probe(lin, size, idx, a)
 	}
-	first := int(-lin)
-	if f := c.mem.Probe(uint64(lin), first, idx, a); f != nil {
+	first := int(all4G - lin)
+	if f := c.mem.Probe(lin, first, idx, a); f != nil {
 		return f
 	}
 	return c.mem.Probe(0, size-first, idx, a)
@@ -81,39 +89,43 @@ func (c *CPU) probe(lin uint32, size, idx int, a guest.Access) *guest.Fault {
 // pushes is a sequence of pushes, checked before any is done so that the
 // instruction can be restarted after a fault.
 type pushes struct {
-	ss   *Segment
-	sp   uint32
-	size uint32 // bytes of each push
+	ss   *Segment // nil: there is none, as in 64-bit mode
+	sp   uint64
+	size uint64 // bytes of each push
 	idx  int
 	n    int
-	v    [36]uint32 // 31 parameters of a call gate, and what goes with them
+	v    [36]uint64 // 31 parameters of a call gate, and what goes with them
 }
 
 // stack begins a sequence of pushes to the current stack.
 func (c *CPU) stack(size int) pushes {
-	return pushes{ss: &c.s.Seg[SS], sp: uint32(c.s.GPR[rSP]), size: uint32(size), idx: c.mmuIndex()}
-}
-
-// indexAt is the MMU index of accesses at level cpl.
-func indexAt(cpl int) int {
-	if cpl == 3 {
-		return mmuUser
+	p := pushes{sp: c.s.GPR[rSP], size: uint64(size), idx: c.mmuIndex()}
+	if !c.long() {
+		p.ss = &c.s.Seg[SS]
 	}
-	return mmuKernel
+	return p
 }
 
-func (p *pushes) push(v uint32) {
+func (p *pushes) push(v uint64) {
 	p.v[p.n] = v
 	p.n++
 }
 
+// at returns where a push with stack pointer sp goes.
+func (p *pushes) at(sp uint64) (next, lin uint64) {
+	next = sp - p.size
+	if p.ss == nil {
+		return next, next
+	}
+	next &= p.ss.stackMask()
+	return next, p.ss.linear(uint32(next))
+}
+
 // room reports whether the stack segment has room for the pushes.
 func (p *pushes) room() bool {
-	mask := p.ss.stackMask()
 	sp := p.sp
 	for range p.n {
-		sp = (sp - p.size) & mask
-		if !p.ss.fits(sp, p.size) {
+		if sp, _ = p.at(sp); p.ss != nil && !p.ss.fits(sp, p.size) {
 			return false
 		}
 	}
@@ -123,11 +135,10 @@ func (p *pushes) room() bool {
 // do stores what was pushed and leaves the new stack pointer in p.sp. Nothing
 // is stored if there is a fault.
 func (p *pushes) do(c *CPU) *guest.Fault {
-	mask := p.ss.stackMask()
-	sp, seen := p.sp, uint32(1) // no page
+	sp, seen := p.sp, uint64(1) // no page
+	var lin uint64
 	for range p.n {
-		sp = (sp - p.size) & mask
-		lin := p.ss.linear(sp)
+		sp, lin = p.at(sp)
 		if lin&^0xfff == seen && lin&0xfff+p.size <= 0x1000 {
 			continue
 		}
@@ -138,8 +149,8 @@ func (p *pushes) do(c *CPU) *guest.Fault {
 	}
 	sp = p.sp
 	for _, v := range p.v[:p.n] {
-		sp = (sp - p.size) & mask
-		if f := c.storeLinear(p.ss.linear(sp), int(p.size), p.idx, v); f != nil {
+		sp, lin = p.at(sp)
+		if f := c.storeLinear(lin, int(p.size), p.idx, v); f != nil {
 			return f
 		}
 	}
@@ -150,27 +161,31 @@ func (p *pushes) do(c *CPU) *guest.Fault {
 // pops reads the current stack from its top down without changing anything.
 type pops struct {
 	c    *CPU
-	sp   uint32
-	size uint32
+	sp   uint64
+	size uint64
 	f    *guest.Fault // the first
 }
 
 func (c *CPU) pops(size int) pops {
-	return pops{c: c, sp: uint32(c.s.GPR[rSP]), size: uint32(size)}
+	return pops{c: c, sp: c.s.GPR[rSP], size: uint64(size)}
 }
 
 // pop returns the next value, or zero after a fault.
-func (p *pops) pop() uint32 {
+func (p *pops) pop() uint64 {
 	if p.f != nil {
 		return 0
 	}
-	ss := &p.c.s.Seg[SS]
-	sp := p.sp & ss.stackMask()
-	if !ss.readable(sp, p.size) {
-		p.f = fault(vecSS, 0)
-		return 0
+	lin := p.sp
+	if !p.c.long() {
+		ss := &p.c.s.Seg[SS]
+		sp := p.sp & ss.stackMask()
+		if !ss.readable(sp, p.size) {
+			p.f = fault(vecSS, 0)
+			return 0
+		}
+		lin = ss.linear(uint32(sp))
 	}
-	v, f := p.c.loadLinear(ss.linear(sp), int(p.size), p.c.mmuIndex())
+	v, f := p.c.loadLinear(lin, int(p.size), p.c.mmuIndex())
 	p.f = f
 	p.sp += p.size
 	return v

@@ -7,9 +7,9 @@ import "rhea/internal/guest"
 // size in bytes, nextIP the address behind the instruction.
 
 // farJump is JMP ptr16:16/32 and JMP m16:16/32.
-func (c *CPU) farJump(sel uint16, off uint32, opsize int, nextIP uint32) *guest.Fault {
+func (c *CPU) farJump(sel uint16, off uint64, opsize int, nextIP uint64) *guest.Fault {
 	if !c.protected() {
-		if uint64(off) > c.s.Seg[CS].Limit {
+		if off > c.s.Seg[CS].Limit {
 			return gp(0)
 		}
 		c.loadSegReal(CS, sel)
@@ -19,6 +19,9 @@ func (c *CPU) farJump(sel uint16, off uint32, opsize int, nextIP uint32) *guest.
 	d, f := c.transferTarget(sel)
 	if f != nil {
 		return f
+	}
+	if c.ia32e() && !d.isCode() {
+		return c.jumpByGate64(sel, &d)
 	}
 	if d.isCode() {
 		if f := c.checkDirect(&d, sel, off); f != nil {
@@ -62,15 +65,15 @@ func (c *CPU) farJump(sel uint16, off uint32, opsize int, nextIP uint32) *guest.
 }
 
 // farCall is CALL ptr16:16/32 and CALL m16:16/32.
-func (c *CPU) farCall(sel uint16, off uint32, opsize int, nextIP uint32) *guest.Fault {
+func (c *CPU) farCall(sel uint16, off uint64, opsize int, nextIP uint64) *guest.Fault {
 	p := c.stack(opsize)
 	if !c.protected() {
-		p.push(uint32(c.s.Seg[CS].Sel))
+		p.push(c.s.Seg[CS].Sel)
 		p.push(nextIP)
 		if !p.room() {
 			return fault(vecSS, 0)
 		}
-		if uint64(off) > c.s.Seg[CS].Limit {
+		if off > c.s.Seg[CS].Limit {
 			return gp(0)
 		}
 		if f := p.do(c); f != nil {
@@ -91,6 +94,9 @@ func (c *CPU) farCall(sel uint16, off uint32, opsize int, nextIP uint32) *guest.
 		}
 		return c.callSameLevel(&d, sel, off, &p, nextIP)
 	}
+	if c.ia32e() {
+		return c.callByGate64(sel, &d, nextIP)
+	}
 	if d.dpl() < c.cpl || d.dpl() < rpl(sel) {
 		return gpSel(sel)
 	}
@@ -109,7 +115,7 @@ func (c *CPU) farCall(sel uint16, off uint32, opsize int, nextIP uint32) *guest.
 }
 
 // callByGate is CALL through call gate d (SDM vol. 3, 5.8.4 and 5.8.5).
-func (c *CPU) callByGate(sel uint16, d *descriptor, nextIP uint32) *guest.Fault {
+func (c *CPU) callByGate(sel uint16, d *descriptor, nextIP uint64) *guest.Fault {
 	code, cs, f := c.callGate(sel, d)
 	if f != nil {
 		return f
@@ -138,10 +144,10 @@ func (c *CPU) callByGate(sel uint16, d *descriptor, nextIP uint32) *guest.Fault 
 	if f != nil {
 		return f
 	}
-	old := pops{c: c, sp: uint32(c.s.GPR[rSP]), size: uint32(size)}
-	p.ss, p.sp, p.idx = &ss, sp, indexAt(dpl)
-	p.push(uint32(c.s.Seg[SS].Sel))
-	p.push(uint32(c.s.GPR[rSP]))
+	old := pops{c: c, sp: c.s.GPR[rSP], size: uint64(size)}
+	p.ss, p.sp, p.idx = &ss, sp, c.indexAt(dpl)
+	p.push(c.s.Seg[SS].Sel)
+	p.push(c.s.GPR[rSP])
 	n := d.gateParams()
 	p.n += n
 	for i := range n { // the last parameter pushed is on top of the stack
@@ -150,7 +156,7 @@ func (c *CPU) callByGate(sel uint16, d *descriptor, nextIP uint32) *guest.Fault 
 	if old.f != nil {
 		return old.f
 	}
-	p.push(uint32(c.s.Seg[CS].Sel))
+	p.push(c.s.Seg[CS].Sel)
 	p.push(nextIP)
 	if !p.room() {
 		return ssSel(uint16(ss.Sel))
@@ -171,8 +177,8 @@ func (c *CPU) callByGate(sel uint16, d *descriptor, nextIP uint32) *guest.Fault 
 }
 
 // callSameLevel pushes the return address and enters code segment d.
-func (c *CPU) callSameLevel(d *descriptor, sel uint16, off uint32, p *pushes, nextIP uint32) *guest.Fault {
-	p.push(uint32(c.s.Seg[CS].Sel))
+func (c *CPU) callSameLevel(d *descriptor, sel uint16, off uint64, p *pushes, nextIP uint64) *guest.Fault {
+	p.push(c.s.Seg[CS].Sel)
 	p.push(nextIP)
 	if !p.room() {
 		return fault(vecSS, 0)
@@ -180,7 +186,7 @@ func (c *CPU) callSameLevel(d *descriptor, sel uint16, off uint32, p *pushes, ne
 	if f := p.do(c); f != nil {
 		return f
 	}
-	c.setSP(p.sp)
+	c.setStack(p.sp)
 	c.enterCode(d, sel, c.cpl, off)
 	return nil
 }
@@ -200,7 +206,7 @@ func (c *CPU) transferTarget(sel uint16) (descriptor, *guest.Fault) {
 
 // checkDirect checks code segment d as the target of a JMP or CALL without a
 // gate (SDM vol. 3, 5.8.1).
-func (c *CPU) checkDirect(d *descriptor, sel uint16, off uint32) *guest.Fault {
+func (c *CPU) checkDirect(d *descriptor, sel uint16, off uint64) *guest.Fault {
 	if d.isConforming() {
 		if d.dpl() > c.cpl {
 			return gpSel(sel)
@@ -211,10 +217,27 @@ func (c *CPU) checkDirect(d *descriptor, sel uint16, off uint32) *guest.Fault {
 	if !d.present() {
 		return npSel(sel)
 	}
+	if f := c.checkEntry(d, sel, off); f != nil {
+		return f
+	}
+	return c.setAccessed(d)
+}
+
+// checkEntry checks off as a place to go to in code segment d.
+func (c *CPU) checkEntry(d *descriptor, sel uint16, off uint64) *guest.Fault {
+	if c.ia32e() && d.isLong() {
+		switch {
+		case d.attr()&attrDB != 0:
+			return gpSel(sel)
+		case !canonical(off):
+			return gp(0)
+		}
+		return nil
+	}
 	if off > d.limit() {
 		return gp(0)
 	}
-	return c.setAccessed(d)
+	return nil
 }
 
 // callGate checks call gate d and reads the code segment it leads to.
@@ -233,7 +256,7 @@ func (c *CPU) callGate(sel uint16, d *descriptor) (code descriptor, cs uint16, f
 }
 
 // taskGate is a JMP or CALL to a task gate.
-func (c *CPU) taskGate(sel uint16, d *descriptor, kind switchKind, nextIP uint32) *guest.Fault {
+func (c *CPU) taskGate(sel uint16, d *descriptor, kind switchKind, nextIP uint64) *guest.Fault {
 	if !d.present() {
 		return npSel(sel)
 	}
@@ -263,7 +286,7 @@ func (c *CPU) taskOfGate(tss uint16, ext uint32) (descriptor, *guest.Fault) {
 }
 
 // switchByTransfer is a JMP or CALL to a TSS, which must be in the GDT.
-func (c *CPU) switchByTransfer(sel uint16, d *descriptor, kind switchKind, nextIP uint32) *guest.Fault {
+func (c *CPU) switchByTransfer(sel uint16, d *descriptor, kind switchKind, nextIP uint64) *guest.Fault {
 	if sel&4 != 0 {
 		return gpSel(sel)
 	}
@@ -276,7 +299,7 @@ func (c *CPU) switchByTransfer(sel uint16, d *descriptor, kind switchKind, nextI
 
 // innerStack reads the stack of level dpl from the TSS and checks it
 // (SDM vol. 3, 5.8.5; vol. 2, CALL and INT n).
-func (c *CPU) innerStack(dpl int, ext uint32) (ss Segment, sp uint32, f *guest.Fault) {
+func (c *CPU) innerStack(dpl int, ext uint32) (ss Segment, sp uint64, f *guest.Fault) {
 	tr := &c.s.TR
 	var sel uint16
 	if tr.Attr>>8&type32 != 0 {
@@ -284,7 +307,7 @@ func (c *CPU) innerStack(dpl int, ext uint32) (ss Segment, sp uint32, f *guest.F
 		if uint64(at)+5 > tr.Limit {
 			return ss, 0, fault(vecTS, selCode(uint16(tr.Sel), ext))
 		}
-		if sp, f = c.load32(tr.linear(at)); f == nil {
+		if sp, f = c.loadSystem(tr.linear(at), 4); f == nil {
 			sel, f = c.load16(tr.linear(at + 4))
 		}
 	} else {
@@ -296,7 +319,7 @@ func (c *CPU) innerStack(dpl int, ext uint32) (ss Segment, sp uint32, f *guest.F
 		if sp16, f = c.load16(tr.linear(at)); f == nil {
 			sel, f = c.load16(tr.linear(at + 2))
 		}
-		sp = uint32(sp16)
+		sp = uint64(sp16)
 	}
 	if f != nil {
 		return ss, 0, f
@@ -320,19 +343,19 @@ func (c *CPU) innerStack(dpl int, ext uint32) (ss Segment, sp uint32, f *guest.F
 }
 
 // enterCode loads CS from d with RPL cpl and continues at off.
-func (c *CPU) enterCode(d *descriptor, sel uint16, cpl int, off uint32) {
+func (c *CPU) enterCode(d *descriptor, sel uint16, cpl int, off uint64) {
 	c.s.Seg[CS] = d.segment(sel&^3 | uint16(cpl))
 	c.jump(off)
 }
 
 // jump continues at off, after changes to the mode.
-func (c *CPU) jump(off uint32) {
-	c.s.IP = uint64(off)
+func (c *CPU) jump(off uint64) {
+	c.s.IP = off
 	c.refreshMode()
 }
 
 // farRet is RETF; imm is what its operand adds to the stack pointer.
-func (c *CPU) farRet(opsize int, imm uint32) *guest.Fault {
+func (c *CPU) farRet(opsize int, imm uint64) *guest.Fault {
 	p := c.pops(opsize)
 	ip := p.pop()
 	cs := p.popSel()
@@ -340,7 +363,7 @@ func (c *CPU) farRet(opsize int, imm uint32) *guest.Fault {
 		return p.f
 	}
 	if !c.protected() {
-		if uint64(ip) > c.s.Seg[CS].Limit {
+		if ip > c.s.Seg[CS].Limit {
 			return gp(0)
 		}
 		c.setSP(p.sp + imm)
@@ -352,14 +375,14 @@ func (c *CPU) farRet(opsize int, imm uint32) *guest.Fault {
 	if f != nil {
 		return f
 	}
+	if f := c.checkEntry(&d, cs, ip); f != nil {
+		return f
+	}
 	if rpl(cs) == c.cpl {
-		if ip > d.limit() {
-			return gp(0)
-		}
 		if f := c.setAccessed(&d); f != nil {
 			return f
 		}
-		c.setSP(p.sp + imm)
+		c.setStack(p.sp + imm)
 		c.enterCode(&d, cs, c.cpl, ip)
 		return nil
 	}
@@ -369,12 +392,9 @@ func (c *CPU) farRet(opsize int, imm uint32) *guest.Fault {
 	if p.f != nil {
 		return p.f
 	}
-	ss, f := c.outerStack(sel, rpl(cs))
+	ss, f := c.outerStack(sel, rpl(cs), &d)
 	if f != nil {
 		return f
-	}
-	if ip > d.limit() {
-		return gp(0)
 	}
 	if f := c.setAccessed(&d); f != nil {
 		return f
@@ -402,8 +422,12 @@ func (c *CPU) returnTarget(cs uint16) (descriptor, *guest.Fault) {
 	return d, nil
 }
 
-// outerStack checks the stack segment of a return to outer level cpl.
-func (c *CPU) outerStack(sel uint16, cpl int) (ss Segment, f *guest.Fault) {
+// outerStack checks the stack segment of a return to outer level cpl, in code
+// segment code.
+func (c *CPU) outerStack(sel uint16, cpl int, code *descriptor) (ss Segment, f *guest.Fault) {
+	if isNull(sel) && c.ia32e() && code.isLong() && cpl != 3 && rpl(sel) == cpl {
+		return nullStack(cpl), nil
+	}
 	d, f := c.transferTarget(sel)
 	if f != nil {
 		return ss, f
@@ -421,50 +445,18 @@ func (c *CPU) outerStack(sel uint16, cpl int) (ss Segment, f *guest.Fault) {
 }
 
 // leaveTo returns to code segment d at the outer level rpl(cs).
-func (c *CPU) leaveTo(d *descriptor, cs uint16, ip uint32, ss Segment, sp uint32) {
+func (c *CPU) leaveTo(d *descriptor, cs uint16, ip uint64, ss Segment, sp uint64) {
 	c.s.Seg[SS] = ss
-	c.setSP(sp)
 	c.dropSegments(rpl(cs))
 	c.enterCode(d, cs, rpl(cs), ip)
+	c.setStack(sp)
 }
 
-// sysenter is SYSENTER (SDM vol. 2).
-func (c *CPU) sysenter() *guest.Fault {
-	s := c.s
-	if !c.model.has(featSEP) {
-		return undefined()
+// setStack sets the stack pointer: as setSP does, but in 64-bit mode all of it.
+func (c *CPU) setStack(sp uint64) {
+	if c.long() {
+		c.s.GPR[rSP] = sp
+		return
 	}
-	if s.CR0&cr0PE == 0 || isNull(uint16(s.SysenterCS)) {
-		return gp(0)
-	}
-	s.Flags &^= flagVM | flagIF | flagRF
-	c.flatSegments(uint16(s.SysenterCS)&^3, 0)
-	s.GPR[rSP] = s.SysenterESP & 0xffffffff
-	c.jump(uint32(s.SysenterEIP))
-	return nil
-}
-
-// sysexit is SYSEXIT (SDM vol. 2).
-func (c *CPU) sysexit() *guest.Fault {
-	s := c.s
-	if !c.model.has(featSEP) {
-		return undefined()
-	}
-	if s.CR0&cr0PE == 0 || isNull(uint16(s.SysenterCS)) || c.cpl != 0 {
-		return gp(0)
-	}
-	c.flatSegments(uint16(s.SysenterCS)&^3+16, 3)
-	s.GPR[rSP] = s.GPR[rCX] & 0xffffffff
-	c.jump(uint32(s.GPR[rDX]))
-	return nil
-}
-
-// flatSegments sets CS and SS to what SYSENTER and SYSEXIT make of them.
-func (c *CPU) flatSegments(cs uint16, cpl int) {
-	attr := attrP | attrS | attrDB | attrG | attrRW | attrA | 0xf0000 | uint64(cpl)<<13
-	code := Segment{Sel: uint64(cs) | uint64(cpl), Limit: 0xffffffff, Attr: attr | attrCode}
-	stack := Segment{Sel: uint64(cs+8) | uint64(cpl), Limit: 0xffffffff, Attr: attr}
-	cacheBounds(&code)
-	cacheBounds(&stack)
-	c.s.Seg[CS], c.s.Seg[SS] = code, stack
+	c.setSP(sp)
 }

@@ -234,7 +234,7 @@ func TestFarJump(t *testing.T) {
 		{0, ldtSel, 0, vecGP, ldtSel, ""},
 	} {
 		m := protectedMachine(t, x.cpl)
-		jump := func() *guest.Fault { return m.farJump(x.sel, x.off, 4, nextIP) }
+		jump := func() *guest.Fault { return m.farJump(x.sel, uint64(x.off), 4, nextIP) }
 		if x.vec != 0 {
 			m.wantFault(jump, x.vec, x.code)
 		} else {
@@ -405,14 +405,14 @@ func TestSysenter(t *testing.T) {
 	m.wantFault(m.sysenter, vecGP, 0)
 	m.s.SysenterCS, m.s.SysenterESP, m.s.SysenterEIP = code0, 0x8800, 0x4444
 	m.s.Flags |= flagIF
-	m.wantFault(m.sysexit, vecGP, 0)
+	m.wantFault(func() *guest.Fault { return m.sysexit(false) }, vecGP, 0)
 	m.ok(m.sysenter())
 	m.wantPlace("0008:4444 ss:sp 0010:8800 cpl 0")
 	if m.EFLAGS()&flagIF != 0 || m.mode&modeCode32 == 0 || m.mode&modeStack32 == 0 {
 		t.Error("SYSENTER's mode", m.mode)
 	}
 	m.s.GPR[rDX], m.s.GPR[rCX] = 0x777, 0xb000
-	m.ok(m.sysexit())
+	m.ok(m.sysexit(false))
 	m.wantPlace("001b:777 ss:sp 0023:b000 cpl 3")
 	if m.s.Seg[CS].Attr != 0xcffb00 || m.s.Seg[SS].Attr != 0xcff300 {
 		t.Errorf("%+v", m.s.Seg)
@@ -541,7 +541,7 @@ func TestFlagInstructions(t *testing.T) {
 		{"popf 3", 3, 0, cr4PVI, func(m *machine) *guest.Fault { return m.popf(0xffffffff, 4) }, 0, 0},
 	} {
 		m := protectedMachine(t, 0)
-		m.ok(m.setCR(4, x.cr4))
+		m.ok(m.setCR(4, uint64(x.cr4)))
 		switch x.cpl {
 		case 1:
 			m.toLevel(code1, data1, stack1)

@@ -4,6 +4,7 @@
 package x86
 
 import (
+	"math/rand/v2"
 	"sync/atomic"
 
 	"rhea/internal/guest"
@@ -26,6 +27,9 @@ type Config struct {
 	// interrupt at once has that taken before the instruction. The level may
 	// be what it was.
 	FERR func(level bool)
+	// Random is where RDRAND and RDSEED have their numbers from; nil = the
+	// host's.
+	Random func() uint64
 }
 
 // APIC is the local APIC as the processor core sees it.
@@ -45,6 +49,7 @@ type CPU struct {
 	model *Model
 
 	encodable uint64 // see has
+	wide      bool   // registers have 64 bits: the model has long mode
 
 	log *trace.Log
 
@@ -69,6 +74,7 @@ type CPU struct {
 
 	sse      sseUnit
 	floatOps []floatOp
+	wideOps  map[string]int // of them, by the name of the 32-bit one
 	x87      x87Unit
 	ferr     bool // the FERR# pin
 	unmasks  bool // the next instruction unmasks an exception: see Key
@@ -94,9 +100,13 @@ const (
 
 // New makes a processor in its reset state.
 func New(cfg Config) *CPU {
+	if cfg.Random == nil {
+		cfg.Random = rand.Uint64
+	}
 	c := &CPU{cfg: cfg, model: cfg.Model, log: cfg.Log, frame: new(ir.Frame), encodable: cfg.Model.encodable()}
+	c.wide = c.model.has(featLM)
 	c.s = stateOf(c.frame)
-	c.slots = newSlots()
+	c.slots = newSlots(c.wide)
 	c.helpers = c.helperTable()
 	c.pins.Store(pinA20Level)
 	c.Reset()
@@ -200,13 +210,31 @@ func (c *CPU) Key() guest.Key {
 			mode &^= modeDbgExec
 		}
 	}
-	return guest.Key{PC: c.s.IP, Base: c.s.Seg[CS].Base, Limit: c.s.Seg[CS].Limit + 1, Mode: mode}
+	if mode&modeLong != 0 {
+		return guest.Key{PC: c.s.IP, Limit: ^uint64(0), Mode: mode}
+	}
+	base := c.s.Seg[CS].Base
+	if (c.s.IP+base)>>32 != 0 && c.wide { // linear addresses wrap at 4 GiB
+		base -= 1 << 32
+	}
+	return guest.Key{PC: c.s.IP, Base: base, Limit: c.s.Seg[CS].Limit + 1, Mode: mode}
 }
 
-// mmuIndex is the MMU index of the program's own accesses.
-func (c *CPU) mmuIndex() int {
-	if c.cpl == 3 {
-		return mmuUser
+// mmuIndex is the MMU index of the program's own accesses, systemIndex that of
+// the processor's (SDM vol. 3, 4.6.1).
+func (c *CPU) mmuIndex() int { return indexOf(c.mode) }
+
+func (c *CPU) systemIndex() int {
+	if c.s.CR4&cr4SMAP != 0 {
+		return mmuSMAP
 	}
 	return mmuKernel
+}
+
+// indexAt is the MMU index of the processor's accesses at level cpl.
+func (c *CPU) indexAt(cpl int) int {
+	if cpl == 3 {
+		return mmuUser
+	}
+	return c.systemIndex()
 }

@@ -5,8 +5,8 @@ import "rhea/internal/guest"
 // cr0Write are the bits of CR0 that can be written; ET is always set.
 const cr0Write = cr0PE | cr0MP | cr0EM | cr0TS | cr0NE | cr0WP | cr0AM | cr0NW | cr0CD | cr0PG
 
-// readCR is MOV r32, CRn (SDM vol. 2).
-func (c *CPU) readCR(n int) (uint32, *guest.Fault) {
+// readCR is MOV r, CRn (SDM vol. 2).
+func (c *CPU) readCR(n int) (uint64, *guest.Fault) {
 	if !c.model.hasCR(n) {
 		return 0, undefined()
 	}
@@ -15,17 +15,28 @@ func (c *CPU) readCR(n int) (uint32, *guest.Fault) {
 	}
 	switch n {
 	case 0:
-		return uint32(c.s.CR0), nil
+		return c.s.CR0, nil
 	case 2:
-		return uint32(c.s.CR2), nil
+		return c.s.CR2, nil
 	case 3:
-		return uint32(c.s.CR3), nil
+		return c.s.CR3, nil
+	case 8:
+		if a, ok := c.apic.(taskPriority); ok {
+			return uint64(a.TPR() >> 4), nil
+		}
+		return 0, nil
 	}
-	return uint32(c.s.CR4), nil
+	return c.s.CR4, nil
 }
 
-// setCR is MOV CRn, r32 (SDM vol. 2).
-func (c *CPU) setCR(n int, v uint32) *guest.Fault {
+// taskPriority is an APIC whose task priority the processor has in CR8.
+type taskPriority interface {
+	TPR() uint8
+	SetTPR(v uint8)
+}
+
+// setCR is MOV CRn, r (SDM vol. 2).
+func (c *CPU) setCR(n int, v uint64) *guest.Fault {
 	if !c.model.hasCR(n) {
 		return undefined()
 	}
@@ -36,29 +47,46 @@ func (c *CPU) setCR(n int, v uint32) *guest.Fault {
 	case 0:
 		return c.setCR0(v)
 	case 2:
-		c.s.CR2 = uint64(v)
+		c.s.CR2 = v
 		return nil
 	case 3:
 		return c.setCR3(v)
+	case 8:
+		if v > 15 {
+			return gp(0)
+		}
+		if a, ok := c.apic.(taskPriority); ok {
+			a.SetTPR(uint8(v << 4))
+		}
+		return nil
 	}
 	return c.setCR4(v)
 }
 
 // setCR0 checks and sets CR0 (SDM vol. 3, 2.5). Changes of what the TLB has
 // cached drop it (4.10.4.1).
-func (c *CPU) setCR0(v uint32) *guest.Fault {
+func (c *CPU) setCR0(v uint64) *guest.Fault {
 	s := c.s
-	if v&cr0PG != 0 && v&cr0PE == 0 || v&cr0NW != 0 && v&cr0CD == 0 {
+	if v&cr0PG != 0 && v&cr0PE == 0 || v&cr0NW != 0 && v&cr0CD == 0 || v>>32 != 0 {
 		return gp(0)
 	}
 	old := s.CR0
-	next := uint64(v)&cr0Write | cr0ET
-	if next&cr0PG != 0 && s.CR4&cr4PAE != 0 && (old^next)&(cr0PG|cr0CD|cr0NW) != 0 {
+	next := v&cr0Write | cr0ET
+	efer := s.EFER
+	if (old^next)&cr0PG != 0 && s.EFER&eferLME != 0 { // SDM vol. 3, 9.8.5
+		switch efer ^= eferLMA; {
+		case next&cr0PG == 0 && (c.long() || s.CR4&cr4PCIDE != 0):
+			return gp(0)
+		case next&cr0PG != 0 && (s.CR4&cr4PAE == 0 || s.Seg[CS].Attr&attrL != 0 || s.TR.Attr>>8&15 == typeTSS16Busy):
+			return gp(0)
+		}
+	}
+	if efer&eferLMA == 0 && next&cr0PG != 0 && s.CR4&cr4PAE != 0 && (old^next)&(cr0PG|cr0CD|cr0NW) != 0 {
 		if f := c.loadPDPTEs(uint32(s.CR3)); f != nil {
 			return f
 		}
 	}
-	s.CR0 = next
+	s.CR0, s.EFER = next, efer
 	if (old^next)&(cr0PG|cr0PE|cr0WP) != 0 {
 		c.mem.FlushTLB(false)
 	}
@@ -67,32 +95,47 @@ func (c *CPU) setCR0(v uint32) *guest.Fault {
 }
 
 // setCR3 loads CR3 (SDM vol. 3, 4.10.4.1).
-func (c *CPU) setCR3(v uint32) *guest.Fault {
+func (c *CPU) setCR3(v uint64) *guest.Fault {
+	if c.wide && c.ia32e() {
+		if c.s.CR4&cr4PCIDE != 0 { // the TLB has the current PCID's only, and is flushed in any case
+			v &^= cr3NoFlush
+		}
+		if v&^c.model.physMask() != 0 {
+			return gp(0)
+		}
+	} else {
+		v &= 0xffffffff
+	}
 	if c.pae() {
-		if f := c.loadPDPTEs(v); f != nil {
+		if f := c.loadPDPTEs(uint32(v)); f != nil {
 			return f
 		}
 	}
-	c.s.CR3 = uint64(v)
+	c.s.CR3 = v
 	c.mem.FlushTLB(c.s.CR4&cr4PGE != 0)
 	return nil
 }
 
 // setCR4 checks and sets CR4.
-func (c *CPU) setCR4(v uint32) *guest.Fault {
+func (c *CPU) setCR4(next uint64) *guest.Fault {
 	s := c.s
-	next := uint64(v)
 	if next&^c.model.cr4Bits() != 0 {
 		return gp(0)
 	}
 	changed := s.CR4 ^ next
-	if next&cr4PAE != 0 && s.CR0&cr0PG != 0 && changed&(cr4PAE|cr4PGE|cr4PSE) != 0 {
+	switch {
+	case c.ia32e() && next&cr4PAE == 0:
+		return gp(0)
+	case changed&next&cr4PCIDE != 0 && (!c.ia32e() || s.CR3&0xfff != 0):
+		return gp(0)
+	}
+	if !c.ia32e() && next&cr4PAE != 0 && s.CR0&cr0PG != 0 && changed&(cr4PAE|cr4PGE|cr4PSE) != 0 {
 		if f := c.loadPDPTEs(uint32(s.CR3)); f != nil {
 			return f
 		}
 	}
 	s.CR4 = next
-	if changed&(cr4PAE|cr4PGE|cr4PSE) != 0 {
+	if changed&(cr4PAE|cr4PGE|cr4PSE|cr4SMEP|cr4SMAP|cr4PCIDE) != 0 {
 		c.mem.FlushTLB(false)
 	}
 	c.refreshMode()
@@ -105,7 +148,7 @@ func (c *CPU) lmsw(v uint16) *guest.Fault {
 		return f
 	}
 	const mask = cr0PE | cr0MP | cr0EM | cr0TS
-	return c.setCR0(uint32(c.s.CR0)&^(mask&^cr0PE) | uint32(v)&mask)
+	return c.setCR0(c.s.CR0&^(mask&^cr0PE) | uint64(v)&mask)
 }
 
 // smsw is SMSW.
@@ -122,31 +165,56 @@ func (c *CPU) clts() *guest.Fault {
 }
 
 // invlpg is INVLPG.
-func (c *CPU) invlpg(lin uint32) *guest.Fault {
+func (c *CPU) invlpg(lin uint64) *guest.Fault {
 	if f := c.needRing0(); f != nil {
 		return f
 	}
-	c.mem.FlushPage(uint64(lin))
+	c.mem.FlushPage(lin)
+	return nil
+}
+
+// invpcid is INVPCID (SDM vol. 2): the TLB has the current PCID's translations
+// only, and global ones.
+func (c *CPU) invpcid(kind, pcid, lin uint64) *guest.Fault {
+	if f := c.needRing0(); f != nil {
+		return f
+	}
+	if kind > 3 || pcid>>12 != 0 || kind < 2 && pcid != 0 && c.s.CR4&cr4PCIDE == 0 || kind == 0 && !canonical(lin) {
+		return gp(0)
+	}
+	switch kind {
+	case 0:
+		c.mem.FlushPage(lin)
+	case 2:
+		c.mem.FlushTLB(false)
+	default:
+		c.mem.FlushTLB(true)
+	}
 	return nil
 }
 
 // lgdt and lidt are LGDT and LIDT with what they loaded; a 16-bit operand
 // size takes 24 bits of the base.
-func (c *CPU) lgdt(limit uint16, base uint32, opsize int) *guest.Fault {
+func (c *CPU) lgdt(limit uint16, base uint64, opsize int) *guest.Fault {
 	return c.loadTable(&c.s.GDTR, limit, base, opsize)
 }
 
-func (c *CPU) lidt(limit uint16, base uint32, opsize int) *guest.Fault {
+func (c *CPU) lidt(limit uint16, base uint64, opsize int) *guest.Fault {
 	return c.loadTable(&c.s.IDTR, limit, base, opsize)
 }
 
-func (c *CPU) loadTable(t *Table, limit uint16, base uint32, opsize int) *guest.Fault {
+func (c *CPU) loadTable(t *Table, limit uint16, base uint64, opsize int) *guest.Fault {
 	if f := c.needRing0(); f != nil {
 		return f
 	}
-	if opsize == 2 {
+	switch {
+	case c.long():
+		if !canonical(base) {
+			return gp(0)
+		}
+	case opsize == 2:
 		base &= 0xffffff
 	}
-	*t = Table{Base: uint64(base), Limit: uint64(limit)}
+	*t = Table{Base: base, Limit: uint64(limit)}
 	return nil
 }

@@ -37,9 +37,9 @@ const (
 )
 
 // breakpoint returns the kind and length of an enabled breakpoint.
-func (c *CPU) breakpoint(i int) (kind int, size uint32, enabled bool) {
+func (c *CPU) breakpoint(i int) (kind int, size uint64, enabled bool) {
 	dr7 := c.s.DR[7]
-	size = [...]uint32{1, 2, 8, 4}[dr7>>(18+4*i)&3]
+	size = [...]uint64{1, 2, 8, 4}[dr7>>(18+4*i)&3]
 	return int(dr7 >> (16 + 4*i) & 3), size, dr7>>(2*i)&3 != 0
 }
 
@@ -66,13 +66,13 @@ func debugFault(hits uint32) *guest.Fault {
 
 // codeBreak is the fault of an instruction breakpoint at a linear address, or
 // nil (SDM vol. 3, 17.3.1.1).
-func (c *CPU) codeBreak(lin uint32) *guest.Fault {
+func (c *CPU) codeBreak(lin uint64) *guest.Fault {
 	if c.s.Flags&flagRF != 0 {
 		return nil
 	}
 	var hits uint32
 	for i := range 4 {
-		if kind, _, on := c.breakpoint(i); on && kind == breakExec && uint32(c.s.DR[i]) == lin {
+		if kind, _, on := c.breakpoint(i); on && kind == breakExec && c.s.DR[i] == lin {
 			hits |= 1 << i
 		}
 	}
@@ -84,27 +84,27 @@ func (c *CPU) codeBreak(lin uint32) *guest.Fault {
 
 // dataBreak notes the data breakpoints that an access hits, for debugTrap. It
 // reports whether there are any (SDM vol. 3, 17.3.1.2).
-func (c *CPU) dataBreak(lin uint32, size int, write bool) bool {
+func (c *CPU) dataBreak(lin uint64, size int, write bool) bool {
 	return c.breakOn(lin, size, func(kind int) bool { return kind == breakAccess || kind == breakWrite && write })
 }
 
 // ioBreak is dataBreak for an I/O port.
-func (c *CPU) ioBreak(port uint32, size int) bool {
+func (c *CPU) ioBreak(port uint64, size int) bool {
 	if c.s.CR4&cr4DE == 0 {
 		return false
 	}
 	return c.breakOn(port, size, func(kind int) bool { return kind == breakIO })
 }
 
-func (c *CPU) breakOn(at uint32, size int, wanted func(kind int) bool) bool {
+func (c *CPU) breakOn(at uint64, size int, wanted func(kind int) bool) bool {
 	var hits uint32
 	for i := range 4 {
 		kind, n, on := c.breakpoint(i)
 		if !on || !wanted(kind) {
 			continue
 		}
-		first := uint32(c.s.DR[i]) &^ (n - 1)
-		if at-first < n || first-at < uint32(size) {
+		first := c.s.DR[i] &^ (n - 1)
+		if at-first < n || first-at < uint64(size) {
 			hits |= 1 << i
 		}
 	}
@@ -146,20 +146,23 @@ func (c *CPU) debugReg(n int) (int, *guest.Fault) {
 	return n & 7, nil
 }
 
-// readDR is MOV r32, DRn.
-func (c *CPU) readDR(n int) (uint32, *guest.Fault) {
+// readDR is MOV r, DRn.
+func (c *CPU) readDR(n int) (uint64, *guest.Fault) {
 	n, f := c.debugReg(n)
 	if f != nil {
 		return 0, f
 	}
-	return uint32(c.s.DR[n]), nil
+	return c.s.DR[n], nil
 }
 
-// setDR is MOV DRn, r32.
-func (c *CPU) setDR(n int, v uint32) *guest.Fault {
+// setDR is MOV DRn, r.
+func (c *CPU) setDR(n int, v uint64) *guest.Fault {
 	n, f := c.debugReg(n)
 	if f != nil {
 		return f
+	}
+	if n >= 6 && v>>32 != 0 {
+		return gp(0)
 	}
 	switch n {
 	case 6:
@@ -167,7 +170,7 @@ func (c *CPU) setDR(n int, v uint32) *guest.Fault {
 	case 7:
 		v = v&dr7Write | dr7Fixed
 	}
-	c.s.DR[n] = uint64(v)
+	c.s.DR[n] = v
 	c.refreshMode()
 	return nil
 }

@@ -25,6 +25,12 @@ type encoding struct {
 	modrm    int  // the whole byte, -1 = any
 	line     string
 	name     string
+	def64    bool // the operand size in 64-bit mode is 64 bits, or 16
+	force64  bool // it is always 64 bits there
+	vex      bool // it has a VEX prefix
+	length   int  // of vectors, by VEX.L: 16 or 32, 0 = either
+	w        int  // VEX.W, -1 = either
+	only     int  // 1 = not in 64-bit mode, 2 = only there, 0 = in all
 }
 
 // operand is an operand's notation.
@@ -33,6 +39,8 @@ type operand struct {
 	// bytes is its size, or if that is 0, more what is added to the
 	// instruction's operand size.
 	bytes, more uint8
+	vector      bool  // its size is that of the instruction's vectors
+	least, most uint8 // bounds of what the instruction's is taken to be; 0 = none
 	*notation
 }
 
@@ -68,6 +76,9 @@ const (
 	kindV
 	kindW
 	kindU
+	kindH // these by VEX.vvvv: XMM register, and general register
+	kindB
+	kindL // XMM register by the top of an immediate
 	kindST
 	kindSTi
 	kindAL
@@ -87,7 +98,7 @@ const (
 
 var kindNames = [numKinds]string{
 	"E", "G", "I", "sI", "J", "O", "M", "R", "S", "C", "D", "A", "X", "Y", "Z", "P", "Q", "N", "V", "W", "U",
-	"ST", "STi", "AL", "CL", "AX", "eAX", "DX", "1", "ES", "CS", "SS", "DS", "FS", "GS",
+	"H", "B", "L", "ST", "STi", "AL", "CL", "AX", "eAX", "DX", "1", "ES", "CS", "SS", "DS", "FS", "GS",
 }
 
 // segment returns the number of the segment register that an operand names.
@@ -105,7 +116,7 @@ func (k operandKind) hasModRM() bool {
 // operandBytes are the sizes of operands by their notation; those that are not
 // here have the instruction's operand size.
 var operandBytes = map[string]uint8{
-	"b": 1, "w": 2, "d": 4, "y": 4, "ss": 4, "q": 8, "sd": 8, "dq": 16, "ps": 16, "pd": 16, "t": 10,
+	"b": 1, "w": 2, "d": 4, "ss": 4, "q": 8, "sd": 8, "dq": 16, "ps": 16, "pd": 16, "t": 10,
 }
 
 // opcode is what one opcode byte of a map leads to.
@@ -113,6 +124,7 @@ type opcode struct {
 	// byModRM is set where the ModRM byte matters.
 	byModRM *[4][256]*encoding
 	direct  [4]*encoding
+	vex     []*encoding // those with a VEX prefix
 	modrm   bool
 	// regs: ModRM names registers whatever its mod field says (MOV to and
 	// from control and debug registers; SDM vol. 2, MOV).
@@ -129,17 +141,33 @@ const (
 
 // maps are the decoded opcode maps: one byte, 0F, 0F 38 and 0F 3A.
 type maps struct {
+	long                       bool // of 64-bit mode
 	one, two, three38, three3A [256]opcode
+	vex                        [4][256]opcode // by the map's number, from 1
 	all                        []*encoding
 	lists                      map[*opcode][]*encoding // while the maps are built
 	features                   []string                // that encodings ask for
 }
 
-// theMaps builds the maps once; they are never changed afterwards.
-var theMaps = sync.OnceValue(func() *maps {
-	m := &maps{features: []string{""}, lists: map[*opcode][]*encoding{}}
+// theMaps builds the maps once, those of 64-bit mode and of the others; they
+// are never changed afterwards.
+var (
+	theMaps  = sync.OnceValue(func() *maps { return newMaps(false) })
+	longMaps = sync.OnceValue(func() *maps { return newMaps(true) })
+)
+
+// mapsOf are the maps for code of a size: 8 bytes, or less.
+func mapsOf(size int) *maps {
+	if size == 8 {
+		return longMaps()
+	}
+	return theMaps()
+}
+
+func newMaps(long bool) *maps {
+	m := &maps{long: long, features: []string{""}, lists: map[*opcode][]*encoding{}}
 	emitters := emitters()
-	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map} {
+	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map, bmiMap, avxMap} {
 		for _, line := range strings.Split(text, "\n") {
 			if line = strings.TrimSpace(line); line != "" {
 				m.addLine(line, emitters)
@@ -150,10 +178,15 @@ var theMaps = sync.OnceValue(func() *maps {
 		for _, o := range [...]*opcode{&m.one[i], &m.two[i], &m.three38[i], &m.three3A[i]} {
 			o.finish(m.lists[o])
 		}
+		for n := range m.vex {
+			o := &m.vex[n][i]
+			o.attributes(m.lists[o])
+			o.vex = m.lists[o]
+		}
 	}
 	m.lists = nil
 	return m
-})
+}
 
 func (m *maps) addLine(line string, emitters map[string]emitter) {
 	code, rest, ok := strings.Cut(line, ":")
@@ -161,7 +194,7 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 		panic("BUG: x86: opcode line " + line)
 	}
 	rest, feature, _ := strings.Cut(rest, ";")
-	e := encoding{line: line, feature: m.feature(strings.TrimSpace(feature)), reg: -1, modrm: -1}
+	e := encoding{line: line, feature: m.feature(strings.TrimSpace(feature)), reg: -1, modrm: -1, w: -1}
 	name, ops, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	e.name = name
 	for _, o := range strings.Split(ops, ",") {
@@ -174,9 +207,19 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 	fields := strings.Fields(code)
 	for i, f := range fields {
 		switch {
+		case f == "v":
+			e.vex = true
+		case f == "l0" || f == "l1":
+			e.length = 16 << (f[1] - '0')
+		case f == "w0" || f == "w1":
+			e.w = int(f[1] - '0')
 		case f == "np":
 			e.prefix = 'n'
-		case (f == "66" || f == "F3" || f == "F2") && i == 0 && len(fields) > 1:
+		case f == "i64" || f == "o64":
+			e.only = map[string]int{"i64": 1, "o64": 2}[f]
+		case f == "d64" || f == "f64":
+			e.def64, e.force64 = m.long, m.long && f == "f64"
+		case (f == "66" || f == "F3" || f == "F2") && (i == 0 || e.vex && i == 1) && len(fields) > 1:
 			e.prefix = hexByte(f)
 		case f == "0F" && len(bytes) == 0 && table == &m.one && i+1 < len(fields):
 			table = &m.two
@@ -191,6 +234,17 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 		default:
 			bytes = append(bytes, f)
 		}
+	}
+	if e.vex {
+		for n, t := range []*[256]opcode{1: &m.two, &m.three38, &m.three3A} {
+			if t == table {
+				table = &m.vex[n]
+				break
+			}
+		}
+	}
+	if m.long && e.only == 1 || !m.long && e.only == 2 {
+		return
 	}
 	if len(bytes) == 2 { // a whole ModRM byte, or a range of them
 		lo, hi := hexRange(bytes[1])
@@ -241,13 +295,10 @@ func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]
 // finish makes the look-up tables of an opcode. A later line with more
 // conditions wins over an earlier one with fewer.
 func (o *opcode) finish(list []*encoding) {
+	o.attributes(list)
 	split := false
 	for _, e := range list {
-		o.modrm = o.modrm || e.hasModRM
 		split = split || e.reg >= 0 || e.form != 0 || e.modrm >= 0
-		for _, x := range e.operands {
-			o.regs = o.regs || x.kind == kindR
-		}
 	}
 	for p := range 4 {
 		if !split {
@@ -267,6 +318,16 @@ func (o *opcode) finish(list []*encoding) {
 					o.byModRM[p][b] = e
 				}
 			}
+		}
+	}
+}
+
+// attributes derives what does not depend on more than the opcode.
+func (o *opcode) attributes(list []*encoding) {
+	for _, e := range list {
+		o.modrm = o.modrm || e.hasModRM
+		for _, x := range e.operands {
+			o.regs = o.regs || x.kind == kindR
 		}
 	}
 }
@@ -313,7 +374,7 @@ func parseOperand(s string) operand {
 		name, size = "sI", "b"
 	case s == "ST" || s == "STi":
 		size = "t"
-	case strings.Contains("EGIJOMRSCDAXYZPQNVWU", s[:1]) && len(s) > 1 && strings.ToLower(s[1:]) == s[1:]:
+	case strings.Contains("EGIJOMRSCDAXYZPQNVWUHBL", s[:1]) && len(s) > 1 && strings.ToLower(s[1:]) == s[1:]:
 		name, size = s[:1], s[1:]
 	}
 	kind := slices.Index(kindNames[:], name)
@@ -324,6 +385,14 @@ func parseOperand(s string) operand {
 	switch {
 	case size == "p":
 		o.more = 2
+	case size == "x":
+		o.vector = true
+	case size == "y":
+		o.least = 4
+	case size == "z":
+		o.most = 4
+	case size == "r":
+		o.least = 8
 	case size != "":
 	case name == "AL" || name == "CL" || name == "1":
 		o.bytes = 1
@@ -360,9 +429,13 @@ type inst struct {
 	bytes  []byte // all of them
 	opcode byte
 
-	opsize int // operand size in bytes: 2 or 4
-	adsize int // address size in bytes
-	seg    int // segment override, -1 = none
+	opsize int  // operand size in bytes: 2, 4 or 8
+	adsize int  // address size in bytes: the same
+	native int  // both without prefixes
+	rex    byte // the REX prefix, 0 = none
+	length int  // of vectors in bytes, 0 = the instruction has no VEX prefix
+	vvvv   int  // register that VEX names
+	seg    int  // segment override, -1 = none
 	rep    byte
 	pfx66  bool
 	lock   bool
@@ -371,11 +444,14 @@ type inst struct {
 	mod, reg, rm   int
 	mem            bool // rm is memory
 	base, index    int  // registers, -1 = none
+	vindex         int  // vector register that is the index, -1 = there is no SIB byte
 	scale          uint
-	disp           uint32
+	disp           uint64 // sign-extended
+	relative       bool   // disp is relative to the next instruction
 	defaultSegment int
+	inOpcode       int // register that the opcode names
 
-	imm, imm2 uint32
+	imm, imm2 uint64 // sign-extended where the instruction does so
 }
 
 // errShort says that more bytes are needed.
@@ -399,38 +475,98 @@ func (d *decoder) byte() byte {
 	return d.code[d.n-1]
 }
 
-func (d *decoder) imm(size int) uint32 {
+func (d *decoder) imm(size int) uint64 {
 	if size == 4 && d.n+4 <= len(d.code) {
 		d.n += 4
-		return binary.LittleEndian.Uint32(d.code[d.n-4:])
+		return uint64(binary.LittleEndian.Uint32(d.code[d.n-4:]))
 	}
-	var v uint32
+	var v uint64
 	for i := range size {
-		v |= uint32(d.byte()) << (8 * i)
+		v |= uint64(d.byte()) << (8 * i)
 	}
 	return v
 }
 
-// decode decodes the instruction at the start of code. A nil enc means that
-// there is no such instruction (#UD); its bytes are those looked at.
-func decode(code []byte, code32 bool) (in inst, err error) {
-	err = in.decode(theMaps(), code, code32)
+// vex reads a VEX prefix, of which b is the first byte, and the opcode (SDM vol.
+// 2, 2.3.5).
+func (d *decoder) vex(in *inst, m *maps, b byte) (op *opcode, pp byte) {
+	legacy := in.pfx66 || in.rep != 0 || in.lock || in.rex != 0
+	p := d.byte()
+	in.rex = 0x40 | ^p>>7<<2
+	which := byte(1)
+	if b == 0xc4 {
+		in.rex, which = 0x40|^p>>5&7, p&31
+		p = d.byte()
+		in.rex |= p >> 7 << 3
+	}
+	in.vvvv, in.length, pp = int(^p>>3&15), 16<<(p>>2&1), p&3
+	in.opsize = 4
+	if m.long {
+		if in.rex&rexW != 0 {
+			in.opsize = 8
+		}
+	} else {
+		in.rex &= 0x40 | rexW
+		in.vvvv &= 7
+	}
+	in.opcode = d.byte()
+	if legacy || which == 0 || which > 3 {
+		return new(opcode), pp
+	}
+	return &m.vex[which][in.opcode], pp
+}
+
+// byVEX returns the encoding of an instruction with a VEX prefix.
+func (o *opcode) byVEX(in *inst, pfx int) *encoding {
+	for _, e := range o.vex {
+		if e.fits(pfx, int(in.modrm)) && (e.length == 0 || e.length == in.length) && (e.w < 0 || e.w == int(in.rex>>3&1)) && e.usesVVVV(in) {
+			return e
+		}
+	}
+	return nil
+}
+
+// usesVVVV reports whether an operand is by VEX.vvvv, or that is 1111, as it
+// must be else.
+func (e *encoding) usesVVVV(in *inst) bool {
+	for i := range e.operands {
+		if k := e.operands[i].kind; k == kindH || k == kindB {
+			return true
+		}
+	}
+	return in.vvvv == 0
+}
+
+// disp32 reads a displacement of 32 bits.
+func (d *decoder) disp32() uint64 { return uint64(int64(int32(d.imm(4)))) }
+
+// decode decodes the instruction at the start of code in a segment of 2-, 4-
+// or 8-byte code. A nil enc means that there is no such instruction (#UD); its
+// bytes are those looked at.
+func decode(code []byte, size int) (in inst, err error) {
+	err = in.decode(mapsOf(size), code, size)
 	return in, err
 }
 
 // decode is the function decode, in place.
-func (in *inst) decode(m *maps, code []byte, code32 bool) error {
-	*in = inst{opsize: 2, adsize: 2, seg: -1}
-	if code32 {
-		in.opsize, in.adsize = 4, 4
+func (in *inst) decode(m *maps, code []byte, size int) error {
+	*in = inst{opsize: size, adsize: size, native: size, seg: -1}
+	if m.long {
+		in.opsize = 4
 	}
 	d := decoder{code: code}
 	b := d.byte()
-	if prefixes[b] {
+	if prefixes[b] || m.long && b&0xf0 == 0x40 {
 		b = d.prefixes(in, b)
 	}
 	op := &m.one[b]
-	if b == 0x0f {
+	isVEX := (b == 0xc4 || b == 0xc5) && (m.long || d.n < len(code) && code[d.n] >= 0xc0)
+	var pp byte
+	switch {
+	case isVEX:
+		op, pp = d.vex(in, m, b)
+		b = in.opcode
+	case b == 0x0f:
 		b = d.byte()
 		op = &m.two[b]
 		switch b {
@@ -442,9 +578,11 @@ func (in *inst) decode(m *maps, code []byte, code32 bool) error {
 			op = &m.three3A[b]
 		}
 	}
-	in.opcode = b
+	in.opcode, in.inOpcode = b, int(b&7|in.rex&rexB<<3)
 	pfx := pfxNone
 	switch {
+	case isVEX:
+		pfx = [...]int{pfxNone, pfx66, pfxF3, pfxF2}[pp]
 	case in.rep == 0xf3:
 		pfx = pfxF3
 	case in.rep == 0xf2:
@@ -459,7 +597,15 @@ func (in *inst) decode(m *maps, code []byte, code32 bool) error {
 			e = op.byModRM[pfx][in.modrm]
 		}
 	}
+	if isVEX {
+		e = op.byVEX(in, pfx)
+	}
 	in.enc = e
+	if e != nil {
+		if m.long {
+			in.inLong(e)
+		}
+	}
 	if e != nil && e.inCode {
 		for i := range e.operands {
 			if o := &e.operands[i]; inCode[o.kind] {
@@ -474,6 +620,31 @@ func (in *inst) decode(m *maps, code []byte, code32 bool) error {
 	return nil
 }
 
+// Bits of a REX prefix (SDM vol. 2, table 2-4).
+const (
+	rexB = 1 << iota
+	rexX
+	rexR
+	rexW
+)
+
+// inLong does what 64-bit mode does with the instruction e (SDM vol. 2, 2.2.1).
+func (in *inst) inLong(e *encoding) {
+	if e.force64 || e.def64 && in.opsize == 4 {
+		in.opsize = 8
+	}
+	for i := range e.operands {
+		switch e.operands[i].kind { // registers that there are eight of
+		case kindP, kindS:
+			in.reg &= 7
+		case kindQ, kindN:
+			if !in.mem {
+				in.rm &= 7
+			}
+		}
+	}
+}
+
 // prefixes are the prefixes, inCode the kinds of operands that are in the code
 // behind ModRM.
 var (
@@ -481,19 +652,26 @@ var (
 		0x66: true, 0x67: true, 0xf0: true, 0xf2: true, 0xf3: true,
 		0x26: true, 0x2e: true, 0x36: true, 0x3e: true, 0x64: true, 0x65: true,
 	}
-	inCode = [numKinds]bool{kindI: true, kindSI: true, kindJ: true, kindO: true, kindA: true}
+	inCode = [numKinds]bool{kindI: true, kindL: true, kindSI: true, kindJ: true, kindO: true, kindA: true}
 )
 
 // prefixes reads the prefixes, of which b is the first, and returns the first
 // opcode byte.
 func (d *decoder) prefixes(in *inst, b byte) byte {
-	op, ad := in.opsize, in.adsize
+	long, seg := in.native == 8, -1
 	for ; !d.bad; b = d.byte() {
+		rex := in.rex
+		in.rex = 0 // one that no opcode follows means nothing
 		switch b {
 		case 0x66:
-			in.opsize, in.pfx66 = 6-op, true
+			in.pfx66 = true
+			if in.opsize = 6 - in.native; long {
+				in.opsize = 2
+			}
 		case 0x67:
-			in.adsize = 6 - ad
+			if in.adsize = 6 - in.native; long {
+				in.adsize = 4
+			}
 		case 0xf0:
 			in.lock = true
 		case 0xf2, 0xf3:
@@ -511,8 +689,19 @@ func (d *decoder) prefixes(in *inst, b byte) byte {
 		case 0x65:
 			in.seg = GS
 		default:
+			if long && b&0xf0 == 0x40 {
+				in.rex = b
+				continue
+			}
+			if in.rex = rex; rex&rexW != 0 {
+				in.opsize = 8
+			}
 			return b
 		}
+		if long && in.seg >= 0 && in.seg < FS { // no longer means anything
+			in.seg = seg
+		}
+		seg = in.seg
 	}
 	return 0
 }
@@ -521,8 +710,8 @@ func (d *decoder) prefixes(in *inst, b byte) byte {
 func (d *decoder) modRM(in *inst, regs bool) {
 	b := d.byte()
 	in.modrm = b
-	in.mod, in.reg, in.rm = int(b>>6), int(b>>3&7), int(b&7)
-	in.base, in.index, in.defaultSegment = -1, -1, DS
+	in.mod, in.reg, in.rm = int(b>>6), int(b>>3&7|in.rex&rexR<<1), int(b&7|in.rex&rexB<<3)
+	in.base, in.index, in.vindex, in.defaultSegment = -1, -1, -1, DS
 	if in.mod == 3 || regs {
 		return
 	}
@@ -531,30 +720,30 @@ func (d *decoder) modRM(in *inst, regs bool) {
 		d.modRM16(in)
 		return
 	}
-	rm := in.rm
-	if rm == 4 {
-		sib := d.byte()
-		in.scale = uint(sib >> 6)
-		if x := int(sib >> 3 & 7); x != rSP {
-			in.index = x
+	rm, sib := in.rm, b&7 == 4
+	if sib {
+		s := d.byte()
+		in.scale = uint(s >> 6)
+		in.vindex = int(s>>3&7 | in.rex&rexX<<2)
+		if in.vindex != rSP {
+			in.index = in.vindex
 		}
-		rm = int(sib & 7)
+		rm = int(s&7 | in.rex&rexB<<3)
 	}
-	switch {
-	case rm == rBP && in.mod == 0:
-		in.disp = d.imm(4)
+	if rm&7 == rBP && in.mod == 0 {
+		in.disp = d.disp32()
+		in.relative = in.native == 8 && !sib
 		return
-	default:
-		in.base = rm
 	}
+	in.base = rm
 	if rm == rSP || rm == rBP {
 		in.defaultSegment = SS
 	}
 	switch in.mod {
 	case 1:
-		in.disp = uint32(int8(d.byte()))
+		in.disp = uint64(int8(d.byte()))
 	case 2:
-		in.disp = d.imm(4)
+		in.disp = d.disp32()
 	}
 }
 
@@ -575,7 +764,7 @@ func (d *decoder) modRM16(in *inst) {
 	}
 	switch in.mod {
 	case 1:
-		in.disp = uint32(int8(d.byte()))
+		in.disp = uint64(int8(d.byte()))
 	case 2:
 		in.disp = d.imm(2)
 	}
@@ -587,17 +776,25 @@ func (d *decoder) operand(in *inst, o *operand) {
 	switch o.kind {
 	case kindI:
 		v := d.imm(size)
+		if o.most == 4 && in.opsize == 8 {
+			v = uint64(int64(int32(v)))
+		}
 		if in.enc.operands[0].kind == kindI && len(in.enc.operands) > 1 && o != &in.enc.operands[0] {
 			in.imm2 = v // ENTER
 		} else {
 			in.imm = v
 		}
+	case kindL:
+		in.imm = d.imm(1)
 	case kindSI:
-		in.imm = uint32(int8(d.byte()))
+		in.imm = uint64(int8(d.byte()))
 	case kindJ:
 		v := d.imm(size)
-		if size == 1 {
-			v = uint32(int8(v))
+		switch size {
+		case 1:
+			v = uint64(int8(v))
+		case 4:
+			v = uint64(int64(int32(v)))
 		}
 		in.imm = v
 	case kindO:
@@ -611,8 +808,24 @@ func (d *decoder) operand(in *inst, o *operand) {
 
 // sizeOf returns an operand's size in bytes.
 func (in *inst) sizeOf(o *operand) int {
-	if o.bytes != 0 {
+	switch {
+	case o.bytes != 0:
 		return int(o.bytes)
+	case o.vector:
+		return in.length
+	case o.least != 0:
+		return in.atLeast(int(o.least))
+	case o.most != 0:
+		return min(in.opsize, int(o.most))
 	}
 	return in.opsize + int(o.more)
+}
+
+// atLeast is the size of an operand that is one of 32 bits, or in 64-bit mode
+// of 64: with REX.W (n = 4), or always (n = 8).
+func (in *inst) atLeast(n int) int {
+	if in.native < 8 {
+		return 4
+	}
+	return max(in.opsize, n)
 }

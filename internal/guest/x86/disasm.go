@@ -7,23 +7,20 @@ import (
 
 // Disassemble names the instruction at the start of code, in the syntax of
 // the SDM as nasm writes it, out of the opcode maps. PC is the address of the
-// instruction, code32 says what code segment it is in. A byte that begins no
+// instruction, which is 2-, 4- or 8-byte code (CodeSize). A byte that begins no
 // instruction is "db", with n = 1; n is 0 if code is cut short.
-func Disassemble(code []byte, pc uint64, code32 bool) (text string, n int) {
+func Disassemble(code []byte, pc uint64, size int) (text string, n int) {
 	if len(code) == 0 {
 		return "", 0
 	}
-	in, err := decode(code[:min(len(code), maxLength)], code32)
+	in, err := decode(code[:min(len(code), maxLength)], size)
 	if err != nil && len(code) < maxLength {
 		return "", 0
 	}
 	if err != nil || in.enc == nil {
 		return fmt.Sprintf("db 0x%02x", code[0]), 1
 	}
-	d := disassembly{in: &in, pc: pc, code32: code32, native: 2}
-	if code32 {
-		d.native = 4
-	}
+	d := disassembly{in: &in, pc: pc, native: size}
 	text, ok := d.text()
 	if !ok {
 		return fmt.Sprintf("db 0x%02x", code[0]), 1
@@ -36,7 +33,6 @@ func Disassemble(code []byte, pc uint64, code32 bool) (text string, n int) {
 type disassembly struct {
 	in     *inst
 	pc     uint64
-	code32 bool
 	native int // operand and address size without prefixes
 
 	opShown, adShown, segShown bool
@@ -71,16 +67,16 @@ func stringName(name string) bool {
 }
 
 // sizedName names an instruction without operands whose mnemonic depends on
-// the operand size: 16 bits, 16 bits in 32-bit code, 32 bits.
-func sizedName(name string) (names [3]string, ok bool) {
+// the operand size: 16 bits, 16 bits in other code, 32 bits, 64 bits.
+func sizedName(name string) (names [4]string, ok bool) {
 	switch name {
 	case "CBW":
-		return [3]string{"cbw", "cbw", "cwde"}, true
+		return [4]string{"cbw", "cbw", "cwde", "cdqe"}, true
 	case "CWD":
-		return [3]string{"cwd", "cwd", "cdq"}, true
+		return [4]string{"cwd", "cwd", "cdq", "cqo"}, true
 	case "PUSHA", "POPA", "PUSHF", "POPF", "IRET":
 		n := strings.ToLower(name)
-		return [3]string{n, n + "w", n + "d"}, true
+		return [4]string{n, n + "w", n + "d", n + "q"}, true
 	}
 	return names, false
 }
@@ -93,10 +89,14 @@ func (d *disassembly) text() (string, bool) {
 	switch {
 	case isSized:
 		d.opShown = true
-		name = sized[0]
-		if in.opsize == 4 {
+		switch {
+		case in.opsize == 8:
+			name = sized[3]
+		case in.opsize == 4:
 			name = sized[2]
-		} else if d.code32 {
+		case d.native == 2:
+			name = sized[0]
+		default:
 			name = sized[1]
 		}
 	case stringName(in.enc.name):
@@ -105,14 +105,24 @@ func (d *disassembly) text() (string, bool) {
 			size = in.sizeOf(&in.enc.operands[1])
 		}
 		d.opShown = size != 1
-		name += map[int]string{1: "b", 2: "w", 4: "d"}[size]
+		name += map[int]string{1: "b", 2: "w", 4: "d", 8: "q"}[size]
 	default:
 		switch {
 		case in.enc.name == "JCXZ":
 			d.adShown = true
-			if in.adsize == 4 {
-				name = "jecxz"
-			}
+			name = map[int]string{2: "jcxz", 4: "jecxz", 8: "jrcxz"}[in.adsize]
+		case in.enc.name == "NOP" && in.opcode == 0x90 && in.inOpcode != rAX:
+			return fmt.Sprintf("xchg %s, %s", d.register(in.inOpcode, in.opsize), d.register(rAX, in.opsize)), true
+		case in.length != 0 && in.opsize == 8 && (name == "vmovd" || name == "vpinsrd" || name == "vpextrd"):
+			name = map[string]string{"vmovd": "vmovq", "vpinsrd": "vpinsrq", "vpextrd": "vpextrq"}[name]
+		case in.opsize == 8 && (name == "cmpxchg8b" || name == "movd" || name == "pinsrd" || name == "pextrd" ||
+			name == "retf" || name == "sysret" || name == "sysexit" || name == "fxsave" || name == "fxrstor" ||
+			name == "xsave" || name == "xrstor" || name == "xsaveopt"):
+			name = map[string]string{
+				"cmpxchg8b": "cmpxchg16b", "movd": "movq", "pinsrd": "pinsrq", "pextrd": "pextrq", "retf": "retfq",
+				"sysret": "sysretq", "sysexit": "sysexitq", "fxsave": "fxsave64", "fxrstor": "fxrstor64",
+				"xsave": "xsave64", "xrstor": "xrstor64", "xsaveopt": "xsaveopt64",
+			}[name]
 		case in.enc.name == "NOP" && in.opcode == 0x18 && in.reg < 4:
 			name = [...]string{"prefetchnta", "prefetcht0", "prefetcht1", "prefetcht2"}[in.reg]
 		}
@@ -151,7 +161,7 @@ func (d *disassembly) prefixes() string {
 			p.WriteString("rep ")
 		}
 	}
-	if in.pfx66 && in.enc.prefix != 0x66 && !d.opShown {
+	if in.pfx66 && in.enc.prefix != 0x66 && !d.opShown && !in.enc.vex && !in.enc.force64 {
 		fmt.Fprintf(&p, "o%d ", 8*in.opsize)
 	}
 	if in.adsize != d.native && !d.adShown {
@@ -174,7 +184,7 @@ func (d *disassembly) width(o *operand) int {
 		return 4
 	case "sd", "pi":
 		return 8
-	case "ps", "pd", "x":
+	case "ps", "pd":
 		return 16
 	}
 	return d.in.sizeOf(o)
@@ -193,7 +203,7 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 	in, o := d.in, &d.in.enc.operands[i]
 	reg := func(n, size int) (string, bool) {
 		d.follows(o)
-		return registerName(n, size), true
+		return d.register(n, size), true
 	}
 	switch o.kind {
 	case kindE, kindR:
@@ -201,7 +211,7 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 			return d.memory(i), true
 		}
 		if in.enc.name == "PINSRW" {
-			return registerName(in.rm, 4), true // its low word
+			return d.register(in.rm, 4), true // its low word
 		}
 		return reg(in.rm, d.width(o))
 	case kindM:
@@ -211,9 +221,9 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 	case kindZ:
 		if in.enc.name == "BSWAP" { // of 16 bits: undefined
 			d.opShown = true
-			return registerName(int(in.opcode&7), in.opsize), true
+			return d.register(in.inOpcode, in.opsize), true
 		}
-		return reg(int(in.opcode&7), d.width(o))
+		return reg(in.inOpcode, d.width(o))
 	case kindS:
 		if in.reg > GS {
 			return "", false
@@ -226,12 +236,21 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 	case kindP:
 		return fmt.Sprintf("mm%d", in.reg), true
 	case kindV:
-		return fmt.Sprintf("xmm%d", in.reg), true
-	case kindN, kindU:
-		if in.mem {
-			return "", false
+		return d.vectorName(in.reg, o), true
+	case kindH:
+		return d.vectorName(in.vvvv, o), true
+	case kindB:
+		return reg(in.vvvv, d.width(o))
+	case kindL:
+		n := int(in.imm >> 4 & 15)
+		if d.native < 8 {
+			n &= 7
 		}
-		return map[operandKind]string{kindN: "mm", kindU: "xmm"}[o.kind] + fmt.Sprint(in.rm), true
+		return d.vectorName(n, o), true
+	case kindN:
+		return fmt.Sprintf("mm%d", in.rm), !in.mem
+	case kindU:
+		return d.vectorName(in.rm, o), !in.mem
 	case kindQ:
 		if in.mem {
 			return d.memory(i), true
@@ -241,7 +260,7 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 		if in.mem {
 			return d.memory(i), true
 		}
-		return fmt.Sprintf("xmm%d", in.rm), true
+		return d.vectorName(in.rm, o), true
 	case kindST:
 		return "st0", true
 	case kindSTi:
@@ -263,7 +282,10 @@ func (d *disassembly) operand(i int) (text string, ok bool) {
 		return fmt.Sprintf("%s0x%x:0x%x", size, in.imm2, in.imm), true
 	case kindEAX:
 		d.opShown = true
-		return registerName(rAX, in.opsize), true
+		if in.enc.name == "IN" || in.enc.name == "OUT" {
+			return d.register(rAX, min(in.opsize, 4)), true
+		}
+		return d.register(rAX, in.opsize), true
 	}
 	return strings.ToLower(o.text), true // a register's name, or 1
 }
@@ -286,40 +308,69 @@ func (d *disassembly) immediate(i int) string {
 		}
 	}
 	if o.kind == kindSI {
-		if s := int32(v); s < 0 {
-			return fmt.Sprintf("%s-0x%x", size, -int64(s))
+		if s := int64(v); s < 0 {
+			return fmt.Sprintf("%s-0x%x", size, -s)
 		}
+	}
+	if o.most != 0 && in.opsize < 8 {
+		v &= 0xffffffff
 	}
 	return fmt.Sprintf("%s0x%x", size, v)
 }
 
 // target writes where a relative jump goes.
 func (d *disassembly) target() string {
-	to := uint32(d.pc) + uint32(len(d.in.bytes)) + d.in.imm
+	to := d.pc + uint64(len(d.in.bytes)) + d.in.imm
+	if d.native == 8 {
+		return fmt.Sprintf("0x%x", to)
+	}
+	to &= 0xffffffff
 	// Beyond 64 KiB PC is no offset, and the segment's base is not known.
 	if d.in.opsize == 2 {
 		if d.in.enc.operands[0].size != "b" {
-			to = uint32(d.pc) + uint32(len(d.in.bytes)) + uint32(int16(d.in.imm))
+			to = uint64(uint32(d.pc) + uint32(len(d.in.bytes)) + uint32(int16(d.in.imm)))
 		}
-		if d.code32 || d.pc <= 0xffff {
+		if d.native == 4 || d.pc <= 0xffff {
 			to &= 0xffff
 		}
 	}
 	return fmt.Sprintf("0x%x", to)
 }
 
+// vectorName names a vector register.
+func (d *disassembly) vectorName(n int, o *operand) string {
+	if o.vector && d.in.length == 32 {
+		return fmt.Sprintf("ymm%d", n)
+	}
+	return fmt.Sprintf("xmm%d", n)
+}
+
 func sizeWord(size int) string {
-	return map[int]string{1: "byte", 2: "word", 4: "dword", 8: "qword", 10: "tword", 16: "oword"}[size]
+	return map[int]string{1: "byte", 2: "word", 4: "dword", 8: "qword", 10: "tword", 16: "oword", 32: "yword"}[size]
+}
+
+// register names a general register of size bytes.
+func (d *disassembly) register(n, size int) string {
+	if size == 1 && n >= 4 && n < 8 && d.in.rex == 0 {
+		return [...]string{"ah", "ch", "dh", "bh"}[n-4]
+	}
+	return registerName(n, size)
 }
 
 func registerName(n, size int) string {
+	if n >= 8 {
+		return fmt.Sprintf("r%d%s", n, map[int]string{1: "b", 2: "w", 4: "d"}[size])
+	}
+	name := gprNames(false)[n][1:]
 	switch size {
 	case 1:
-		return [...]string{"al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"}[n]
+		return [...]string{"al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"}[n]
 	case 2:
-		return gprNames()[n][1:]
+		return name
+	case 8:
+		return "r" + name
 	}
-	return gprNames()[n]
+	return "e" + name
 }
 
 // memory writes operand i, which is in memory.
@@ -343,6 +394,15 @@ func (d *disassembly) memory(i int) string {
 	}
 	b.WriteByte('[')
 	none := in.base < 0 && in.index < 0
+	if in.relative {
+		d.adShown = d.native == in.adsize
+		seg := ""
+		if in.seg >= 0 {
+			seg, d.segShown = segNames()[in.seg]+":", true
+		}
+		fmt.Fprintf(&b, "rel %s0x%x]", seg, d.pc+uint64(len(in.bytes))+in.disp)
+		return b.String()
+	}
 	d.adShown = true
 	if none && in.adsize != d.native {
 		b.WriteString(sizeWord(in.adsize) + " ")
@@ -354,11 +414,18 @@ func (d *disassembly) memory(i int) string {
 	if in.base >= 0 {
 		b.WriteString(registerName(in.base, in.adsize))
 	}
-	if in.index >= 0 {
+	index := ""
+	switch {
+	case strings.Contains(in.enc.name, "GATHER"):
+		index = d.gatherIndex()
+	case in.index >= 0:
+		index = registerName(in.index, in.adsize)
+	}
+	if index != "" {
 		if in.base >= 0 {
 			b.WriteByte('+')
 		}
-		b.WriteString(registerName(in.index, in.adsize))
+		b.WriteString(index)
 		if in.scale > 0 || in.base < 0 {
 			fmt.Fprintf(&b, "*%d", 1<<in.scale)
 		}
@@ -366,6 +433,24 @@ func (d *disassembly) memory(i int) string {
 	b.WriteString(displacement(in.disp, in.adsize, none))
 	b.WriteByte(']')
 	return b.String()
+}
+
+// gatherIndex names the vector register with the indexes of a gather: it has as
+// many as the result has elements.
+func (d *disassembly) gatherIndex() string {
+	in := d.in
+	if in.vindex < 0 {
+		return ""
+	}
+	length := in.length
+	switch name := in.enc.name; {
+	case strings.HasSuffix(name, "DQ") || strings.HasSuffix(name, "DPD"):
+		length = 16
+	}
+	if length == 32 {
+		return fmt.Sprintf("ymm%d", in.vindex)
+	}
+	return fmt.Sprintf("xmm%d", in.vindex)
 }
 
 // isSegmentMove reports whether e is MOV from a segment register, which
@@ -376,11 +461,15 @@ func isSegmentMove(e *encoding) bool {
 
 // displacement writes a displacement; alone it is an address, behind
 // registers a small negative one is subtracted.
-func displacement(disp uint32, size int, alone bool) string {
-	s := int32(disp)
-	if size == 2 {
-		s = int32(int16(disp))
+func displacement(disp uint64, size int, alone bool) string {
+	s := int64(disp)
+	switch size {
+	case 2:
+		s = int64(int16(disp))
 		disp &= 0xffff
+	case 4:
+		s = int64(int32(disp))
+		disp &= 0xffffffff
 	}
 	switch {
 	case alone:
@@ -388,17 +477,16 @@ func displacement(disp uint32, size int, alone bool) string {
 	case disp == 0:
 		return ""
 	case s < 0 && s >= -0x100000:
-		return fmt.Sprintf("-0x%x", -int64(s))
+		return fmt.Sprintf("-0x%x", -s)
 	}
 	return fmt.Sprintf("+0x%x", disp)
 }
 
 // Disassemble names the instruction at the start of code for the monitor:
-// size is 2 or 4 for 16- or 32-bit code, 0 for what the processor executes.
+// size is that of the code (CodeSize), 0 for what the processor executes.
 func (c *CPU) Disassemble(code []byte, pc uint64, size int) (text string, n int) {
-	code32 := size == 4
 	if size == 0 {
-		code32 = c.mode&modeCode32 != 0
+		size = CodeSize(c.Key())
 	}
-	return Disassemble(code, pc, code32)
+	return Disassemble(code, pc, size)
 }

@@ -17,7 +17,7 @@ type delivery struct {
 	ext     uint32 // the EXT bit of faults met on the way
 	rf      bool   // RF is set in the EFLAGS pushed
 	trap    bool   // RF is clear in them: the instruction is completed
-	ip      uint32 // pushed
+	ip      uint64 // pushed
 }
 
 // maxNested bounds the exceptions that follow from one. Four is the most for a
@@ -34,11 +34,15 @@ func (c *CPU) Raise(f *guest.Fault) {
 			c.shutdown()
 			return
 		}
+		f = c.resolved(f, n == 0)
 		c.note(f)
 		next := c.deliver(&delivery{
-			vec: f.Vector, code: f.Code, hasCode: f.HasCode, ext: 1, ip: uint32(c.s.IP),
+			vec: f.Vector, code: f.Code, hasCode: f.HasCode, ext: 1, ip: c.s.IP,
 			rf: f.Vector != vecDB && f.Vector != vecDF && f.Vector != vecMC,
 		})
+		if next != nil {
+			next = c.resolved(next, false)
+		}
 		if next != nil && escalates(f.Vector, next.Vector) {
 			c.note(next)
 			if f.Vector == vecDF {
@@ -51,11 +55,54 @@ func (c *CPU) Raise(f *guest.Fault) {
 	}
 }
 
+// vecNonCanonical is the vector of an access to an address that is not
+// canonical, before it is known whether that is #GP or #SS.
+const vecNonCanonical = 0x82
+
+// resolved makes one of these of it: #SS for what refers to the stack (SDM
+// vol. 3, 6.15, interrupt 12). Own says that the instruction at IP has made
+// the access, and not the delivery of another exception.
+func (c *CPU) resolved(f *guest.Fault, own bool) *guest.Fault {
+	switch {
+	case f.Vector != vecNonCanonical:
+		return f
+	case own && c.usesStack():
+		return fault(vecSS, 0)
+	}
+	return gp(0)
+}
+
+// usesStack reports whether the instruction at IP has a memory operand on the
+// stack, implied or based on RSP or RBP.
+func (c *CPU) usesStack() bool {
+	var code [maxLength]byte
+	n := 0
+	for ; n < len(code); n++ {
+		v, f := c.mem.Load(c.s.IP+uint64(n), 1, c.mmuIndex())
+		if f != nil {
+			break
+		}
+		code[n] = byte(v)
+	}
+	in, err := decode(code[:n], 8)
+	switch {
+	case err != nil || in.enc == nil:
+		return false
+	case in.mem:
+		return in.defaultSegment == SS && in.seg < 0
+	}
+	switch in.enc.name {
+	case "PUSH", "POP", "PUSHF", "POPF", "CALL", "RET", "RETF", "ENTER", "LEAVE", "IRET":
+		return true
+	}
+	return false
+}
+
 // note records what an exception leaves in registers before it is delivered.
 func (c *CPU) note(f *guest.Fault) {
 	switch f.Vector {
 	case vecPF:
-		c.s.CR2 = f.Addr & 0xffffffff
+		c.s.CR2 = f.Addr
 	case vecDB: // SDM vol. 3, 17.2.3: the bits travel in Code
 		c.s.DR[6] = c.s.DR[6]&^dr6Breaks | uint64(f.Code)
 		if c.s.DR[7]&dr7GD != 0 {
@@ -108,7 +155,7 @@ const (
 
 // softInt is INT n, INT3, INTO (if OF is set) or INT1 (SDM vol. 2). A fault is
 // the instruction's own.
-func (c *CPU) softInt(vec int, kind softKind, nextIP uint32) *guest.Fault {
+func (c *CPU) softInt(vec int, kind softKind, nextIP uint64) *guest.Fault {
 	d := delivery{vec: vec, soft: true, trap: true, ip: nextIP}
 	switch {
 	case kind == softINT1:
@@ -151,7 +198,7 @@ func (c *CPU) redirected(vec int) (bool, *guest.Fault) {
 // deliver8086 delivers INT n through the interrupt table at linear address 0
 // (SDM vol. 3, 20.3.3.4 and 20.3.3.5).
 func (c *CPU) deliver8086(d *delivery) *guest.Fault {
-	to, f := c.load32(uint32(4 * d.vec))
+	to, f := c.load32(uint64(4 * d.vec))
 	if f != nil {
 		return f
 	}
@@ -168,8 +215,8 @@ func (c *CPU) deliver8086(d *delivery) *guest.Fault {
 // enter8086 pushes FLAGS, CS and IP and goes to a real-mode far pointer.
 func (c *CPU) enter8086(d *delivery, flags, clear uint64, to uint32) *guest.Fault {
 	p := c.stack(2)
-	p.push(uint32(flags))
-	p.push(uint32(c.s.Seg[CS].Sel))
+	p.push(flags)
+	p.push(c.s.Seg[CS].Sel)
 	p.push(d.ip)
 	if !p.room() {
 		return fault(vecSS, d.ext)
@@ -180,12 +227,12 @@ func (c *CPU) enter8086(d *delivery, flags, clear uint64, to uint32) *guest.Faul
 	c.setSP(p.sp)
 	c.s.Flags &^= clear
 	c.loadSegReal(CS, uint16(to>>16))
-	c.delivered(to & 0xffff)
+	c.delivered(uint64(to & 0xffff))
 	return nil
 }
 
 // delivered continues at a handler's first instruction.
-func (c *CPU) delivered(ip uint32) {
+func (c *CPU) delivered(ip uint64) {
 	c.s.Shadow = 0
 	c.halted = false
 	c.jump(ip)
@@ -200,16 +247,19 @@ func (c *CPU) deliver(d *delivery) *guest.Fault {
 		if uint64(4*d.vec+3) > s.IDTR.Limit {
 			return gp(d.idtCode())
 		}
-		to, f := c.load32(uint32(s.IDTR.Base) + uint32(4*d.vec))
+		to, f := c.load32(uint64(uint32(s.IDTR.Base) + uint32(4*d.vec)))
 		if f != nil {
 			return f
 		}
 		return c.enter8086(d, c.EFLAGS(), flagIF|flagTF|flagAC|flagRF, to)
 	}
+	if c.ia32e() {
+		return c.deliverLong(d)
+	}
 	if uint64(8*d.vec+7) > s.IDTR.Limit {
 		return gp(d.idtCode())
 	}
-	g := descriptor{at: uint32(s.IDTR.Base) + uint32(8*d.vec)}
+	g := descriptor{at: uint64(uint32(s.IDTR.Base) + uint32(8*d.vec))}
 	var f *guest.Fault
 	if g.lo, f = c.load32(g.at); f == nil {
 		g.hi, f = c.load32(g.at + 4)
@@ -269,7 +319,7 @@ func (c *CPU) deliverTask(d *delivery, g *descriptor) *guest.Fault {
 			size = 4
 		}
 		p := c.stack(size)
-		p.push(d.code)
+		p.push(uint64(d.code))
 		if !p.room() {
 			return fault(vecSS, d.ext)
 		}
@@ -314,25 +364,25 @@ func (c *CPU) deliverGate(d *delivery, g *descriptor) *guest.Fault {
 	var ss Segment
 	full := d.ext
 	if dpl < c.cpl {
-		var sp uint32
+		var sp uint64
 		if ss, sp, f = c.innerStack(dpl, d.ext); f != nil {
 			return f
 		}
 		full = selCode(uint16(ss.Sel), d.ext)
-		p.ss, p.sp, p.idx = &ss, sp, indexAt(dpl)
+		p.ss, p.sp, p.idx = &ss, sp, c.indexAt(dpl)
 		if v86 {
 			for _, i := range [...]int{GS, FS, DS, ES} {
-				p.push(uint32(s.Seg[i].Sel))
+				p.push(s.Seg[i].Sel)
 			}
 		}
-		p.push(uint32(s.Seg[SS].Sel))
-		p.push(uint32(s.GPR[rSP]))
+		p.push(s.Seg[SS].Sel)
+		p.push(s.GPR[rSP])
 	}
-	p.push(uint32(c.savedFlags(d)))
-	p.push(uint32(s.Seg[CS].Sel))
+	p.push(c.savedFlags(d))
+	p.push(s.Seg[CS].Sel)
 	p.push(d.ip)
 	if d.hasCode {
-		p.push(d.code)
+		p.push(uint64(d.code))
 	}
 	if !p.room() {
 		return fault(vecSS, full)

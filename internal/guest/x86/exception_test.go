@@ -275,7 +275,7 @@ func TestDebug(t *testing.T) {
 		{0x6000, 4, true, 2}, {0x5fff, 4, true, 2}, {0x7003, 1, false, 4}, {0x7004, 4, false, 0}, {0x6ffd, 4, false, 4},
 	} {
 		m.debugHits = 0
-		if got := m.dataBreak(x.lin, x.size, x.write); got != (x.hits != 0) || m.debugHits != x.hits {
+		if got := m.dataBreak(uint64(x.lin), x.size, x.write); got != (x.hits != 0) || m.debugHits != x.hits {
 			t.Errorf("%+v: %v %#x", x, got, m.debugHits)
 		}
 	}

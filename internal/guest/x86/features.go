@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Features is a set of what a processor can do. The low half is leaf 1's EDX
-// of CPUID as it is; featureNames says where CPUID has the others.
+// Features is a set of what a processor can do. Bits are as in leaf 1's EDX of
+// CPUID, as far as that has them; featureNames says where CPUID has the others.
 type Features uint64
 
 // The features that are built.
@@ -44,7 +44,37 @@ const (
 	featPOPCNT    Features = 1 << 39
 	featAES       Features = 1 << 40
 	featLZCNT     Features = 1 << 41
-	featTZCNT     Features = 1 << 42 // of BMI1, the rest of which is not built
+	featTZCNT     Features = 1 << 42 // of BMI1, which includes it
+	featLM        Features = 1 << 43
+	featSYSCALL   Features = 1 << 44
+	featCX16      Features = 1 << 45
+	featFSGSBASE  Features = 1 << 46
+	featRDTSCP    Features = 1 << 47
+	featPDPE1GB   Features = 1 << 48
+	featSMEP      Features = 1 << 49
+	featSMAP      Features = 1 << 50
+	featUMIP      Features = 1 << 51
+	featPCID      Features = 1 << 52
+	featINVPCID   Features = 1 << 53
+	featX2APIC    Features = 1 << 54
+	featLAHF      Features = 1 << 55
+	featRDRAND    Features = 1 << 56
+	featRDSEED    Features = 1 << 57
+	featXSAVE     Features = 1 << 58
+	featXSAVEOPT  Features = 1 << 59
+	featAVX       Features = 1 << 60
+	featAVX2      Features = 1 << 61
+	featF16C      Features = 1 << 62
+	featFMA       Features = 1 << 63
+
+	// Bits that leaf 1's EDX has for what is not built.
+	featBMI1 Features = 1 << 18
+	featBMI2 Features = 1 << 20
+	featADX  Features = 1 << 21
+	featSHA  Features = 1 << 22
+	featERMS Features = 1 << 27
+
+	featNewer = featXSAVE | featXSAVEOPT | featAVX | featAVX2 | featF16C | featFMA | featBMI1 | featBMI2 | featADX | featSHA | featERMS
 
 	featPentium  = featFPU | featVME | featDE | featPSE | featTSC | featMSR | featMCE | featCX8 | featMMX
 	featPentium2 = featPentium | featPAE | featSEP | featMTRR | featPGE | featMCA | featCMOV |
@@ -55,7 +85,14 @@ const (
 	featCore = featQEMU32 | featVME | featMTRR | featMCA | featCLFSH | featNX
 	featAtom = featCore | featSSSE3 | featMOVBE
 	featMax  = featPentium3 | featAtom | featPCLMULQDQ | featSSE41 | featSSE42 | featPOPCNT | featAES |
-		featLZCNT | featTZCNT
+		featLZCNT | featTZCNT | featRDRAND | featRDSEED | featSMEP | featSMAP | featUMIP | featNewer
+
+	// The 64-bit processors. feat64v2 is what is called x86-64-v2.
+	feat64      = featCore | featPSE36 | featLM | featSYSCALL | featNX | featCX16 | featLAHF
+	feat64v2    = feat64 | featSSSE3 | featSSE41 | featSSE42 | featPOPCNT
+	featMax64   = featMax | feat64v2 | featFSGSBASE | featRDTSCP | featPDPE1GB | featPCID | featINVPCID | featX2APIC
+	featHaswell = feat64v2 | featAES | featPCLMULQDQ | featMOVBE | featLZCNT | featTZCNT | featRDRAND | featFSGSBASE |
+		featRDTSCP | featPDPE1GB | featSMEP | featPCID | featINVPCID | featX2APIC | featNewer&^(featADX|featSHA)
 )
 
 // cpuidWord is a register of a leaf that holds features (SDM vol. 2, CPUID).
@@ -66,6 +103,8 @@ const (
 	leaf1EDX
 	leaf1ECX
 	leaf7EBX
+	leaf7ECX
+	leafD1EAX
 	leafX1EDX // 80000001H
 	leafX1ECX
 )
@@ -97,6 +136,32 @@ func featureNames() []featureName {
 		{feature: featLZCNT, name: "abm", word: leafX1ECX, bit: 5},
 		{feature: featLZCNT, name: "lzcnt", alias: true},
 		{feature: featTZCNT, name: "tzcnt"},
+		{feature: featLM, name: "lm", word: leafX1EDX, bit: 29},
+		{feature: featSYSCALL, name: "syscall", word: leafX1EDX, bit: 11},
+		{feature: featCX16, name: "cx16", word: leaf1ECX, bit: 13},
+		{feature: featFSGSBASE, name: "fsgsbase", word: leaf7EBX, bit: 0},
+		{feature: featRDTSCP, name: "rdtscp", word: leafX1EDX, bit: 27},
+		{feature: featPDPE1GB, name: "pdpe1gb", word: leafX1EDX, bit: 26},
+		{feature: featSMEP, name: "smep", word: leaf7EBX, bit: 7},
+		{feature: featSMAP, name: "smap", word: leaf7EBX, bit: 20},
+		{feature: featUMIP, name: "umip", word: leaf7ECX, bit: 2},
+		{feature: featPCID, name: "pcid", word: leaf1ECX, bit: 17},
+		{feature: featINVPCID, name: "invpcid", word: leaf7EBX, bit: 10},
+		{feature: featX2APIC, name: "x2apic", word: leaf1ECX, bit: 21},
+		{feature: featLAHF, name: "lahf-lm", word: leafX1ECX, bit: 0},
+		{feature: featXSAVE, name: "xsave", word: leaf1ECX, bit: 26},
+		{feature: featXSAVEOPT, name: "xsaveopt", word: leafD1EAX, bit: 0},
+		{feature: featAVX, name: "avx", word: leaf1ECX, bit: 28},
+		{feature: featAVX2, name: "avx2", word: leaf7EBX, bit: 5},
+		{feature: featF16C, name: "f16c", word: leaf1ECX, bit: 29},
+		{feature: featFMA, name: "fma", word: leaf1ECX, bit: 12},
+		{feature: featBMI1, name: "bmi1", word: leaf7EBX, bit: 3},
+		{feature: featBMI2, name: "bmi2", word: leaf7EBX, bit: 8},
+		{feature: featADX, name: "adx", word: leaf7EBX, bit: 19},
+		{feature: featSHA, name: "sha-ni", word: leaf7EBX, bit: 29},
+		{feature: featERMS, name: "erms", word: leaf7EBX, bit: 9},
+		{feature: featRDRAND, name: "rdrand", word: leaf1ECX, bit: 30},
+		{feature: featRDSEED, name: "rdseed", word: leaf7EBX, bit: 18},
 	}
 	var edx []featureName
 	for _, n := range []struct {
@@ -132,12 +197,11 @@ func (f Features) word(w cpuidWord) uint32 {
 func notBuilt() []string {
 	return []string{
 		"pn", "ds", "acpi", "ss", "ht", "tm", "pbe", "ia64",
-		"monitor", "ds-cpl", "vmx", "smx", "est", "tm2", "cid", "fma",
-		"cx16", "xtpr", "pdcm", "pcid", "dca", "x2apic",
-		"tsc-deadline", "xsave", "osxsave", "avx", "f16c", "rdrand", "hypervisor",
-		"syscall", "mmxext", "fxsr-opt", "pdpe1gb", "rdtscp", "lm", "3dnow", "3dnowext",
-		"lahf-lm", "svm", "sse4a", "fsgsbase", "bmi1", "bmi2", "avx2", "smep", "smap", "erms",
-		"invpcid", "rdseed", "adx", "clflushopt", "clwb", "sha-ni", "umip", "pku", "la57", "kvm",
+		"monitor", "ds-cpl", "vmx", "smx", "est", "tm2", "cid",
+		"xtpr", "pdcm", "dca",
+		"tsc-deadline", "osxsave", "hypervisor",
+		"mmxext", "fxsr-opt", "3dnow", "3dnowext",
+		"svm", "sse4a", "clflushopt", "clwb", "pku", "la57", "kvm",
 	}
 }
 
@@ -148,6 +212,10 @@ func dependsOn() map[Features]Features {
 		featSSE: featFXSR, featSSE2: featSSE, featMMX: featFPU, featFXSR: featFPU,
 		featSSE3: featSSE2, featSSSE3: featSSE3, featSSE41: featSSSE3, featSSE42: featSSE41,
 		featPCLMULQDQ: featSSE2, featAES: featSSE2,
+		featLM: featPAE | featFXSR | featSSE2 | featMSR | featCX8 | featCMOV, featSYSCALL: featLM, featCX16: featLM, featFSGSBASE: featLM,
+		featPDPE1GB: featLM, featPCID: featLM, featINVPCID: featPCID, featX2APIC: featAPIC, featLAHF: featLM,
+		featRDTSCP: featTSC | featMSR, featXSAVE: featFXSR, featXSAVEOPT: featXSAVE, featAVX: featXSAVE | featSSE42, featAVX2: featAVX,
+		featF16C: featAVX, featFMA: featAVX, featBMI1: featTZCNT, featSHA: featSSE2,
 	}
 }
 

@@ -54,7 +54,7 @@ const (
 	ccRotPos   = 16
 	ccCountPos = 24
 	ccByte     = 0xff
-	ccCount    = 0x1f
+	ccCount    = 0x3f
 	ccNewer    = 0x80
 )
 

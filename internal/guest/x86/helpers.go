@@ -1,6 +1,8 @@
 package x86
 
 import (
+	"fmt"
+
 	"rhea/internal/guest"
 	"rhea/internal/ir"
 )
@@ -77,19 +79,46 @@ const (
 	hByteMask
 	hStrings
 	hCRC32
+	hDiv64
+	hIDiv64
+	hSyscall
+	hSysret
+	hSwapGS
+	hRdtscp
+	hFSGSBase
+	hInvpcid
+	hAlignFlag
+	hRandom
+	hSSEStop
+	hAVX
+	hGather
+	hSHA
+	hHalf
+	hDeposit
+	hExtract
+	hXsetbv
+	hXsave
+	hXrstor
 	numHelpers
 )
 
-// newSlots describes the state to engines.
-func newSlots() *ir.Slots {
+// newSlots describes the state to engines; wide says that registers have 64
+// bits.
+func newSlots(wide bool) *ir.Slots {
 	s := &ir.Slots{PC: slotIP, Page: slotPage}
 	name := func(x ir.Slot, name string, t ir.Type) { s.Info[x] = ir.SlotInfo{Name: name, Type: t} }
-	for i, n := range [8]string{"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"} {
-		name(slotGPR+ir.Slot(i), n, ir.I32)
-		s.Hot = append(s.Hot, slotGPR+ir.Slot(i))
+	word := ir.I32
+	if wide {
+		word = ir.I64
 	}
-	name(slotIP, "eip", ir.I32)
-	name(slotPage, "page", ir.I32)
+	for i, n := range gprNames(wide) {
+		name(slotGPR+ir.Slot(i), n, word)
+		if i < 8 {
+			s.Hot = append(s.Hot, slotGPR+ir.Slot(i))
+		}
+	}
+	name(slotIP, "eip", word)
+	name(slotPage, "page", word)
 	name(slotCCOp, "cc_op", ir.I32)
 	name(slotCCDst, "cc_dst", ir.I64)
 	name(slotCCSrc, "cc_src", ir.I64)
@@ -103,7 +132,7 @@ func newSlots() *ir.Slots {
 	for i, n := range [6]string{"es", "cs", "ss", "ds", "fs", "gs"} {
 		at := slotSeg + ir.Slot(i)*segWords
 		name(at+segSel, n, ir.I32)
-		name(at+segBase, n+".base", ir.I32)
+		name(at+segBase, n+".base", word)
 		name(at+segLo, n+".lo", ir.I64)
 		name(at+segRHi, n+".rhi", ir.I64)
 		name(at+segWHi, n+".whi", ir.I64)
@@ -120,12 +149,23 @@ func newSlots() *ir.Slots {
 	name(slotMXCSR, "mxcsr", ir.I64)
 	name(slotFIgnore, "fignore", ir.I64)
 	name(slotTmp128, "tmp", ir.V128)
+	name(slotTmpHigh, "tmphigh", ir.V128)
+	name(slotTmpSource, "tmpsource", ir.V128)
+	name(slotTmpResult, "tmpresult", ir.V128)
+	name(slotTmpResult+2, "tmpresult2", ir.V128)
+	for i := range ir.Slot(16) {
+		name(slotYMMH+2*i, fmt.Sprintf("ymmh%d", i), ir.V128)
+	}
 	name(slotTmp64, "tmp2", ir.I64)
 	name(slotTmp64+1, "tmp3", ir.I64)
 	s.FPStatus = slotMXCSR
 	s.Scratch = []ir.Slot{slotTmp64}
 	s.Stack = ir.Stack{Regs: slotFPR, Top: slotFTop, Control: slotFCW, Status: slotFSW, Tags: slotFTW}
-	for i := range ir.Slot(8) {
+	vectors := ir.Slot(8)
+	if wide {
+		vectors = 11 // and one for what is in memory: as many as engines keep
+	}
+	for i := range vectors {
 		s.Vectors = append(s.Vectors, slotXMM+2*i)
 	}
 	s.Vectors = append(s.Vectors, slotTmp128)
@@ -193,10 +233,11 @@ func (c *CPU) helperTable() []guest.Helper {
 	h[hFlagsState] = func(_, _, _ uint64) (uint64, bool) { return c.arithFlags(), false }
 	h[hRCL], h[hRCR], h[hDoubleShift] = rcl, rcr, shiftDouble
 	h[hDAA], h[hDAS], h[hAAA], h[hAAS], h[hAAM], h[hAAD] = daa, das, aaa, aas, aam, aad
+	h[hDiv64], h[hIDiv64] = c.fallible(c.div64), c.fallible(c.idiv64)
 	h[hCRC32] = crc32c()
-	h[hCodeBreak] = c.instruction(func(a, _, _ uint64) *guest.Fault { return c.codeBreak(uint32(a)) })
+	h[hCodeBreak] = c.instruction(func(a, _, _ uint64) *guest.Fault { return c.codeBreak(a) })
 	h[hDataBreak] = func(a, b, _ uint64) (uint64, bool) {
-		c.dataBreak(uint32(a), int(b&0xff), b>>8 != 0)
+		c.dataBreak(a, int(b&0xff), b>>8 != 0)
 		return 0, false
 	}
 	h[hStepTrap] = func(next, tf, _ uint64) (uint64, bool) {
@@ -216,14 +257,11 @@ func (c *CPU) helperTable() []guest.Helper {
 		return fault
 	})
 	h[hPopSeg] = c.instruction(func(a, b, size uint64) *guest.Fault {
-		sp := uint32(c.s.GPR[rSP]) + uint32(size)
-		if c.mode&modeStack32 == 0 {
-			sp = uint32(c.s.GPR[rSP])&0xffff0000 | sp&0xffff
-		}
+		mode := c.mode
 		if fault := c.loadSeg(int(a), uint16(b)); fault != nil {
 			return fault
 		}
-		c.s.GPR[rSP] = uint64(sp)
+		c.popped(mode, size)
 		if a == SS {
 			c.s.Shadow = shadowSS
 		}
@@ -231,18 +269,18 @@ func (c *CPU) helperTable() []guest.Helper {
 	})
 	h[hString] = c.stringHelper
 	h[hFarJump] = c.transfer(func(a, off, next uint64) *guest.Fault {
-		return c.farJump(uint16(a), uint32(off), int(a>>16), uint32(next))
+		return c.farJump(uint16(a), off, int(a>>16), next)
 	})
 	h[hFarCall] = c.transfer(func(a, off, next uint64) *guest.Fault {
-		return c.farCall(uint16(a), uint32(off), int(a>>16), uint32(next))
+		return c.farCall(uint16(a), off, int(a>>16), next)
 	})
-	h[hFarRet] = c.transfer(func(size, imm, _ uint64) *guest.Fault { return c.farRet(int(size), uint32(imm)) })
-	h[hIret] = c.transfer(func(size, _, next uint64) *guest.Fault { return c.iret(int(size), uint32(next)) })
+	h[hFarRet] = c.transfer(func(size, imm, _ uint64) *guest.Fault { return c.farRet(int(size), imm) })
+	h[hIret] = c.transfer(func(size, _, next uint64) *guest.Fault { return c.iret(int(size), next) })
 	h[hSoftInt] = func(vec, kind, next uint64) (uint64, bool) {
 		// INT n clears TF: no single-step trap follows it (SDM vol. 3, 17.3.1.4).
 		// What breakpoints of a load of SS wait is reported with INT1's own
 		// #DB, and before the first instruction of another's handler.
-		if f := c.softInt(int(vec), softKind(kind), uint32(next)); f != nil {
+		if f := c.softInt(int(vec), softKind(kind), next); f != nil {
 			c.Raise(f)
 		}
 		return 0, true
@@ -250,6 +288,7 @@ func (c *CPU) helperTable() []guest.Helper {
 	c.systemHelpers(h)
 	c.x87Helpers(h)
 	c.simdHelpers(h)
+	c.avxHelpers(h)
 	return h
 }
 
@@ -266,7 +305,7 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 	h[hSti] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.sti() })
 	h[hHlt] = func(next, _, _ uint64) (uint64, bool) {
 		tf := c.mode&modeTF != 0
-		if f := c.halt(uint32(next)); f != nil {
+		if f := c.halt(next); f != nil {
 			c.Raise(f)
 			return 0, true
 		}
@@ -278,7 +317,7 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 			return 0, f
 		}
 		if c.mode&modeDbgData != 0 {
-			c.ioBreak(uint32(port), int(size))
+			c.ioBreak(port, int(size))
 		}
 		return c.mem.In(port, int(size)), nil
 	})
@@ -287,7 +326,7 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 			return f
 		}
 		if c.mode&modeDbgData != 0 {
-			c.ioBreak(uint32(port), int(size))
+			c.ioBreak(port, int(size))
 		}
 		c.mem.Out(port, int(size), v)
 		return nil
@@ -314,28 +353,37 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 		return 0, false
 	}
 	h[hSysenter] = c.transfer(func(_, _, _ uint64) *guest.Fault { return c.sysenter() })
-	h[hSysexit] = c.transfer(func(_, _, _ uint64) *guest.Fault { return c.sysexit() })
+	h[hSysexit] = c.transfer(func(wide, _, _ uint64) *guest.Fault { return c.sysexit(wide != 0) })
 	h[hRsm] = c.transfer(func(_, _, _ uint64) *guest.Fault { return c.rsm() })
 	h[hReadCR] = c.fallible(func(n, _, _ uint64) (uint64, *guest.Fault) {
-		v, f := c.readCR(int(n))
-		return uint64(v), f
+		return c.readCR(int(n))
 	})
-	h[hSetCR] = c.instruction(func(n, v, _ uint64) *guest.Fault { return c.setCR(int(n), uint32(v)) })
+	h[hSetCR] = c.instruction(func(n, v, _ uint64) *guest.Fault { return c.setCR(int(n), v) })
 	h[hReadDR] = c.fallible(func(n, _, _ uint64) (uint64, *guest.Fault) {
-		v, f := c.readDR(int(n))
-		return uint64(v), f
+		return c.readDR(int(n))
 	})
-	h[hSetDR] = c.instruction(func(n, v, _ uint64) *guest.Fault { return c.setDR(int(n), uint32(v)) })
-	h[hLgdt] = c.instruction(func(l, b, n uint64) *guest.Fault { return c.lgdt(uint16(l), uint32(b), int(n)) })
-	h[hLidt] = c.instruction(func(l, b, n uint64) *guest.Fault { return c.lidt(uint16(l), uint32(b), int(n)) })
+	h[hSetDR] = c.instruction(func(n, v, _ uint64) *guest.Fault { return c.setDR(int(n), v) })
+	h[hLgdt] = c.instruction(func(l, b, n uint64) *guest.Fault { return c.lgdt(uint16(l), b, int(n)) })
+	h[hLidt] = c.instruction(func(l, b, n uint64) *guest.Fault { return c.lidt(uint16(l), b, int(n)) })
 	h[hNeedProtected] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.needProtected() })
 	h[hLldt] = c.instruction(func(sel, _, _ uint64) *guest.Fault { return c.lldt(uint16(sel)) })
 	h[hLtr] = c.instruction(func(sel, _, _ uint64) *guest.Fault { return c.ltr(uint16(sel)) })
 	h[hVerr], h[hVerw] = c.selector(c.verr), c.selector(c.verw)
 	h[hLar], h[hLsl] = c.rights(c.lar), c.rights(c.lsl)
 	h[hLmsw] = c.instruction(func(v, _, _ uint64) *guest.Fault { return c.lmsw(uint16(v)) })
+	h[hSyscall] = c.transfer(func(_, _, next uint64) *guest.Fault { return c.syscall(next) })
+	h[hSysret] = c.transfer(func(wide, _, _ uint64) *guest.Fault { return c.sysret(wide != 0) })
+	h[hSwapGS] = c.instruction(func(_, _, _ uint64) *guest.Fault { return c.swapGS() })
+	h[hRdtscp] = c.instruction(func(_, _, _ uint64) *guest.Fault {
+		v, f := c.rdtscp()
+		return c.pair(v, f)
+	})
+	h[hFSGSBase] = c.instruction(func(seg, v, _ uint64) *guest.Fault { return c.setBase(int(seg), v) })
+	h[hInvpcid] = c.instruction(c.invpcid)
+	h[hAlignFlag] = c.instruction(func(on, _, _ uint64) *guest.Fault { return c.setAC(on != 0) })
+	h[hRandom] = func(_, _, _ uint64) (uint64, bool) { return c.cfg.Random(), false }
 	h[hArpl] = c.fallible(c.arplMemory)
-	h[hInvlpg] = c.instruction(func(lin, _, _ uint64) *guest.Fault { return c.invlpg(uint32(lin)) })
+	h[hInvlpg] = c.instruction(func(lin, _, _ uint64) *guest.Fault { return c.invlpg(lin) })
 }
 
 // pair sets EDX:EAX.

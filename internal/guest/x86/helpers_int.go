@@ -1,11 +1,19 @@
 package x86
 
-import "hash/crc32"
+import (
+	"hash/crc32"
+	"math/bits"
+
+	"rhea/internal/guest"
+)
 
 // Results with flags: the value is in the low half, the arithmetic flags
 // follow at bit 32.
 
 func withFlags(v, f uint64) (uint64, bool) { return v&0xffffffff | f<<32, false }
+
+// onlyFlags in arg says that of a result of 64 bits the flags are wanted.
+const onlyFlags = 1 << 16
 
 // rcl rotates x left through carry by n, arg = n | size<<8 (SDM vol. 2, RCL).
 func rcl(x, arg, f uint64) (uint64, bool) { return rotateThrough(x, arg, f, true) }
@@ -13,7 +21,10 @@ func rcl(x, arg, f uint64) (uint64, bool) { return rotateThrough(x, arg, f, true
 func rcr(x, arg, f uint64) (uint64, bool) { return rotateThrough(x, arg, f, false) }
 
 func rotateThrough(x, arg, f uint64, left bool) (uint64, bool) {
-	bits := (arg >> 8) * 8
+	bits := (arg >> 8 & 0xff) * 8
+	if bits == 64 {
+		return rotateThrough64(x, arg, f, left)
+	}
 	n := arg & 31 % (bits + 1)
 	if n == 0 {
 		return withFlags(x, f)
@@ -33,6 +44,73 @@ func rotateThrough(x, arg, f uint64, left bool) (uint64, bool) {
 		of = r>>(bits-1)&1 ^ r>>(bits-2)&1
 	}
 	return withFlags(r, f&^(flagCF|flagOF)|cf|of<<11)
+}
+
+// rotateThrough64 is rotateThrough of 64 bits: the value, or the flags.
+func rotateThrough64(x, arg, f uint64, left bool) (uint64, bool) {
+	r, cf := x, f&flagCF
+	for range arg & 63 {
+		if left {
+			r, cf = r<<1|cf, r>>63
+		} else {
+			r, cf = r>>1|cf<<63, r&1
+		}
+	}
+	if arg&onlyFlags == 0 {
+		return r, false
+	}
+	if arg&63 == 0 {
+		return f & flagsArith, false
+	}
+	of := r>>63 ^ cf
+	if !left {
+		of = (r>>63 ^ r>>62) & 1
+	}
+	return f&flagsArith&^(flagCF|flagOF) | cf | of<<11, false
+}
+
+// div64 is DIV of RDX:RAX by d.
+func (c *CPU) div64(d, _, _ uint64) (uint64, *guest.Fault) {
+	s := c.s
+	if s.GPR[rDX] >= d {
+		return 0, &guest.Fault{Vector: vecDE}
+	}
+	s.GPR[rAX], s.GPR[rDX] = bits.Div64(s.GPR[rDX], s.GPR[rAX], d)
+	return 0, nil
+}
+
+// idiv64 is IDIV of RDX:RAX by d.
+func (c *CPU) idiv64(d, _, _ uint64) (uint64, *guest.Fault) {
+	s := c.s
+	hi, lo := s.GPR[rDX], s.GPR[rAX]
+	negative := int64(hi) < 0
+	if negative {
+		var borrow uint64
+		lo, borrow = bits.Sub64(0, lo, 0)
+		hi, _ = bits.Sub64(0, hi, borrow)
+	}
+	abs := d
+	if int64(d) < 0 {
+		abs = -d
+	}
+	if hi >= abs {
+		return 0, &guest.Fault{Vector: vecDE}
+	}
+	q, r := bits.Div64(hi, lo, abs)
+	limit := uint64(1)<<63 - 1
+	if negative != (int64(d) < 0) {
+		q, limit = -q, limit+1
+		if -q > limit {
+			return 0, &guest.Fault{Vector: vecDE}
+		}
+	} else if q > limit {
+		return 0, &guest.Fault{Vector: vecDE}
+	}
+	if negative {
+		r = -r
+	}
+	s.GPR[rAX], s.GPR[rDX] = q, r
+	return 0, nil
 }
 
 // shiftDouble does SHLD and, with bit 16 of arg set, SHRD: xy = destination |
@@ -131,7 +209,7 @@ func crc32c() func(crc, v, size uint64) (uint64, bool) {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	return func(crc, v, size uint64) (uint64, bool) {
 		r := uint32(crc)
-		for i := range size & 7 {
+		for i := range size & 15 {
 			r = table[uint8(r)^uint8(v>>(8*i))] ^ r>>8
 		}
 		return uint64(r), false

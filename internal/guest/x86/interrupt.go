@@ -77,7 +77,7 @@ func (c *CPU) Service() {
 // interrupt delivers a hardware interrupt.
 func (c *CPU) interrupt(vec int) {
 	c.halted = false
-	if f := c.deliver(&delivery{vec: vec, ext: 1, ip: uint32(c.s.IP)}); f != nil {
+	if f := c.deliver(&delivery{vec: vec, ext: 1, ip: c.s.IP}); f != nil {
 		c.Raise(f)
 	}
 }

@@ -6,15 +6,19 @@ import "rhea/internal/guest"
 const (
 	flags16 = flagsArith | flagTF | flagDF | flagNT
 	flags32 = flags16 | flagAC | flagID
+
+	flagsAll = flags32 | flagIF | flagIOPL | flagRF | flagVM | flagVIF | flagVIP
 )
 
 // iret is IRET and IRETD (SDM vol. 2).
-func (c *CPU) iret(opsize int, nextIP uint32) *guest.Fault {
+func (c *CPU) iret(opsize int, nextIP uint64) *guest.Fault {
 	// NMIs are unblocked even if the IRET faults (SDM vol. 3, 6.7.1).
 	c.setNMIMask(false)
 	switch {
 	case c.s.CR0&cr0PE == 0:
 		return c.iretReal(opsize)
+	case c.ia32e():
+		return c.iretLong(opsize)
 	case c.s.Flags&flagVM != 0:
 		return c.iretV86(opsize)
 	case c.s.Flags&flagNT != 0:
@@ -29,7 +33,7 @@ func (c *CPU) iretReal(opsize int) *guest.Fault {
 	if p.f != nil {
 		return p.f
 	}
-	if uint64(ip) > c.s.Seg[CS].Limit {
+	if ip > c.s.Seg[CS].Limit {
 		return gp(0)
 	}
 	c.setSP(p.sp)
@@ -40,7 +44,7 @@ func (c *CPU) iretReal(opsize int) *guest.Fault {
 	} else {
 		c.s.Flags &^= flagRF
 	}
-	c.setEFLAGS(uint64(flags), mask)
+	c.setEFLAGS(flags, mask)
 	c.jump(ip)
 	return nil
 }
@@ -54,11 +58,11 @@ func (c *CPU) iretV86(opsize int) *guest.Fault {
 		vme = true
 	}
 	p := c.pops(opsize)
-	ip, cs, flags := p.pop(), p.popSel(), uint64(p.pop())
+	ip, cs, flags := p.pop(), p.popSel(), p.pop()
 	if p.f != nil {
 		return p.f
 	}
-	if uint64(ip) > c.s.Seg[CS].Limit {
+	if ip > c.s.Seg[CS].Limit {
 		return gp(0)
 	}
 	mask := uint64(flags16)
@@ -93,7 +97,7 @@ func (c *CPU) virtualIF(flags uint64) *guest.Fault {
 
 func (c *CPU) iretProtected(opsize int) *guest.Fault {
 	p := c.pops(opsize)
-	ip, cs, flags := p.pop(), p.popSel(), uint64(p.pop())
+	ip, cs, flags := p.pop(), p.popSel(), p.pop()
 	if p.f != nil {
 		return p.f
 	}
@@ -104,19 +108,7 @@ func (c *CPU) iretProtected(opsize int) *guest.Fault {
 	if f != nil {
 		return f
 	}
-	mask := uint64(flags16)
-	if opsize == 4 {
-		mask = flags32 | flagRF
-	}
-	if c.cpl <= c.iopl() {
-		mask |= flagIF
-	}
-	if c.cpl == 0 {
-		mask |= flagIOPL
-		if opsize == 4 {
-			mask |= flagVIF | flagVIP
-		}
-	}
+	mask := c.returnMask(opsize)
 	if rpl(cs) == c.cpl {
 		if ip > d.limit() {
 			return gp(0)
@@ -133,7 +125,7 @@ func (c *CPU) iretProtected(opsize int) *guest.Fault {
 	if p.f != nil {
 		return p.f
 	}
-	ss, f := c.outerStack(sel, rpl(cs))
+	ss, f := c.outerStack(sel, rpl(cs), &d)
 	if f != nil {
 		return f
 	}
@@ -148,6 +140,24 @@ func (c *CPU) iretProtected(opsize int) *guest.Fault {
 	return nil
 }
 
+// returnMask are the bits of EFLAGS that IRET loads.
+func (c *CPU) returnMask(opsize int) uint64 {
+	mask := uint64(flags16)
+	if opsize >= 4 {
+		mask = flags32 | flagRF
+	}
+	if c.cpl <= c.iopl() {
+		mask |= flagIF
+	}
+	if c.cpl == 0 {
+		mask |= flagIOPL
+		if opsize >= 4 {
+			mask |= flagVIF | flagVIP
+		}
+	}
+	return mask
+}
+
 // returnFlags is setEFLAGS for IRET, which clears RF unless it loads it.
 func (c *CPU) returnFlags(flags, mask uint64) {
 	c.s.Flags &^= flagRF
@@ -155,7 +165,7 @@ func (c *CPU) returnFlags(flags, mask uint64) {
 }
 
 // iretToV86 is the return to virtual-8086 mode (SDM vol. 3, 20.2.5).
-func (c *CPU) iretToV86(p *pops, ip uint32, cs uint16, flags uint64) *guest.Fault {
+func (c *CPU) iretToV86(p *pops, ip uint64, cs uint16, flags uint64) *guest.Fault {
 	sp := p.pop()
 	var sel [6]uint16
 	for _, i := range [...]int{SS, ES, DS, FS, GS} {
@@ -172,13 +182,13 @@ func (c *CPU) iretToV86(p *pops, ip uint32, cs uint16, flags uint64) *guest.Faul
 	for i, v := range sel {
 		c.loadSegReal(i, v)
 	}
-	c.s.GPR[rSP] = uint64(sp)
+	c.s.GPR[rSP] = sp
 	c.jump(ip)
 	return nil
 }
 
 // taskReturn is IRET with NT set: back to the task of the back link.
-func (c *CPU) taskReturn(nextIP uint32) *guest.Fault {
+func (c *CPU) taskReturn(nextIP uint64) *guest.Fault {
 	link, f := c.load16(c.s.TR.linear(0))
 	if f != nil {
 		return f
@@ -206,7 +216,7 @@ func (c *CPU) taskReturn(nextIP uint32) *guest.Fault {
 func (c *CPU) popf(v uint32, opsize int) *guest.Fault {
 	flags := uint64(v)
 	mask := uint64(flags16)
-	if opsize == 4 {
+	if opsize >= 4 {
 		mask = flags32
 	}
 	switch {
@@ -226,7 +236,7 @@ func (c *CPU) popf(v uint32, opsize int) *guest.Fault {
 	case c.cpl <= c.iopl():
 		mask |= flagIF
 	}
-	if opsize == 4 {
+	if opsize >= 4 {
 		c.s.Flags &^= flagRF
 	}
 	c.setEFLAGS(flags, mask)
@@ -263,12 +273,23 @@ func (c *CPU) popfInMode(v, opsize, next uint64) (uint64, bool) {
 	if c.mode == old {
 		return 0, false
 	}
-	sp := uint32(c.s.GPR[rSP]) + uint32(opsize)
-	if old&modeStack32 == 0 {
-		sp = uint32(c.s.GPR[rSP])&0xffff0000 | sp&0xffff
-	}
-	c.s.GPR[rSP], c.s.IP = uint64(sp), next
+	c.popped(old, opsize)
+	c.s.IP = next
 	return 0, true
+}
+
+// popped moves the stack pointer behind n bytes, in a mode.
+func (c *CPU) popped(mode, n uint64) {
+	sp := c.s.GPR[rSP]
+	switch {
+	case mode&modeLong != 0:
+		sp += n
+	case mode&modeStack32 != 0:
+		sp = (sp + n) & 0xffffffff
+	default:
+		sp = sp&0xffff0000 | (sp+n)&0xffff
+	}
+	c.s.GPR[rSP] = sp
 }
 
 // pushf returns what PUSHF and PUSHFD push (SDM vol. 2).
@@ -332,11 +353,11 @@ func (c *CPU) mayChangeIF() (f *guest.Fault, virtual bool) {
 }
 
 // halt is HLT; the processor waits from nextIP on.
-func (c *CPU) halt(nextIP uint32) *guest.Fault {
+func (c *CPU) halt(nextIP uint64) *guest.Fault {
 	if f := c.needRing0(); f != nil {
 		return f
 	}
-	c.s.IP = uint64(nextIP)
+	c.s.IP = nextIP
 	c.s.Shadow = 0 // an STI before this instruction holds off no longer
 	c.halted = true
 	c.event = guest.Halt

@@ -15,7 +15,7 @@ np 0F 68 : PUNPCKHBW Pq,Qq ; mmx
 np 0F 69 : PUNPCKHWD Pq,Qq ; mmx
 np 0F 6A : PUNPCKHDQ Pq,Qq ; mmx
 np 0F 6B : PACKSSDW Pq,Qq ; mmx
-np 0F 6E : MOVD Pq,Ed ; mmx
+np 0F 6E : MOVD Pq,Ey ; mmx
 np 0F 6F : MOVQ Pq,Qq ; mmx
 np 0F 70 : PSHUFW Pq,Qq,Ib ; sse
 np 0F 71 /2 r : PSRLW Nq,Ib ; mmx
@@ -30,7 +30,7 @@ np 0F 74 : PCMPEQB Pq,Qq ; mmx
 np 0F 75 : PCMPEQW Pq,Qq ; mmx
 np 0F 76 : PCMPEQD Pq,Qq ; mmx
 np 0F 77 : EMMS ; mmx
-np 0F 7E : MOVD Ed,Pq ; mmx
+np 0F 7E : MOVD Ey,Pq ; mmx
 np 0F 7F : MOVQ Qq,Pq ; mmx
 np 0F C4 : PINSRW Pq,Ew,Ib ; sse
 np 0F C5 : PEXTRW Gd,Nq,Ib ; sse

@@ -47,7 +47,56 @@ func (c *CPU) refreshMode() {
 			m |= modeFull(i)
 		}
 	}
+	m |= pick(s.CR4, cr4FSGSBASE, modeFSGS)
+	m |= pick(s.CR4, cr4OSXSAVE, modeOSXSAVE)
+	if s.CR4&cr4OSXSAVE != 0 && s.XCR0&xcrAVX == xcrAVX && m&modePE != 0 {
+		m |= modeAVX
+	}
+	if c.cpl == 3 {
+		m |= pick(s.CR4, cr4UMIP, modeUMIP)
+	} else if s.Flags&flagAC == 0 {
+		m |= pick(s.CR4, cr4SMAP, modeSMAP)
+	}
+	if s.EFER&eferLMA != 0 && s.Seg[CS].Attr&attrL != 0 {
+		m = c.longMode(m)
+	} else if c.mode&modeLong != 0 { // the upper halves are not preserved (SDM vol. 1, 3.4.1.1)
+		for i := range 8 {
+			s.GPR[i] &= 0xffffffff
+		}
+	}
 	c.mode = m
+}
+
+// longMode is mode m in 64-bit mode, where only FS and GS have bases, and no
+// segment a limit (SDM vol. 3, 3.2.4).
+func (c *CPU) longMode(m uint64) uint64 {
+	m = m&^(modeCode32|modeStack32|modeExpDown) | modeLong
+	for i := range c.s.Seg {
+		m |= modeFull(i)
+		if i < FS {
+			m |= modeZero(i)
+		}
+	}
+	return m
+}
+
+// long reports whether the processor is in 64-bit mode, ia32e whether it is in
+// that or compatibility mode.
+func (c *CPU) long() bool  { return c.mode&modeLong != 0 }
+func (c *CPU) ia32e() bool { return c.s.EFER&eferLMA != 0 }
+
+// canonical reports whether the bits of v above 47 are copies of bit 47.
+func canonical(v uint64) bool { return uint64(int64(v<<16)>>16) == v }
+
+// indexOf is the MMU index of the program's accesses in a mode.
+func indexOf(mode uint64) int {
+	switch {
+	case mode&modeCPL == modeCPL:
+		return mmuUser
+	case mode&modeSMAP != 0:
+		return mmuSMAP
+	}
+	return mmuKernel
 }
 
 // all4G is the bound of a segment that reaches over all 4 GiB.
@@ -99,20 +148,22 @@ func cacheBounds(g *Segment) {
 }
 
 // fits reports whether size bytes at off may be written to segment g.
-func (g *Segment) fits(off, size uint32) bool {
-	return uint64(off) >= g.Lo && uint64(off)+uint64(size) <= g.WHi
-}
+func (g *Segment) fits(off, size uint64) bool { return off >= g.Lo && off+size <= g.WHi }
 
 // readable reports whether size bytes at off may be read from segment g.
-func (g *Segment) readable(off, size uint32) bool {
-	return uint64(off) >= g.Lo && uint64(off)+uint64(size) <= g.RHi
+func (g *Segment) readable(off, size uint64) bool { return off >= g.Lo && off+size <= g.RHi }
+
+// linear is the linear address of off in segment g. Only system segments of
+// IA-32e mode have bases beyond 32 bits.
+func (g *Segment) linear(off uint32) uint64 {
+	if g.Base>>32 != 0 {
+		return g.Base + uint64(off)
+	}
+	return uint64(uint32(g.Base) + off)
 }
 
-// linear is the linear address of off in segment g.
-func (g *Segment) linear(off uint32) uint32 { return uint32(g.Base) + off }
-
 // stackMask is what the stack pointer of stack segment g is taken modulo, less 1.
-func (g *Segment) stackMask() uint32 {
+func (g *Segment) stackMask() uint64 {
 	if g.Attr&attrDB != 0 {
 		return 0xffffffff
 	}
@@ -121,7 +172,7 @@ func (g *Segment) stackMask() uint32 {
 
 // setSP sets the stack pointer as wide as the stack segment, which is loaded,
 // makes it: with a 16-bit stack the upper half of ESP stays.
-func (c *CPU) setSP(v uint32) {
-	mask := uint64(c.s.Seg[SS].stackMask())
-	c.s.GPR[rSP] = c.s.GPR[rSP]&^mask | uint64(v)&mask
+func (c *CPU) setSP(v uint64) {
+	mask := c.s.Seg[SS].stackMask()
+	c.s.GPR[rSP] = c.s.GPR[rSP]&^mask&0xffffffff | v&mask
 }

@@ -61,21 +61,55 @@ func Models() []Model {
 		{Name: "athlon", Title: "AMD Athlon, without 3DNow!", Vendor: vendorAMD, Family: 6, Model: 2, Step: 3,
 			Features: featPentium3, Level: 1, XLevel: 0x80000008, Brand: "AMD Athlon(tm) Processor"},
 		{Name: "max", Title: "everything that is built", Vendor: vendorIntel, Family: 6, Model: 13, Step: 8,
-			Features: featMax, Level: 4, XLevel: 0x80000008, Brand: "rhea virtual CPU",
+			Features: featMax, Level: 13, XLevel: 0x80000008, Brand: "rhea virtual CPU",
 			Cache2: [4]uint32{0x02b3b001, 0xf0, 0, 0x2c04307d}, Cache4: core4},
+	}
+}
+
+// Models64 lists the 64-bit processors.
+func Models64() []Model {
+	core4 := [][4]uint32{
+		{0x21, 0x01c0003f, 63, 1}, {0x22, 0x01c0003f, 63, 1}, {0x43, 0x01c0003f, 4095, 1},
+	}
+	cache2 := [4]uint32{1, 0, 0, 0x002c307d}
+	return []Model{
+		{Name: "qemu64", Title: "generic 64-bit processor, as QEMU's", Vendor: vendorAMD, Family: 15, Model: 107, Step: 1,
+			Features: feat64, Level: 13, XLevel: 0x8000000a, Brand: "QEMU Virtual CPU version 2.5+", Cache2: cache2, Cache4: core4},
+		{Name: "kvm64", Title: "64-bit processor that most hosts have", Vendor: vendorIntel, Family: 15, Model: 6, Step: 1,
+			Features: feat64 &^ featLAHF, Level: 13, XLevel: 0x80000008, Brand: "Common KVM processor", Cache2: cache2, Cache4: core4},
+		{Name: "Nehalem", Title: "Intel Core i7 9xx (x86-64-v2)", Vendor: vendorIntel, Family: 6, Model: 26, Step: 3,
+			Features: feat64v2, Level: 11, XLevel: 0x80000008, Brand: "Intel Core i7 9xx (Nehalem Class Core i7)",
+			Cache2: cache2, Cache4: core4},
+		{Name: "Haswell", Title: "Intel Core (Haswell), as far as it is built", Vendor: vendorIntel, Family: 6, Model: 60, Step: 4,
+			Features: featHaswell, Level: 13, XLevel: 0x80000008, Brand: "Intel Core Processor (Haswell)", Cache2: cache2, Cache4: core4},
+		{Name: "max", Title: "everything that is built", Vendor: vendorIntel, Family: 6, Model: 60, Step: 4,
+			Features: featMax64, Level: 13, XLevel: 0x80000008, Brand: "rhea virtual CPU", Cache2: cache2, Cache4: core4},
 	}
 }
 
 // ParseModel makes a model of -cpu's argument: a name, and features to add
 // and to take away: "pentium3,-sse", "486,+tsc", "max,nx=off".
-func ParseModel(arg string) (*Model, error) {
+func ParseModel(arg string) (*Model, error) { return parseModel(arg, Models()) }
+
+// ParseModel64 is ParseModel for a machine with a 64-bit processor, which may
+// as well have a 32-bit one.
+func ParseModel64(arg string) (*Model, error) {
+	list := Models64()
+	for _, m := range Models() {
+		if m.Name != "max" {
+			list = append(list, m)
+		}
+	}
+	return parseModel(arg, list)
+}
+
+func parseModel(arg string, models []Model) (*Model, error) {
 	parts := strings.Split(arg, ",")
-	models := Models()
 	var m *Model
 	names := make([]string, 0, len(models))
 	for i := range models {
 		names = append(names, models[i].Name)
-		if models[i].Name == strings.ToLower(parts[0]) {
+		if strings.EqualFold(models[i].Name, parts[0]) {
 			m = &models[i]
 		}
 	}
@@ -150,13 +184,13 @@ func (m *Model) has(f Features) bool { return m.Features&f == f }
 
 // signature is leaf 1's EAX, and what RESET leaves in EDX.
 func (m *Model) signature() uint32 {
-	return uint32(m.Family<<8 | m.Model&15<<4 | m.Model>>4<<16 | m.Step)
+	return uint32(min(m.Family, 15)<<8 | m.Model&15<<4 | m.Model>>4<<16 | m.Step)
 }
 
 // hasCR reports whether there is a control register n; processors before the
 // Pentium (and its late cousins) have no CR4.
 func (m *Model) hasCR(n int) bool {
-	return n == 0 || n == 2 || n == 3 || n == 4 && m.cr4Bits() != 0
+	return n == 0 || n == 2 || n == 3 || n == 4 && m.cr4Bits() != 0 || n == 8 && m.has(featLM)
 }
 
 // cr4Bits are the bits of CR4 that can be set.
@@ -168,6 +202,7 @@ func (m *Model) cr4Bits() uint64 {
 	}{
 		{featVME, cr4VME | cr4PVI}, {featTSC, cr4TSD}, {featDE, cr4DE}, {featPSE, cr4PSE}, {featPAE, cr4PAE},
 		{featMCE, cr4MCE}, {featPGE, cr4PGE}, {featFXSR, cr4OSFXSR}, {featSSE, cr4OSXMMEXCPT},
+		{featXSAVE, cr4OSXSAVE}, {featUMIP, cr4UMIP}, {featFSGSBASE, cr4FSGSBASE}, {featPCID, cr4PCIDE}, {featSMEP, cr4SMEP}, {featSMAP, cr4SMAP},
 	} {
 		if m.has(x.f) {
 			bits |= x.bits
@@ -182,15 +217,18 @@ func (m *Model) cr4Bits() uint64 {
 // hasPMC reports whether there are RDPMC and CR4.PCE.
 func (m *Model) hasPMC() bool { return m.Family >= 6 && m.has(featMSR) }
 
-// physBits is the width of physical addresses (SDM vol. 3, 4.1.4).
-func (m *Model) physBits() int {
-	if m.Features&(featPAE|featPSE36) != 0 {
+// PhysBits is the width of physical addresses (SDM vol. 3, 4.1.4).
+func (m *Model) PhysBits() int {
+	switch {
+	case m.has(featLM):
+		return 40
+	case m.Features&(featPAE|featPSE36) != 0:
 		return 36
 	}
 	return 32
 }
 
-func (m *Model) physMask() uint64 { return 1<<m.physBits() - 1 }
+func (m *Model) physMask() uint64 { return 1<<m.PhysBits() - 1 }
 
 // cpuid is CPUID: EAX is the leaf, ECX the subleaf (SDM vol. 2).
 func (c *CPU) cpuid() {
@@ -224,16 +262,24 @@ func (c *CPU) cpuidLeaf(leaf, sub uint32) [4]uint32 {
 		if c.apic != nil {
 			ebx |= uint32(c.apicID()) << 24
 		}
-		return [4]uint32{m.signature(), ebx, m.Features.word(leaf1ECX), edx}
+		ecx := m.Features.word(leaf1ECX)
+		if c.s.CR4&cr4OSXSAVE != 0 {
+			ecx |= 1 << 27
+		}
+		return [4]uint32{m.signature(), ebx, ecx, edx}
 	case 2:
 		return m.Cache2
 	case 4:
 		if int64(sub) < int64(len(m.Cache4)) {
 			return m.Cache4[sub]
 		}
+	case 0xd:
+		if m.has(featXSAVE) {
+			return c.xsaveLeaf(sub)
+		}
 	case 7:
 		if sub == 0 {
-			return [4]uint32{0, m.Features.word(leaf7EBX), 0, 0}
+			return [4]uint32{0, m.Features.word(leaf7EBX), m.Features.word(leaf7ECX), 0}
 		}
 	}
 	return [4]uint32{}
@@ -277,7 +323,11 @@ func (m *Model) extendedLeaf(leaf uint32) [4]uint32 {
 			return [4]uint32{0, 0, (m.Cache4[2][2]+1)*8*64>>10<<16 | 0x6040, 0}
 		}
 	case 0x80000008:
-		return [4]uint32{uint32(m.physBits()) | 32<<8}
+		linear := uint32(32)
+		if m.has(featLM) {
+			linear = 48
+		}
+		return [4]uint32{uint32(m.PhysBits()) | linear<<8}
 	}
 	return [4]uint32{}
 }

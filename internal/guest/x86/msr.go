@@ -36,7 +36,17 @@ const (
 	msrPAT          = 0x277
 	msrMTRRDefType  = 0x2ff
 	msrMC0Control   = 0x400
+	msrTSCDeadline  = 0x6e0
+	msrX2APIC       = 0x800 // to 83fH
 	msrEFER         = 0xc0000080
+	msrSTAR         = 0xc0000081
+	msrLSTAR        = 0xc0000082
+	msrCSTAR        = 0xc0000083
+	msrSFMASK       = 0xc0000084
+	msrFSBase       = 0xc0000100
+	msrGSBase       = 0xc0000101
+	msrKernelGSBase = 0xc0000102
+	msrTSCAux       = 0xc0000103
 
 	apicEnable = 1 << 11 // of APIC_BASE
 
@@ -88,10 +98,18 @@ func (c *CPU) plain(n uint32) (p *uint64, mask uint64) {
 		case msrSysenterCS:
 			return &s.SysenterCS, 0xffffffff
 		case msrSysenterESP:
-			return &s.SysenterESP, 0xffffffff
+			return &s.SysenterESP, c.pointerMask()
 		case msrSysenterEIP:
-			return &s.SysenterEIP, 0xffffffff
+			return &s.SysenterEIP, c.pointerMask()
 		}
+	}
+	switch {
+	case n == msrSTAR && c.model.has(featSYSCALL):
+		return &s.STAR, all
+	case n == msrSFMASK && c.model.has(featSYSCALL):
+		return &s.SFMASK, 0xffffffff
+	case n == msrTSCAux && c.model.has(featRDTSCP):
+		return &s.TSCAux, 0xffffffff
 	}
 	if c.model.has(featMCA) {
 		switch n {
@@ -130,6 +148,71 @@ func (c *CPU) plain(n uint32) (p *uint64, mask uint64) {
 		return &m.debug, 0x7f
 	}
 	return nil, 0
+}
+
+// pointerMask are the bits of registers that hold an address of code.
+func (c *CPU) pointerMask() uint64 {
+	if c.wide {
+		return ^uint64(0)
+	}
+	return 0xffffffff
+}
+
+// pointer returns the word behind a register that holds a canonical address.
+func (c *CPU) pointer(n uint32) *uint64 {
+	if !c.wide {
+		return nil
+	}
+	s := c.s
+	switch n {
+	case msrLSTAR:
+		return &s.LSTAR
+	case msrCSTAR:
+		return &s.CSTAR
+	case msrFSBase:
+		return &s.Seg[FS].Base
+	case msrGSBase:
+		return &s.Seg[GS].Base
+	case msrKernelGSBase:
+		return &s.KernelGSBase
+	}
+	return nil
+}
+
+// eferBits are the bits of EFER that can be written.
+func (m *Model) eferBits() uint64 {
+	var bits uint64
+	if m.has(featNX) {
+		bits |= eferNXE
+	}
+	if m.has(featLM) {
+		bits |= eferLME
+	}
+	if m.has(featSYSCALL) {
+		bits |= eferSCE
+	}
+	return bits
+}
+
+// setEFER is WRMSR of EFER.
+func (c *CPU) setEFER(v uint64) *guest.Fault {
+	s := c.s
+	v = v&^eferLMA | s.EFER&eferLMA // as it is
+	if v&^(c.model.eferBits()|eferLMA) != 0 || (v^s.EFER)&eferLME != 0 && s.CR0&cr0PG != 0 {
+		return gp(0)
+	}
+	if (s.EFER^v)&eferNXE != 0 {
+		c.mem.FlushTLB(false)
+	}
+	s.EFER = v
+	c.refreshMode()
+	return nil
+}
+
+// x2APIC is an APIC whose registers are MSRs (SDM vol. 3, 10.12).
+type x2APIC interface {
+	ReadMSR(n uint32) (v uint64, ok bool)
+	WriteMSR(n uint32, v uint64) (ok bool)
 }
 
 // mtrr returns a memory type range register and whether its bytes are types.
@@ -172,8 +255,17 @@ func (c *CPU) rdmsr(n uint32) (uint64, *guest.Fault) {
 	if p, _ := c.mtrr(n); p != nil {
 		return *p, nil
 	}
+	if p := c.pointer(n); p != nil {
+		return *p, nil
+	}
 	m := c.model
 	switch {
+	case n-msrX2APIC < 0x40 && m.has(featX2APIC):
+		if a, ok := c.apic.(x2APIC); ok {
+			if v, ok := a.ReadMSR(n - msrX2APIC); ok {
+				return v, nil
+			}
+		}
 	case n == msrTSC && m.has(featTSC):
 		return c.tsc(), nil
 	case n == msrAPICBase && m.has(featAPIC) && c.apic != nil:
@@ -184,7 +276,7 @@ func (c *CPU) rdmsr(n uint32) (uint64, *guest.Fault) {
 		return c.msr.pat, nil
 	case n == msrMCGCap && m.has(featMCA):
 		return mcgCap, nil
-	case n == msrEFER && m.has(featNX):
+	case n == msrEFER && m.eferBits() != 0:
 		return c.s.EFER, nil
 	case n == msrPlatformID && m.Family >= 6, n-msrLastBranch < 4 && m.Family >= 6:
 		return 0, nil
@@ -201,6 +293,11 @@ func (c *CPU) wrmsr(n uint32, v uint64) *guest.Fault {
 		return f
 	}
 	if p, mask := c.plain(n); p != nil {
+		if n == msrSysenterESP || n == msrSysenterEIP {
+			if c.wide && !canonical(v) {
+				return gp(0)
+			}
+		}
 		if v&^mask != 0 && mask != 0xffffffff { // the 32-bit ones drop the upper half
 			return gp(0)
 		}
@@ -213,8 +310,22 @@ func (c *CPU) wrmsr(n uint32, v uint64) *guest.Fault {
 	if p, types := c.mtrr(n); p != nil {
 		return c.setMTRR(n, p, types, v)
 	}
+	if p := c.pointer(n); p != nil {
+		if !canonical(v) {
+			return gp(0)
+		}
+		*p = v
+		c.refreshMode()
+		return nil
+	}
 	m := c.model
 	switch {
+	case n-msrX2APIC < 0x40 && m.has(featX2APIC):
+		if a, ok := c.apic.(x2APIC); ok {
+			if a.WriteMSR(n-msrX2APIC, v) {
+				return nil
+			}
+		}
 	case n == msrTSC && m.has(featTSC):
 		c.tscOffset = v - uint64(c.clock())
 		return nil
@@ -231,15 +342,8 @@ func (c *CPU) wrmsr(n uint32, v uint64) *guest.Fault {
 		}
 		c.msr.pat = v
 		return nil
-	case n == msrEFER && m.has(featNX):
-		if v&^eferNXE != 0 {
-			return gp(0)
-		}
-		if c.s.EFER != v {
-			c.s.EFER = v
-			c.mem.FlushTLB(false)
-		}
-		return nil
+	case n == msrEFER && m.eferBits() != 0:
+		return c.setEFER(v)
 	case n <= msrP5MCType && m.has(featMCE), n-msrLastBranch < 4 && m.Family >= 6:
 		return nil
 	}
@@ -285,6 +389,35 @@ func (c *CPU) rdtsc() (uint64, *guest.Fault) {
 		return 0, gp(0)
 	}
 	return c.tsc(), nil
+}
+
+// setBase is WRFSBASE and WRGSBASE of v, which is canonical.
+func (c *CPU) setBase(seg int, v uint64) *guest.Fault {
+	if !canonical(v) {
+		return gp(0)
+	}
+	c.s.Seg[seg].Base = v
+	c.refreshMode()
+	return nil
+}
+
+// setAC is STAC and CLAC.
+func (c *CPU) setAC(on bool) *guest.Fault {
+	if c.s.CR0&cr0PE == 0 || c.cpl != 0 {
+		return undefined()
+	}
+	c.s.Flags = c.s.Flags&^flagAC | b2u(on)*flagAC
+	c.refreshMode()
+	return nil
+}
+
+// rdtscp is RDTSCP, but for the counter: what becomes of RCX (SDM vol. 2).
+func (c *CPU) rdtscp() (uint64, *guest.Fault) {
+	v, f := c.rdtsc()
+	if f == nil {
+		c.s.GPR[rCX] = c.s.TSCAux
+	}
+	return v, f
 }
 
 // rdpmc is RDPMC; the two counters do not count (SDM vol. 2).

@@ -35,17 +35,18 @@ type entry struct {
 
 // translation is the outcome of a look into the paging structures.
 type translation struct {
-	dir, leaf entry // dir.size is 0 if the directory entry maps the page
-	pa        uint64
-	rights    uint64 // pteRW and pteUS where all levels have them
-	nx        bool
-	large     bool
-	bad       uint32 // why it failed: pfP and pfRSVD bits, if !ok
-	ok        bool
+	dirs   [3]entry // above the leaf, in any order; size 0 = none
+	leaf   entry
+	pa     uint64
+	rights uint64 // pteRW and pteUS where all levels have them
+	nx     bool
+	large  bool
+	bad    uint32 // why it failed: pfP and pfRSVD bits, if !ok
+	ok     bool
 }
 
-// pae reports whether PAE paging is on.
-func (c *CPU) pae() bool { return c.s.CR0&cr0PG != 0 && c.s.CR4&cr4PAE != 0 }
+// pae reports whether PAE paging is on, with its four entries in the processor.
+func (c *CPU) pae() bool { return c.s.CR0&cr0PG != 0 && c.s.CR4&cr4PAE != 0 && !c.ia32e() }
 
 // nxe reports whether execute-disable is on.
 func (c *CPU) nxe() bool { return c.s.EFER&eferNXE != 0 && c.s.CR4&cr4PAE != 0 }
@@ -77,8 +78,16 @@ func (c *CPU) entryAt(pa uint64, size int) entry {
 	return entry{c.mem.LoadPhys(pa, size), pa, size}
 }
 
-// lookup translates a linear address without side effects. Paging is on.
-func (c *CPU) lookup(lin uint32) translation {
+// lookup translates a linear address, which is canonical, without side effects.
+// Paging is on.
+func (c *CPU) lookup(lin uint64) translation {
+	if c.ia32e() {
+		return c.lookupLong(lin)
+	}
+	return c.lookup32(uint32(lin))
+}
+
+func (c *CPU) lookup32(lin uint32) translation {
 	if c.s.CR4&cr4PAE != 0 {
 		return c.lookupPAE(lin)
 	}
@@ -103,7 +112,7 @@ func (c *CPU) lookup(lin uint32) translation {
 	if pte.v&pteP == 0 {
 		return translation{}
 	}
-	return translation{dir: pde, leaf: pte, rights: pde.v & pte.v, pa: pte.v & 0xfffff000, ok: true}
+	return translation{dirs: [3]entry{pde}, leaf: pte, rights: pde.v & pte.v, pa: pte.v & 0xfffff000, ok: true}
 }
 
 func (c *CPU) lookupPAE(lin uint32) translation {
@@ -140,8 +149,47 @@ func (c *CPU) lookupPAE(lin uint32) translation {
 		return translation{bad: pfP | pfRSVD}
 	}
 	return translation{
-		dir: pde, leaf: pte, rights: pde.v & pte.v, nx: (pde.v|pte.v)&pteNX != 0,
+		dirs: [3]entry{pde}, leaf: pte, rights: pde.v & pte.v, nx: (pde.v|pte.v)&pteNX != 0,
 		pa: pte.v & pteAddr, ok: true,
+	}
+}
+
+// lookupLong is lookup by 4-level paging (SDM vol. 3, 4.5).
+func (c *CPU) lookupLong(lin uint64) translation {
+	reserved := pteAddr &^ c.model.physMask()
+	if !c.nxe() {
+		reserved |= pteNX
+	}
+	t := translation{rights: pteRW | pteUS}
+	table := c.s.CR3 & pteAddr
+	for level := 3; ; level-- {
+		shift := 12 + 9*level
+		e := c.entryAt(table+lin>>shift&0x1ff*8, 8)
+		if e.v&pteP == 0 {
+			return translation{}
+		}
+		bad := reserved
+		leaf := level == 0
+		if e.v&ptePS != 0 && level > 0 {
+			if level == 3 || level == 2 && !c.model.has(featPDPE1GB) {
+				bad |= ptePS
+			}
+			bad |= 1<<shift - 1<<13
+			leaf, t.large = true, true
+		}
+		if e.v&bad != 0 {
+			return translation{bad: pfP | pfRSVD}
+		}
+		t.rights &= e.v
+		t.nx = t.nx || e.v&pteNX != 0
+		if leaf {
+			t.leaf, t.ok = e, true
+			page := uint64(1)<<shift - 1
+			t.pa = e.v&pteAddr&^page | lin&page&^0xfff
+			return t
+		}
+		t.dirs[level-1] = e
+		table = e.v & pteAddr
 	}
 }
 
@@ -151,10 +199,16 @@ func (c *CPU) AddressSpace() uint64 { return c.s.CR3 }
 
 // Walk implements guest.MMU (SDM vol. 3, 4.6 to 4.8).
 func (c *CPU) Walk(va uint64, a guest.Access, idx int) (guest.Page, *guest.Fault) {
-	lin := uint32(va)
+	lin := va
 	if c.s.CR0&cr0PG == 0 {
-		pa := c.bus(uint64(lin) &^ 0xfff)
+		pa := c.bus(lin & 0xfffff000)
 		return guest.Page{PA: pa, Readable: true, Writable: true, Exec: true}, nil
+	}
+	if c.ia32e() && !canonical(lin) {
+		if a == guest.Fetch {
+			return guest.Page{}, gp(0)
+		}
+		return guest.Page{}, &guest.Fault{Vector: vecNonCanonical}
 	}
 	t := c.lookup(lin)
 	if !t.ok {
@@ -163,10 +217,19 @@ func (c *CPU) Walk(va uint64, a guest.Access, idx int) (guest.Page, *guest.Fault
 	user := idx == mmuUser
 	writable := t.rights&pteRW != 0 || !user && c.s.CR0&cr0WP == 0
 	exec := !t.nx
+	if !user && t.rights&pteUS != 0 { // SMEP and SMAP
+		if a == guest.Fetch {
+			exec = exec && c.s.CR4&cr4SMEP == 0
+		} else if idx == mmuSMAP {
+			return guest.Page{}, c.pageFault(lin, a, idx, pfP)
+		}
+	}
 	if user && t.rights&pteUS == 0 || a == guest.Write && !writable || a == guest.Fetch && !exec {
 		return guest.Page{}, c.pageFault(lin, a, idx, pfP)
 	}
-	c.mark(&t.dir, pteA)
+	for i := range t.dirs {
+		c.mark(&t.dirs[i], pteA)
+	}
 	used := uint64(pteA)
 	if a == guest.Write {
 		used |= pteD
@@ -194,16 +257,16 @@ func (c *CPU) mark(e *entry, bits uint64) {
 }
 
 // pageFault is a #PF; why has the P and RSVD bits of its code.
-func (c *CPU) pageFault(lin uint32, a guest.Access, idx int, why uint32) *guest.Fault {
+func (c *CPU) pageFault(lin uint64, a guest.Access, idx int, why uint32) *guest.Fault {
 	f := fault(vecPF, why)
-	f.Addr = uint64(lin)
+	f.Addr = lin
 	if a == guest.Write {
 		f.Code |= pfW
 	}
 	if idx == mmuUser {
 		f.Code |= pfU
 	}
-	if a == guest.Fetch && c.nxe() {
+	if a == guest.Fetch && (c.nxe() || c.s.CR4&cr4SMEP != 0) {
 		f.Code |= pfI
 	}
 	return f
@@ -211,10 +274,12 @@ func (c *CPU) pageFault(lin uint32, a guest.Access, idx int, why uint32) *guest.
 
 // Probe implements guest.MMU.
 func (c *CPU) Probe(va uint64) (pa uint64, ok bool) {
-	lin := uint32(va)
-	if c.s.CR0&cr0PG == 0 {
-		return c.bus(uint64(lin)), true
+	switch {
+	case c.s.CR0&cr0PG == 0:
+		return c.bus(va & 0xffffffff), true
+	case c.ia32e() && !canonical(va):
+		return 0, false
 	}
-	t := c.lookup(lin)
-	return c.bus(t.pa | uint64(lin&0xfff)), t.ok
+	t := c.lookup(va)
+	return c.bus(t.pa | va&0xfff), t.ok
 }

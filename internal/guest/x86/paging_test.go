@@ -20,7 +20,7 @@ func pagingMachine(t *testing.T, model string, cr4 uint32) *machine {
 	m := newMachine(t, model)
 	m.ok(m.setCR0(cr0PE))
 	if cr4 != 0 {
-		m.ok(m.setCR(4, cr4))
+		m.ok(m.setCR(4, uint64(cr4)))
 	}
 	if cr4&cr4PAE != 0 {
 		m.w64(pdptBase, dirBase|pteP)

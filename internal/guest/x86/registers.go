@@ -31,12 +31,20 @@ func (c *CPU) SetEFLAGS(f uint64) {
 // Halted implements guest.CPU.
 func (c *CPU) Halted() bool { return c.halted }
 
-// Code32 reports whether code at k is 32-bit code.
-func Code32(k guest.Key) bool { return k.Mode&modeCode32 != 0 }
+// CodeSize is the default size of addresses of the code at k: 2, 4 or 8 bytes.
+func CodeSize(k guest.Key) int {
+	switch {
+	case k.Mode&modeLong != 0:
+		return 8
+	case k.Mode&modeCode32 != 0:
+		return 4
+	}
+	return 2
+}
 
 // InstructionLength returns the length of the 32-bit instruction in code, at
 // least 1.
 func InstructionLength(code []byte) int {
-	in, _ := decode(code, true)
+	in, _ := decode(code, 4)
 	return max(len(in.bytes), 1)
 }

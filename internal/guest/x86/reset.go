@@ -27,6 +27,7 @@ func (c *CPU) Reset() {
 	// The x87 as RESET without FNINIT leaves it: all registers +0.0, valid.
 	s.FCW, s.FTW = 0x0040, 0xff
 	s.MXCSR = 0x1f80
+	s.XCR0 = xcrX87
 	c.smbase = 0x30000
 	c.tscOffset = -uint64(c.clock())
 	c.msr.reset()
@@ -46,7 +47,8 @@ func (c *CPU) initialize() {
 		CR0: old.CR0&(cr0CD|cr0NW) | cr0ET,
 		FPR: old.FPR, FTop: old.FTop, FCW: old.FCW, FSW: old.FSW, FTW: old.FTW,
 		FOP: old.FOP, FIP: old.FIP, FIPPage: old.FIPPage, FDP: old.FDP, FCS: old.FCS, FDS: old.FDS,
-		XMM: old.XMM, MXCSR: old.MXCSR, EFER: old.EFER,
+		XMM: old.XMM, YMMH: old.YMMH, XCR0: old.XCR0, MXCSR: old.MXCSR, EFER: old.EFER &^ (eferLMA | eferLME),
+		STAR: old.STAR, LSTAR: old.LSTAR, CSTAR: old.CSTAR, SFMASK: old.SFMASK, KernelGSBase: old.KernelGSBase, TSCAux: old.TSCAux,
 		SysenterCS: old.SysenterCS, SysenterESP: old.SysenterESP, SysenterEIP: old.SysenterEIP,
 	}
 	c.restart()

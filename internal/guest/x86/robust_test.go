@@ -37,7 +37,7 @@ func scramble(t *testing.T, r *rand.Rand) *machine {
 		m.w16(tss2Base+uint32(r.IntN(0x34))*2, uint32(r.IntN(0x100)))
 		m.w16(tss3Base+uint32(r.IntN(0x16))*2, uint32(r.IntN(0x100)))
 	}
-	sp := uint32(m.s.Seg[SS].Base) + uint32(m.s.GPR[rSP])&m.s.Seg[SS].stackMask()
+	sp := uint32(m.s.Seg[SS].Base) + uint32(m.s.GPR[rSP]&m.s.Seg[SS].stackMask())
 	for i := range uint32(10) { // what returns find on the stack
 		m.w32(sp+4*i, uint32(r.IntN(0x110)))
 		if r.IntN(4) == 0 {
@@ -102,16 +102,16 @@ func TestRobust(t *testing.T) {
 			name string
 			do   func() *guest.Fault
 		}{
-			{"jmp", func() *guest.Fault { return m.farJump(sel, off, size, nextIP) }},
-			{"call", func() *guest.Fault { return m.farCall(sel, off, size, nextIP) }},
-			{"ret", func() *guest.Fault { return m.farRet(size, off&0xff) }},
+			{"jmp", func() *guest.Fault { return m.farJump(sel, uint64(off), size, nextIP) }},
+			{"call", func() *guest.Fault { return m.farCall(sel, uint64(off), size, nextIP) }},
+			{"ret", func() *guest.Fault { return m.farRet(size, uint64(off&0xff)) }},
 			{"iret", func() *guest.Fault { return m.iret(size, nextIP) }},
 			{"int", func() *guest.Fault { return m.softInt(int(off&0xff), softKind(r.IntN(4)), nextIP) }},
 			{"seg", func() *guest.Fault { return m.loadSeg([...]int{ES, SS, DS, FS, GS}[r.IntN(5)], sel) }},
 			{"lldt", func() *guest.Fault { return m.lldt(sel) }},
 			{"ltr", func() *guest.Fault { return m.ltr(sel) }},
 			{"popf", func() *guest.Fault { return m.popf(r.Uint32(), size) }},
-			{"cr", func() *guest.Fault { return m.setCR(r.IntN(8), r.Uint32()&r.Uint32()) }},
+			{"cr", func() *guest.Fault { return m.setCR(r.IntN(8), uint64(r.Uint32()&r.Uint32())) }},
 			{"io", func() *guest.Fault { return m.ioCheck(off, 1<<r.IntN(3)) }},
 			{"lar", func() *guest.Fault { _, _, f := m.lar(sel); return f }},
 		}

@@ -27,7 +27,8 @@ const attrBits = 0x00ffff00
 // descriptor is an entry of the GDT, LDT or IDT (SDM vol. 3, 3.4.5 and 5.8.3).
 type descriptor struct {
 	lo, hi uint32
-	at     uint32 // linear address
+	upper  uint32 // of the base of a system descriptor in IA-32e mode
+	at     uint64 // linear address
 }
 
 func (d *descriptor) attr() uint64  { return uint64(d.hi) }
@@ -35,8 +36,8 @@ func (d *descriptor) dpl() int      { return int(d.hi >> 13 & 3) }
 func (d *descriptor) present() bool { return d.hi&attrP != 0 }
 func (d *descriptor) base() uint32  { return d.lo>>16 | d.hi&0xff<<16 | d.hi&0xff000000 }
 
-func (d *descriptor) limit() uint32 {
-	l := d.lo&0xffff | d.hi&0xf0000
+func (d *descriptor) limit() uint64 {
+	l := uint64(d.lo&0xffff | d.hi&0xf0000)
 	if d.hi&attrG != 0 {
 		l = l<<12 | 0xfff
 	}
@@ -52,6 +53,7 @@ func (d *descriptor) system() int {
 }
 
 func (d *descriptor) isCode() bool       { return d.hi&(attrS|attrCode) == attrS|attrCode }
+func (d *descriptor) isLong() bool       { return d.hi&attrL != 0 }
 func (d *descriptor) isConforming() bool { return d.hi&attrCE != 0 }
 func (d *descriptor) isWritable() bool   { return d.hi&(attrS|attrCode|attrRW) == attrS|attrRW }
 
@@ -73,16 +75,16 @@ func (d *descriptor) isBusyTSS() bool {
 // gateSelector, gateOffset and gateParams are the fields of gates.
 func (d *descriptor) gateSelector() uint16 { return uint16(d.lo >> 16) }
 func (d *descriptor) gateParams() int      { return int(d.hi & 31) }
-func (d *descriptor) gateOffset() uint32 {
+func (d *descriptor) gateOffset() uint64 {
 	if d.hi>>8&type32 != 0 {
-		return d.lo&0xffff | d.hi&0xffff0000
+		return uint64(d.upper)<<32 | uint64(d.lo&0xffff|d.hi&0xffff0000)
 	}
-	return d.lo & 0xffff
+	return uint64(d.lo & 0xffff)
 }
 
 // segment is what a segment register loaded with d holds.
 func (d *descriptor) segment(sel uint16) Segment {
-	g := Segment{Sel: uint64(sel), Base: uint64(d.base()), Limit: uint64(d.limit()), Attr: d.attr() & attrBits}
+	g := Segment{Sel: uint64(sel), Base: uint64(d.upper)<<32 | uint64(d.base()), Limit: d.limit(), Attr: d.attr() & attrBits}
 	cacheBounds(&g)
 	return g
 }
@@ -103,7 +105,9 @@ func (c *CPU) readDescriptor(sel uint16) (d descriptor, ok bool, f *guest.Fault)
 	if uint64(sel|7) > limit {
 		return d, false, nil
 	}
-	d.at = uint32(base) + uint32(sel&^7)
+	if d.at = base + uint64(sel&^7); !c.ia32e() {
+		d.at &= 0xffffffff
+	}
 	d.lo, f = c.load32(d.at)
 	if f == nil {
 		d.hi, f = c.load32(d.at + 4)
@@ -111,12 +115,29 @@ func (c *CPU) readDescriptor(sel uint16) (d descriptor, ok bool, f *guest.Fault)
 	return d, f == nil, f
 }
 
+// readUpper reads the second half of a system descriptor of IA-32e mode (SDM
+// vol. 3, 7.2.3), which has the upper half of its address.
+func (c *CPU) readUpper(d *descriptor) *guest.Fault {
+	if !c.ia32e() {
+		return nil
+	}
+	v, f := c.load64(d.at + 8)
+	if f != nil {
+		return f
+	}
+	if v>>40&0x1f != 0 || !canonical(v<<32) { // the type must be 0
+		return gpSel(uint16(d.at))
+	}
+	d.upper = uint32(v)
+	return nil
+}
+
 // setAccessed sets the accessed bit of a code or data descriptor.
 func (c *CPU) setAccessed(d *descriptor) *guest.Fault {
 	if d.hi&attrA != 0 {
 		return nil
 	}
-	if f := c.storeSystem(d.at+5, 1, d.hi>>8&0xff|1); f != nil {
+	if f := c.storeSystem(d.at+5, 1, uint64(d.hi>>8&0xff|1)); f != nil {
 		return f
 	}
 	d.hi |= attrA
@@ -124,7 +145,7 @@ func (c *CPU) setAccessed(d *descriptor) *guest.Fault {
 }
 
 // setBusy sets or clears the busy bit of a TSS descriptor in the GDT.
-func (c *CPU) setBusy(at uint32, busy bool) *guest.Fault {
+func (c *CPU) setBusy(at uint64, busy bool) *guest.Fault {
 	v, f := c.loadSystem(at+5, 1)
 	if f != nil {
 		return f
@@ -145,8 +166,13 @@ func (c *CPU) loadSeg(seg int, sel uint16) *guest.Fault {
 		return nil
 	}
 	if isNull(sel) {
-		if seg == SS {
+		if seg == SS && (!c.long() || c.cpl == 3 || rpl(sel) != c.cpl) {
 			return gp(0)
+		}
+		if seg == SS {
+			c.nullStack(c.cpl)
+			c.refreshMode()
+			return nil
 		}
 		c.nullSeg(seg, sel)
 		c.refreshMode()
@@ -219,11 +245,25 @@ func (c *CPU) nullSeg(seg int, sel uint16) {
 	*g = Segment{Sel: uint64(sel), Limit: g.Limit}
 }
 
+// nullStack loads SS with the null selector, which 64-bit mode has at level cpl.
+func (c *CPU) nullStack(cpl int) {
+	c.s.Seg[SS] = nullStack(cpl)
+}
+
+func nullStack(cpl int) Segment {
+	g := Segment{Sel: uint64(cpl), Limit: 0xffffffff, Attr: attrReal | attrDB | attrG | uint64(cpl)<<13}
+	cacheBounds(&g)
+	return g
+}
+
 // dropSegments makes the data segment registers unusable that a return to
 // outer level cpl must not leave (SDM vol. 2, RET).
 func (c *CPU) dropSegments(cpl int) {
 	for _, i := range [...]int{ES, FS, GS, DS} {
 		g := &c.s.Seg[i]
+		if isNull(uint16(g.Sel)) && c.ia32e() { // its base stays
+			continue
+		}
 		conforming := g.Attr&(attrCode|attrCE) == attrCode|attrCE
 		if int(g.Attr>>13&3) < cpl && !conforming {
 			c.nullSeg(i, 0)
@@ -272,6 +312,9 @@ func (c *CPU) lldt(sel uint16) *guest.Fault {
 	case !d.present():
 		return npSel(sel)
 	}
+	if f := c.readUpper(&d); f != nil {
+		return f
+	}
 	c.s.LDTR = d.segment(sel)
 	return nil
 }
@@ -294,10 +337,13 @@ func (c *CPU) ltr(sel uint16) *guest.Fault {
 	switch {
 	case f != nil:
 		return f
-	case !ok || !d.isAvailableTSS():
+	case !ok || !d.isAvailableTSS() || c.ia32e() && d.system() != typeTSS32:
 		return gpSel(sel)
 	case !d.present():
 		return npSel(sel)
+	}
+	if f := c.readUpper(&d); f != nil {
+		return f
 	}
 	if f := c.setBusy(d.at, true); f != nil {
 		return f
@@ -345,7 +391,7 @@ func (c *CPU) lsl(sel uint16) (limit uint32, ok bool, f *guest.Fault) {
 	}
 	switch d.system() {
 	case -1, typeTSS16, typeLDT, typeTSS16Busy, typeTSS32, typeTSS32Busy:
-		return d.limit(), true, nil
+		return uint32(d.limit()), true, nil
 	}
 	return 0, false, nil
 }
@@ -376,11 +422,11 @@ func (c *CPU) arpl(dst, src uint16) (sel uint16, adjusted bool, f *guest.Fault) 
 // the result is ZF. The destination is written only if that changes it; a
 // segment or page that is read-only matters not otherwise.
 func (c *CPU) arplMemory(seg, off, src uint64) (uint64, *guest.Fault) {
-	lin, f := c.at(int(seg), uint32(off), 2, false)
+	lin, f := c.at(int(seg), off, 2, false)
 	if f != nil {
 		return 0, f
 	}
-	dst, f := c.loadLinear(uint32(lin), 2, c.mmuIndex())
+	dst, f := c.loadLinear(lin, 2, c.mmuIndex())
 	if f != nil {
 		return 0, f
 	}
@@ -388,8 +434,8 @@ func (c *CPU) arplMemory(seg, off, src uint64) (uint64, *guest.Fault) {
 	if f != nil || !adjusted {
 		return 0, f
 	}
-	if _, f = c.at(int(seg), uint32(off), 2, true); f == nil {
-		f = c.storeLinear(uint32(lin), 2, c.mmuIndex(), uint32(sel))
+	if _, f = c.at(int(seg), off, 2, true); f == nil {
+		f = c.storeLinear(lin, 2, c.mmuIndex(), uint64(sel))
 	}
 	return 1, f
 }

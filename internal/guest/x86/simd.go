@@ -18,12 +18,17 @@ type lanes = [2]uint64
 const (
 	slotTmp128 = slotTmp
 	slotTmp64  = slotTmp + 2
+	// Of AVX: the upper half of a memory operand, a source that its destination
+	// would overwrite, and results that wait.
+	slotTmpHigh   = slotTmp + 4
+	slotTmpSource = slotTmp + 6
+	slotTmpResult = slotTmp + 8
 )
 
 // simdArg packs a descriptor: number of the operation, frame words of
 // destination and source, immediate.
-func simdArg(op int, dst, src ir.Slot, imm uint32) uint64 {
-	return uint64(op) | uint64(dst)<<16 | uint64(src)<<32 | uint64(imm&0xff)<<48
+func simdArg(op int, dst, src ir.Slot, imm uint64) uint64 {
+	return uint64(op) | uint64(dst)<<16 | uint64(src)<<32 | imm&0xff<<48
 }
 
 func argOp(a uint64) uint64  { return a & 0xffff }
@@ -61,6 +66,9 @@ func (t *tx) simd() bool {
 }
 
 func (t *tx) simdAllowed(xmm, mmx bool) bool {
+	if t.in.length != 0 {
+		return t.avxAllowed()
+	}
 	switch {
 	case t.is(modeEM) || xmm && !t.is(modeFXSR):
 		t.raise(vecUD, 0, false)
@@ -155,6 +163,9 @@ func (t *tx) store128(v ir.Val, aligned bool) {
 // unaligned reports whether the instruction takes any address for its 16-byte
 // memory operand.
 func (t *tx) unaligned() bool {
+	if t.in.length != 0 {
+		return true
+	}
 	switch t.in.enc.name {
 	case "PCMPESTRI", "PCMPESTRM", "PCMPISTRI", "PCMPISTRM":
 		return true
@@ -169,6 +180,10 @@ func (t *tx) simdReg(i int) (n int, ok bool) {
 		return t.in.reg, true
 	case kindU, kindN:
 		return t.in.rm, true
+	case kindH:
+		return t.in.vvvv, true
+	case kindL:
+		return t.registerOfImmediate(), true
 	case kindW, kindQ:
 		return t.in.rm, !t.in.mem
 	}
@@ -189,7 +204,7 @@ func (t *tx) read128(i int) ir.Val {
 	if n, ok := t.simdReg(i); ok {
 		return t.xmm(n)
 	}
-	return t.load128(true)
+	return t.load128(!t.unaligned())
 }
 
 // read64 reads the low 64 bits of operand i, of either file, or memory.
@@ -251,6 +266,7 @@ func (*vectorOp) count(a uint64, s *lanes) uint64 {
 func (c *CPU) simdHelpers(h []guest.Helper) {
 	ops := vectorOps()
 	c.floatOps = floatOps()
+	c.wideOps = wideOps(c.floatOps)
 	s := c.s
 	h[hSSE] = func(a, _, _ uint64) (uint64, bool) {
 		op := &ops[argOp(a)]
@@ -289,6 +305,7 @@ func (c *CPU) simdHelpers(h []guest.Helper) {
 	h[hByteMask] = byteMask
 	h[hStrings] = c.strings
 	h[hSSEFloat] = c.sseFloat
+	h[hSSEStop] = c.sseFloatStop
 }
 
 // signMask collects the sign bits of a's and b's lanes of 8 << kind bits.

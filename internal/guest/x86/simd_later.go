@@ -13,7 +13,7 @@ func addLaterEmitters(m map[string]emitter) {
 		"LDDQU": move128(false), "MOVNTDQA": move128(true),
 		"PBLENDVB": blendVariable(0), "BLENDVPS": blendVariable(2), "BLENDVPD": blendVariable(3),
 		"BLENDPD": halves(func(t *tx, d, s ir.Val) (lo, hi ir.Val) {
-			pick := func(n uint32) ir.Val {
+			pick := func(n uint64) ir.Val {
 				if t.in.imm>>n&1 != 0 {
 					return t.half(s, n)
 				}
@@ -21,8 +21,8 @@ func addLaterEmitters(m map[string]emitter) {
 			}
 			return pick(0), pick(1)
 		}),
-		"PTEST": emitPtest, "PINSRB": insert(8), "PINSRD": insert(32),
-		"PEXTRB": extract(8), "PEXTRD": extract(32), "EXTRACTPS": extract(32),
+		"PTEST": emitPtest, "PINSRB": insert(8), "PINSRD": func(t *tx) { insert(t.size(1) * 8)(t) },
+		"PEXTRB": extract(8), "PEXTRD": func(t *tx) { extract(t.size(0) * 8)(t) }, "EXTRACTPS": extract(32),
 		"PCMPESTRI": emitStrings(strExplicit), "PCMPESTRM": emitStrings(strExplicit | strMask),
 		"PCMPISTRI": emitStrings(0), "PCMPISTRM": emitStrings(strMask),
 	} {
@@ -72,9 +72,9 @@ func emitPtest(t *tx) {
 
 // element returns the half and the position in it of the element of bits that
 // the immediate selects.
-func (t *tx) element(bits int) (half uint32, pos int) {
+func (t *tx) element(bits int) (half uint64, pos int) {
 	at := int(t.in.imm) * bits & 127
-	return uint32(at >> 6), at & 63
+	return uint64(at >> 6), at & 63
 }
 
 func insert(bits int) emitter {
@@ -86,7 +86,7 @@ func insert(bits int) emitter {
 		if t.in.mem {
 			v = t.Conv(ir.I64, t.read(1), false)
 		} else {
-			v = t.Conv(ir.I64, t.reg(t.in.rm, 4), false)
+			v = t.Conv(ir.I64, t.reg(t.in.rm, max(bits/8, 4)), false)
 		}
 		half, pos := t.element(bits)
 		d := t.xmm(t.in.reg)
@@ -106,7 +106,8 @@ func extract(bits int) emitter {
 			t.store(t.segment(), t.ea(), t.Extract(ir.IntType(bits/8), h, pos, bits), bits/8)
 			return
 		}
-		t.setReg(t.in.rm, 4, t.Extract(ir.I32, h, pos, bits))
+		size := max(bits/8, 4)
+		t.setReg(t.in.rm, size, t.Extract(ir.IntType(size), h, pos, bits))
 	}
 }
 

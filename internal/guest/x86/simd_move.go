@@ -129,7 +129,7 @@ func emitMovD(t *tx) {
 		return
 	}
 	mmx := t.isMMX(0) || t.isMMX(1)
-	if t.in.enc.operands[1].kind == kindE {
+	if t.in.enc.operands[1].kind == kindE { // of 64 bits it is called MOVQ
 		v := t.Conv(ir.I64, t.read(1), false)
 		if mmx {
 			t.setMMX(t.in.reg, v)
@@ -139,7 +139,7 @@ func emitMovD(t *tx) {
 		}
 		return
 	}
-	t.write(0, t.Conv(ir.I32, t.read64(1), false))
+	t.write(0, t.Conv(ir.IntType(t.size(0)), t.read64(1), false))
 	if mmx {
 		t.enterMMX()
 	}
@@ -182,7 +182,7 @@ func emitMovDQ2Q(t *tx) {
 }
 
 // half reads half n of an XMM register.
-func (t *tx) half(v ir.Val, n uint32) ir.Val {
+func (t *tx) half(v ir.Val, n uint64) ir.Val {
 	if n != 0 {
 		return t.vhigh(v)
 	}
@@ -190,7 +190,7 @@ func (t *tx) half(v ir.Val, n uint32) ir.Val {
 }
 
 // setHalf replaces half n.
-func (t *tx) setHalf(v ir.Val, n uint32, half ir.Val) ir.Val {
+func (t *tx) setHalf(v ir.Val, n uint64, half ir.Val) ir.Val {
 	if n != 0 {
 		return t.vmake(t.vlow(v), half)
 	}
@@ -256,11 +256,7 @@ func emitMaskMovDQU(t *tx) {
 }
 
 func (t *tx) maskAddress(size int) ir.Val {
-	off := t.Get(ir.I32, slotGPR+rDI)
-	if t.in.adsize == 2 {
-		off = t.BinImm(ir.And, off, 0xffff)
-	}
-	return t.linear(t.dataSegment(), off, size, true)
+	return t.linear(t.dataSegment(), t.wrap(t.gpr(rDI)), size, true)
 }
 
 // blend takes the lanes of v where m has its sign bit set, else of old.

@@ -33,7 +33,7 @@ func emitStrings(how uint64) emitter {
 		}
 		src := t.source(1)
 		arg := simdArg(0, xmmSlot(t.in.reg), src, t.in.imm) | how<<48
-		lengths := t.Bin(ir.Or, t.Conv(ir.I64, t.reg(rAX, 4), false), t.BinImm(ir.Shl, t.Conv(ir.I64, t.reg(rDX, 4), false), 32))
+		lengths := t.Bin(ir.Or, t.length32(rAX), t.BinImm(ir.Shl, t.length32(rDX), 32))
 		v := t.Call(ir.I64, hStrings, ir.NoStop, t.Const(ir.I64, arg), lengths)
 		if how&strMask != 0 {
 			t.Forget(xmmSlot(0))
@@ -42,6 +42,19 @@ func emitStrings(how uint64) emitter {
 		}
 		t.setFlags(t.BinImm(ir.Shr, v, 32))
 	}
+}
+
+// length32 is a length in a register as a signed number of 32 bits: larger ones
+// of 64 bits mean the same as its largest.
+func (t *tx) length32(r int) ir.Val {
+	if t.in.opsize < 8 {
+		return t.Conv(ir.I64, t.reg(r, 4), false)
+	}
+	v := t.gpr(r)
+	low := t.Conv(ir.I32, v, false)
+	fits := t.Cmp(ir.Eq, t.Conv(ir.I64, low, true), v)
+	most := t.Select(t.CmpImm(ir.Lts, v, 0), t.imm32(0x80000001), t.imm32(0x7fffffff))
+	return t.Conv(ir.I64, t.Select(fits, low, most), false)
 }
 
 // stringOperand is one of the two, with its length.

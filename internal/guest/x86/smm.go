@@ -6,7 +6,8 @@ import (
 )
 
 // System management mode (SDM vol. 3, chapter 31). The state save map is the
-// 32-bit one of the P6 family (table 31-1). The manual leaves open where
+// 32-bit one of the P6 family (table 31-1), or, on 64-bit processors, that of
+// smm64.go. The manual leaves open where
 // descriptor caches and tables go: they take places of our own in the reserved
 // parts of the map.
 
@@ -77,26 +78,18 @@ func (c *CPU) enterSMM() {
 	c.log.Printf(trace.Int, "x86: SMI at %04x:%08x\n", s.Seg[CS].Sel, s.IP)
 	c.setSMM(true)
 	eflags, dr6 := c.EFLAGS(), s.DR[6]
-	for _, f := range c.smmMap(&eflags, &dr6) {
-		c.smmStore(f.off, 4, *f.p&0xffffffff)
+	if c.wide {
+		c.saveSMM64(eflags)
+	} else {
+		c.saveSMM32(eflags, dr6)
 	}
-	var halted uint64
-	if c.halted {
-		halted = 1
-	}
-	c.smmStore(smmHalt, 2, halted)
-	c.smmStore(smmIO, 2, 0)
-	c.smmStore(0x7fa4, 4, 0) // I/O state and memory address: no I/O instruction
-	c.smmStore(0x7fa0, 4, 0)
-	c.smmStore(smmRevision, 4, smmRev)
-	c.smmStore(smmBase, 4, c.smbase)
 
 	c.halted = false
 	c.smmNMI = c.nmiMask
 	c.setNMIMask(true)
 	s.Shadow = 0
 	s.CR0 &^= cr0PE | cr0EM | cr0TS | cr0PG
-	s.CR4 = 0
+	s.CR4, s.EFER = 0, s.EFER&^(eferLMA|eferLME)
 	c.setEFLAGS(flag1, ^uint64(0))
 	s.DR[7] = dr7Fixed
 	s.IP = smmEntry
@@ -110,10 +103,26 @@ func (c *CPU) enterSMM() {
 	c.refreshMode()
 }
 
+// saveSMM32 writes the 32-bit map.
+func (c *CPU) saveSMM32(eflags, dr6 uint64) {
+	for _, f := range c.smmMap(&eflags, &dr6) {
+		c.smmStore(f.off, 4, *f.p&0xffffffff)
+	}
+	c.smmStore(smmHalt, 2, b2u(c.halted))
+	c.smmStore(smmIO, 2, 0)
+	c.smmStore(0x7fa4, 4, 0) // I/O state and memory address: no I/O instruction
+	c.smmStore(0x7fa0, 4, 0)
+	c.smmStore(smmRevision, 4, smmRev)
+	c.smmStore(smmBase, 4, c.smbase)
+}
+
 // rsm is RSM (SDM vol. 2; vol. 3, 31.3.2 on what makes it shut down).
 func (c *CPU) rsm() *guest.Fault {
 	if !c.smm {
 		return undefined()
+	}
+	if c.wide {
+		return c.rsm64()
 	}
 	s := c.s
 	cr0, cr4 := c.smmLoad(0x7ffc, 4), c.smmLoad(0x7f14, 4)
@@ -142,19 +151,23 @@ func (c *CPU) rsm() *guest.Fault {
 	s.IDTR.Limit &= 0xffff
 	halted := c.smmLoad(smmHalt, 2)&1 != 0
 	c.smbase = c.smmLoad(smmBase, 4) & 0xffffffff
+	c.leaveSMM(halted)
+	return nil
+}
 
+// leaveSMM goes on with what was restored.
+func (c *CPU) leaveSMM(halted bool) {
 	c.setSMM(false)
 	c.setNMIMask(c.smmNMI)
 	c.refreshMode()
 	if c.pae() {
-		if f := c.loadPDPTEs(uint32(s.CR3)); f != nil {
+		if f := c.loadPDPTEs(uint32(c.s.CR3)); f != nil {
 			c.shutdown()
-			return nil
+			return
 		}
 	}
 	if halted {
 		c.halted = true
 		c.event = guest.Halt
 	}
-	return nil
 }

@@ -184,7 +184,7 @@ func TestModels(t *testing.T) {
 		"PENTIUM2":           "",
 		"pentum3":            `no CPU model "pentum3" (did you mean "pentium3"?)`,
 		"max,+sse9":          `CPU model "max,+sse9": no feature "sse9" (did you mean "sse"?)`,
-		"max,+avx":           `CPU model "max,+avx": feature "avx" is not built`,
+		"max,+monitor":       `CPU model "max,+monitor": feature "monitor" is not built`,
 		"max,nx=maybe":       `CPU model "max,nx=maybe": "nx=maybe": a feature is on or off`,
 		"486,+sse2":          `CPU model "486,+sse2": feature sse2 cannot be without sse`,
 	} {
@@ -225,7 +225,7 @@ func TestCPUID(t *testing.T) {
 		{"n270", 0x80000006, 0, [4]uint32{0, 0, 512<<16 | 0x6040, 0}},
 		{"coreduo", 0x80000008, 0, [4]uint32{0x2024}},
 		{"athlon", 0, 0, [4]uint32{1, 0x68747541, 0x444d4163, 0x69746e65}},
-		{"max", 1, 0, [4]uint32{0x6d8, 0x800, 0x2d80203, 0x78bf9ff}},
+		{"max", 1, 0, [4]uint32{0x6d8, 0x800, 0x76d81203, 0x78bf9ff}},
 		{"max", 0x80000001, 0, [4]uint32{0, 0, 1 << 5, 1 << 20}},
 		{"max", 0x80000002, 0, [4]uint32{0x61656872, 0x72697620, 0x6c617574, 0x55504320}},
 	} {

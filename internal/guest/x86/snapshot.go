@@ -7,8 +7,12 @@ import (
 	"rhea/internal/snap"
 )
 
-func gprNames() [8]string {
-	return [8]string{"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"}
+// gprNames are the general registers of a processor, wide = one of 64 bits.
+func gprNames(wide bool) []string {
+	if wide {
+		return []string{"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"}
+	}
+	return []string{"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"}
 }
 
 func segNames() [6]string { return [6]string{"es", "cs", "ss", "ds", "fs", "gs"} }
@@ -21,26 +25,26 @@ func (c *CPU) State(sec *snap.Section) {
 	sec.U32("signature", &signature)
 	sec.Check(signature == c.model.signature(), "is of another CPU model")
 
-	for i, n := range gprNames() {
-		reg32(sec, n, &s.GPR[i])
+	for i, n := range gprNames(c.wide) {
+		c.register(sec, n, &s.GPR[i])
 	}
-	reg32(sec, "eip", &s.IP)
+	c.register(sec, "eip", &s.IP)
 	eflags := c.EFLAGS()
 	reg32(sec, "eflags", &eflags)
 	word(sec, "shadow", &s.Shadow, 3)
 	for i, n := range segNames() {
-		sec.Sub(n, s.Seg[i].state)
+		sec.Sub(n, func(sec *snap.Section) { c.stateSegment(sec, &s.Seg[i]) })
 	}
-	sec.Sub("ldtr", s.LDTR.state)
-	sec.Sub("tr", s.TR.state)
-	sec.Sub("gdtr", s.GDTR.state)
-	sec.Sub("idtr", s.IDTR.state)
+	sec.Sub("ldtr", func(sec *snap.Section) { c.stateSegment(sec, &s.LDTR) })
+	sec.Sub("tr", func(sec *snap.Section) { c.stateSegment(sec, &s.TR) })
+	sec.Sub("gdtr", func(sec *snap.Section) { c.stateTable(sec, &s.GDTR) })
+	sec.Sub("idtr", func(sec *snap.Section) { c.stateTable(sec, &s.IDTR) })
 	reg32(sec, "cr0", &s.CR0)
-	reg32(sec, "cr2", &s.CR2)
-	reg32(sec, "cr3", &s.CR3)
+	c.register(sec, "cr2", &s.CR2)
+	c.register(sec, "cr3", &s.CR3)
 	word(sec, "cr4", &s.CR4, c.model.cr4Bits())
 	for i := range s.DR {
-		reg32(sec, fmt.Sprintf("dr%d", i), &s.DR[i])
+		c.register(sec, fmt.Sprintf("dr%d", i), &s.DR[i])
 	}
 	for i := range c.pdpte {
 		sec.U64(fmt.Sprintf("pdpte%d", i), &c.pdpte[i])
@@ -51,6 +55,8 @@ func (c *CPU) State(sec *snap.Section) {
 	sec.Sub("pins", c.statePins)
 
 	sec.Check(s.CR0&cr0PG == 0 || s.CR0&cr0PE != 0, "CR0 is impossible")
+	long := s.CR0&cr0PG != 0 && s.EFER&eferLME != 0
+	sec.Check(long == (s.EFER&eferLMA != 0) && (!long || s.CR4&cr4PAE != 0), "EFER is impossible")
 	if sec.Loading() && sec.Err() == nil {
 		c.loaded(eflags)
 	}
@@ -59,7 +65,7 @@ func (c *CPU) State(sec *snap.Section) {
 // loaded derives what is not saved.
 func (c *CPU) loaded(eflags uint64) {
 	s := c.s
-	c.setEFLAGS(eflags, flags32|flagIF|flagIOPL|flagRF|flagVM|flagVIF|flagVIP)
+	c.setEFLAGS(eflags, flagsAll)
 	for i := range s.Seg {
 		cacheBounds(&s.Seg[i])
 	}
@@ -90,17 +96,22 @@ func word(sec *snap.Section, name string, p *uint64, mask uint64) {
 // reg32 walks a register of 32 bits.
 func reg32(sec *snap.Section, name string, p *uint64) { word(sec, name, p, 0xffffffff) }
 
-func (g *Segment) state(sec *snap.Section) {
+// register walks a register of 64 bits, if the processor has such.
+func (c *CPU) register(sec *snap.Section, name string, p *uint64) {
+	word(sec, name, p, c.pointerMask())
+}
+
+func (c *CPU) stateSegment(sec *snap.Section, g *Segment) {
 	sec.Version(1)
 	word(sec, "selector", &g.Sel, 0xffff)
-	reg32(sec, "base", &g.Base)
+	c.register(sec, "base", &g.Base)
 	reg32(sec, "limit", &g.Limit)
 	word(sec, "attributes", &g.Attr, attrBits)
 }
 
-func (t *Table) state(sec *snap.Section) {
+func (c *CPU) stateTable(sec *snap.Section, t *Table) {
 	sec.Version(1)
-	reg32(sec, "base", &t.Base)
+	c.register(sec, "base", &t.Base)
 	word(sec, "limit", &t.Limit, 0xffff)
 }
 
@@ -116,20 +127,35 @@ func (c *CPU) stateFPU(sec *snap.Section) {
 	word(sec, "status", &s.FSW, 0xffff&^(7<<11))
 	word(sec, "valid", &s.FTW, 0xff)
 	word(sec, "opcode", &s.FOP, 0x7ff)
-	reg32(sec, "ip", &s.FIP)
+	c.register(sec, "ip", &s.FIP)
 	word(sec, "cs", &s.FCS, 0xffff)
-	reg32(sec, "dp", &s.FDP)
+	c.register(sec, "dp", &s.FDP)
 	word(sec, "ds", &s.FDS, 0xffff)
 }
 
 func (c *CPU) stateSSE(sec *snap.Section) {
 	s := c.s
 	sec.Version(1)
-	for i := range s.XMM[:8] {
+	for i := range s.XMM[:c.vectors()] {
 		sec.U64(fmt.Sprintf("xmm%d_low", i), &s.XMM[i][0])
 		sec.U64(fmt.Sprintf("xmm%d_high", i), &s.XMM[i][1])
 	}
 	word(sec, "mxcsr", &s.MXCSR, 0xffff)
+	if c.model.has(featXSAVE) {
+		word(sec, "xcr0", &s.XCR0, c.model.xcrBits())
+		for i := range s.YMMH[:c.vectors()] {
+			sec.U64(fmt.Sprintf("ymmh%d_low", i), &s.YMMH[i][0])
+			sec.U64(fmt.Sprintf("ymmh%d_high", i), &s.YMMH[i][1])
+		}
+	}
+}
+
+// vectors is how many XMM registers there are.
+func (c *CPU) vectors() int {
+	if c.wide {
+		return 16
+	}
+	return 8
 }
 
 func (c *CPU) stateMSRs(sec *snap.Section) {
@@ -146,10 +172,21 @@ func (c *CPU) stateMSRs(sec *snap.Section) {
 	if sec.Loading() {
 		c.tscOffset = tsc - uint64(c.clock())
 	}
-	word(sec, "efer", &s.EFER, eferNXE)
+	word(sec, "efer", &s.EFER, eferNXE|eferLME|eferLMA|eferSCE)
 	reg32(sec, "sysenter_cs", &s.SysenterCS)
-	reg32(sec, "sysenter_esp", &s.SysenterESP)
-	reg32(sec, "sysenter_eip", &s.SysenterEIP)
+	c.register(sec, "sysenter_esp", &s.SysenterESP)
+	c.register(sec, "sysenter_eip", &s.SysenterEIP)
+	if c.wide {
+		sec.U64("star", &s.STAR)
+		sec.U64("lstar", &s.LSTAR)
+		sec.U64("cstar", &s.CSTAR)
+		reg32(sec, "sfmask", &s.SFMASK)
+		sec.U64("kernel_gs_base", &s.KernelGSBase)
+		reg32(sec, "tsc_aux", &s.TSCAux)
+		for _, p := range []*uint64{&s.LSTAR, &s.CSTAR, &s.KernelGSBase, &s.Seg[FS].Base, &s.Seg[GS].Base} {
+			sec.Check(canonical(*p), "an address is not canonical")
+		}
+	}
 	sec.U64("bios_sign", &m.biosSign)
 	sec.U64("bios_update", &m.biosUpdate)
 	sec.U64("ebl_cr_poweron", &m.eblPowerOn)
@@ -188,31 +225,35 @@ func (c *CPU) statePins(sec *snap.Section) {
 // Regs implements guest.CPU.
 func (c *CPU) Regs(r guest.RegSet) {
 	s := c.s
-	for i, n := range gprNames() {
-		r.Reg(n, 32, s.GPR[i])
+	bits := 32
+	if c.wide {
+		bits = 64
 	}
-	r.Reg("eip", 32, s.IP)
+	for i, n := range gprNames(c.wide) {
+		r.Reg(n, bits, s.GPR[i])
+	}
+	r.Reg(map[int]string{32: "eip", 64: "rip"}[bits], bits, s.IP)
 	r.Reg("eflags", 32, c.EFLAGS())
 	for i, n := range segNames() {
 		r.Reg(n, 16, s.Seg[i].Sel)
-		r.Reg(n+"_base", 32, s.Seg[i].Base)
+		r.Reg(n+"_base", bits, s.Seg[i].Base)
 		r.Reg(n+"_limit", 32, s.Seg[i].Limit)
 		r.Reg(n+"_attr", 24, s.Seg[i].Attr)
 	}
 	r.Reg("ldtr", 16, s.LDTR.Sel)
 	r.Reg("tr", 16, s.TR.Sel)
-	r.Reg("gdtr_base", 32, s.GDTR.Base)
+	r.Reg("gdtr_base", bits, s.GDTR.Base)
 	r.Reg("gdtr_limit", 16, s.GDTR.Limit)
-	r.Reg("idtr_base", 32, s.IDTR.Base)
+	r.Reg("idtr_base", bits, s.IDTR.Base)
 	r.Reg("idtr_limit", 16, s.IDTR.Limit)
 	r.Reg("cr0", 32, s.CR0)
-	r.Reg("cr2", 32, s.CR2)
-	r.Reg("cr3", 32, s.CR3)
+	r.Reg("cr2", bits, s.CR2)
+	r.Reg("cr3", bits, s.CR3)
 	r.Reg("cr4", 32, s.CR4)
 	r.Reg("efer", 64, s.EFER)
 	for i, v := range s.DR {
 		if i != 4 && i != 5 {
-			r.Reg(fmt.Sprintf("dr%d", i), 32, v)
+			r.Reg(fmt.Sprintf("dr%d", i), bits, v)
 		}
 	}
 	for i := range s.FPR {
@@ -229,7 +270,7 @@ func (c *CPU) Regs(r guest.RegSet) {
 	r.Reg("foseg", 16, s.FDS)
 	r.Reg("fooff", 32, s.FDP)
 	r.Reg("fop", 11, s.FOP)
-	for i := range s.XMM[:8] {
+	for i := range s.XMM[:c.vectors()] {
 		r.Reg(fmt.Sprintf("xmm%d", i), 64, s.XMM[i][0])
 		r.Reg(fmt.Sprintf("xmm%d_high", i), 64, s.XMM[i][1])
 	}

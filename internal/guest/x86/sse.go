@@ -1,6 +1,8 @@
 package x86
 
 import (
+	"strings"
+
 	"rhea/internal/ir"
 	"rhea/internal/softfloat"
 )
@@ -56,6 +58,23 @@ const preComputation = softfloat.Invalid | softfloat.Denormal | softfloat.DivByZ
 // result has the bit faulted, if there is an unmasked exception (SDM vol. 1,
 // 11.5.3); MXCSR's flags are set in any case.
 func (c *CPU) sseFloat(a, _, _ uint64) (uint64, bool) {
+	r, bad := c.sseOp(a)
+	if bad {
+		return faulted, false
+	}
+	return r, false
+}
+
+// sseFloatStop is sseFloat for results of 64 bits: the exception is raised.
+func (c *CPU) sseFloatStop(a, _, _ uint64) (uint64, bool) {
+	r, bad := c.sseOp(a)
+	if bad {
+		c.Guarded(faultCode(vecXM, 0, false))
+	}
+	return r, bad
+}
+
+func (c *CPU) sseOp(a uint64) (r uint64, bad bool) {
 	u := &c.sse
 	mxcsr := c.s.MXCSR
 	if mxcsr&mxControl != u.control || !u.ready {
@@ -74,14 +93,14 @@ func (c *CPU) sseFloat(a, _, _ uint64) (uint64, bool) {
 	if s == d { // the source must not change meanwhile
 		s = &lanes{d[0], d[1]}
 	}
-	r := op(u, &out, s, argImm(a))
+	r = op(u, &out, s, argImm(a))
 	flags := u.env.Flags & softfloat.Exceptions
 	if flags&preComputation&u.unmasked != 0 {
 		flags &= preComputation // nothing was computed
 	}
 	c.s.MXCSR = mxcsr | uint64(flags)
 	if flags&u.unmasked != 0 {
-		return faulted, false
+		return 0, true
 	}
 	*d = out
 	return r, false
@@ -94,6 +113,7 @@ const (
 	toVector floatKind = iota // it is in the destination
 	toReg                     // returned: a general register's value
 	toFlags                   // returned: EFLAGS
+	toReg64                   // returned: a general register's value, of 64 bits
 	silent                    // as toVector; there are no exceptions
 )
 
@@ -112,7 +132,14 @@ func vectorFloat(op int, name string, kind floatKind) emitter {
 		if !t.simd() {
 			return
 		}
+		op, vec, kind := op, vec, kind
+		if w, ok := t.c.wideOps[name]; ok && t.in.opsize == 8 { // with a general register of 64 bits
+			op, vec, kind = w, vecKind(name+"Q"), t.c.floatOps[w].kind
+		}
 		in := &t.in
+		if strings.HasPrefix(name, "CMP") {
+			in.imm &= 7
+		}
 		src := t.source(1)
 		dst := slotTmp128
 		n, isVector := t.simdReg(0)
@@ -124,11 +151,13 @@ func vectorFloat(op int, name string, kind floatKind) emitter {
 		}
 		var r ir.Val
 		if typ := ir.Void; !t.is(modeXM) {
-			if kind == toReg || kind == toFlags {
+			if kind >= toReg && kind <= toReg64 {
 				typ = ir.I64
 			}
 			r = t.vec(typ, vec, hSSEFloat, op, dst, src, 0)
 			t.Forget(slotMXCSR)
+		} else if kind == toReg64 {
+			r = t.call(hSSEStop, t.Const(ir.I64, simdArg(op, dst, src, in.imm)))
 		} else {
 			r = t.Call(ir.I64, hSSEFloat, ir.NoStop, t.Const(ir.I64, simdArg(op, dst, src, in.imm)))
 			t.Forget(slotMXCSR)
@@ -143,6 +172,8 @@ func vectorFloat(op int, name string, kind floatKind) emitter {
 		switch kind {
 		case toReg:
 			t.setReg(in.reg, 4, t.Conv(ir.I32, r, false))
+		case toReg64:
+			t.setReg(in.reg, 8, r)
 		case toFlags:
 			t.setFlags(r)
 		}
@@ -243,25 +274,21 @@ func orderFlags(o softfloat.Ordering) uint64 {
 	}[o&3]
 }
 
-// holds reports whether predicate p of CMPPS holds (SDM vol. 2, table 3-1):
-// EQ, LT, LE, UNORD, NEQ, NLT, NLE, ORD.
-func holds(o softfloat.Ordering, p uint64) bool {
-	var r bool
-	switch p & 3 {
-	case 0:
-		r = o == softfloat.Equal
-	case 1:
-		r = o == softfloat.Less
-	case 2:
-		r = o == softfloat.Less || o == softfloat.Equal
-	case 3:
-		r = o == softfloat.Unordered
-	}
-	return r != (p&4 != 0)
-}
+// predicates are the outcomes of a comparison that hold for a predicate of CMPPS,
+// and, from 8 on, VCMPPS (SDM vol. 2, tables 3-1 and 3-2): those above 15 are the
+// same again.
+var predicates = func() (t [16]uint8) {
+	lt, eq, gt, un := uint8(1)<<softfloat.Less, uint8(1)<<softfloat.Equal, uint8(1)<<softfloat.Greater, uint8(1)<<softfloat.Unordered
+	copy(t[:], []uint8{eq, lt, lt | eq, un, lt | gt | un, eq | gt | un, gt | un, lt | eq | gt,
+		eq | un, lt | un, lt | eq | un, 0, lt | gt, eq | gt, gt, lt | eq | gt | un})
+	return t
+}()
 
-// signals reports whether predicate p raises Invalid for quiet NaNs.
-func signals(p uint64) bool { return p&3 == 1 || p&3 == 2 }
+func holds(o softfloat.Ordering, p uint64) bool { return predicates[p&15]>>o&1 != 0 }
+
+// signals reports whether predicate p raises Invalid for quiet NaNs: the others
+// above 15 do.
+func signals(p uint64) bool { return (p&3 == 1 || p&3 == 2) != (p&16 != 0) }
 
 func (u *sseUnit) cmp32(a, b uint32, p uint64) uint64 {
 	return -b2u(holds(u.order32(a, b, signals(p)), p)) & 0xffffffff

@@ -97,11 +97,11 @@ const sse4Map = `
 66 0F 3A 0E : PBLENDW Vdq,Wdq,Ib ; sse4.1
 66 0F 3A 14 : PEXTRB Eb,Vdq,Ib ; sse4.1
 66 0F 3A 15 : PEXTRW Ew,Vdq,Ib ; sse4.1
-66 0F 3A 16 : PEXTRD Ed,Vdq,Ib ; sse4.1
+66 0F 3A 16 : PEXTRD Ey,Vdq,Ib ; sse4.1
 66 0F 3A 17 : EXTRACTPS Ed,Vps,Ib ; sse4.1
 66 0F 3A 20 : PINSRB Vdq,Eb,Ib ; sse4.1
 66 0F 3A 21 : INSERTPS Vps,Wss,Ib ; sse4.1
-66 0F 3A 22 : PINSRD Vdq,Ed,Ib ; sse4.1
+66 0F 3A 22 : PINSRD Vdq,Ey,Ib ; sse4.1
 66 0F 3A 40 : DPPS Vps,Wps,Ib ; sse4.1
 66 0F 3A 41 : DPPD Vpd,Wpd,Ib ; sse4.1
 66 0F 3A 42 : MPSADBW Vdq,Wdq,Ib ; sse4.1

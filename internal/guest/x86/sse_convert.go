@@ -2,6 +2,7 @@ package x86
 
 import (
 	"math"
+	"strings"
 
 	"rhea/internal/softfloat"
 )
@@ -51,6 +52,9 @@ func (u *sseUnit) i32ToF32(v uint32) uint64 {
 	return uint64(softfloat.F32FromI64(&u.env, int64(n)))
 }
 
+func (u *sseUnit) i64ToF32(v uint64) uint64 { return uint64(softfloat.F32FromI64(&u.env, int64(v))) }
+func (u *sseUnit) i64ToF64(v uint64) uint64 { return uint64(softfloat.F64FromI64(&u.env, int64(v))) }
+
 func i32ToF64(v uint32) uint64 { return math.Float64bits(float64(int32(v))) }
 
 func (u *sseUnit) f32ToF64(a uint32) uint64 {
@@ -71,6 +75,18 @@ func (u *sseUnit) f64ToF32(a uint64) uint64 {
 }
 
 func setLow32(d *lanes, v uint64) { d[0] = d[0]&^0xffffffff | v&0xffffffff }
+
+// wideOps finds the conversions of general registers of 64 bits, which end in
+// Q, by the names of the others.
+func wideOps(ops []floatOp) map[string]int {
+	m := map[string]int{}
+	for i, op := range ops {
+		if name, ok := strings.CutSuffix(op.name, "Q"); ok {
+			m[name] = i
+		}
+	}
+	return m
+}
 
 // conversions lists them for floatOps.
 func conversions() []floatOp {
@@ -122,6 +138,12 @@ func conversions() []floatOp {
 			}},
 			floatOp{way.prefix + "SD2SI", toReg, func(u *sseUnit, _, s *lanes, _ uint64) uint64 {
 				return u.f64ToI32(s[0], round(u))
+			}},
+			floatOp{way.prefix + "SS2SIQ", toReg64, func(u *sseUnit, _, s *lanes, _ uint64) uint64 {
+				return uint64(softfloat.F32(s[0]).ToI64(&u.env, round(u)))
+			}},
+			floatOp{way.prefix + "SD2SIQ", toReg64, func(u *sseUnit, _, s *lanes, _ uint64) uint64 {
+				return uint64(softfloat.F64(s[0]).ToI64(&u.env, round(u)))
 			}})
 	}
 	return append(ops, []floatOp{
@@ -137,6 +159,14 @@ func conversions() []floatOp {
 		}},
 		{"CVTSI2SS", toVector, func(u *sseUnit, d, s *lanes, _ uint64) uint64 {
 			setLow32(d, u.i32ToF32(uint32(s[0])))
+			return 0
+		}},
+		{"CVTSI2SSQ", toVector, func(u *sseUnit, d, s *lanes, _ uint64) uint64 {
+			setLow32(d, u.i64ToF32(s[0]))
+			return 0
+		}},
+		{"CVTSI2SDQ", toVector, func(u *sseUnit, d, s *lanes, _ uint64) uint64 {
+			d[0] = u.i64ToF64(s[0])
 			return 0
 		}},
 		{"CVTDQ2PD", silent, func(_ *sseUnit, d, s *lanes, _ uint64) uint64 {

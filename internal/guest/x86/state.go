@@ -10,6 +10,14 @@ const (
 	rBP
 	rSI
 	rDI
+	r8
+	r9
+	r10
+	r11
+	r12
+	r13
+	r14
+	r15
 )
 
 // Segment registers, in the order of the encodings.
@@ -41,7 +49,8 @@ type Table struct{ Base, Limit uint64 }
 
 // State is the guest's registers as they lie in the frame: every field takes
 // whole words, so that a field's offset divided by 8 is its ir.Slot.
-// 32-bit processors keep their registers zero-extended.
+// Registers of 32 bits are kept zero-extended; so are the general ones of a
+// 64-bit processor in all modes but 64-bit mode.
 type State struct {
 	// The arithmetic flags CF PF AF ZF SF OF are lazy: CCOp says how they
 	// follow from the others (see flags.go). What is written most comes first:
@@ -88,15 +97,22 @@ type State struct {
 
 	SysenterCS, SysenterESP, SysenterEIP uint64
 
+	STAR, LSTAR, CSTAR, SFMASK uint64
+	KernelGSBase               uint64
+	TSCAux                     uint64
+
+	XCR0 uint64
+	YMMH [16][2]uint64 // the upper halves of the YMM registers
+
 	// FIgnore is 1 while the next instruction ignores a pending x87 error:
 	// CR0.NE is 0, FERR# is asserted, and no interrupt has come of it.
 	FIgnore uint64
 	// Tmp is scratch between IR and helpers within one instruction.
-	Tmp [4]uint64
+	Tmp [12]uint64
 }
 
 // fip is the address of the last x87 instruction.
-func (s *State) fip() uint64 { return (s.FIP + s.FIPPage) & 0xffffffff }
+func (s *State) fip() uint64 { return s.FIP + s.FIPPage }
 
 // setFIP leaves FIPPage as translated code expects it.
 func (s *State) setFIP(ip uint64) { s.FIP = ip - s.FIPPage }
@@ -150,7 +166,18 @@ const (
 	cr4PCE        = 1 << 8
 	cr4OSFXSR     = 1 << 9
 	cr4OSXMMEXCPT = 1 << 10
+	cr4UMIP       = 1 << 11
+	cr4FSGSBASE   = 1 << 16
+	cr4PCIDE      = 1 << 17
+	cr4OSXSAVE    = 1 << 18
+	cr4SMEP       = 1 << 20
+	cr4SMAP       = 1 << 21
 
+	cr3NoFlush = 1 << 63 // with PCIDs
+
+	eferSCE = 1 << 0
+	eferLME = 1 << 8
+	eferLMA = 1 << 10
 	eferNXE = 1 << 11
 )
 
@@ -195,6 +222,7 @@ const (
 const (
 	mmuKernel = 0
 	mmuUser   = 1
+	mmuSMAP   = 2 // the kernel's, to which the user's pages are closed
 )
 
 // Mode bits of guest.Key: all that a translation depends on besides CS.
@@ -225,6 +253,13 @@ const (
 
 	modeXM = 1 << 32 // some SSE exception is unmasked: CPU.Key
 	modeFM = 1 << 33 // an x87 exception is unmasked, or one is pending
+
+	modeLong    = 1 << 34 // 64-bit mode: CS.L in IA-32e mode
+	modeSMAP    = 1 << 35 // CR4.SMAP has effect: not at level 3, EFLAGS.AC clear
+	modeUMIP    = 1 << 36 // CR4.UMIP has effect: at level 3
+	modeFSGS    = 1 << 37 // CR4.FSGSBASE
+	modeOSXSAVE = 1 << 39 // CR4.OSXSAVE
+	modeAVX     = 1 << 38 // AVX is enabled: CR4.OSXSAVE and XCR0
 )
 
 func modeZero(seg int) uint64 { return 1 << (modeSegPos + 2*seg) }

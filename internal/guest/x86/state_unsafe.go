@@ -38,6 +38,8 @@ const (
 	slotFCS     = ir.Slot(unsafe.Offsetof(State{}.FCS) / 8)
 	slotFDS     = ir.Slot(unsafe.Offsetof(State{}.FDS) / 8)
 	slotXMM     = ir.Slot(unsafe.Offsetof(State{}.XMM) / 8)
+	slotXCR0    = ir.Slot(unsafe.Offsetof(State{}.XCR0) / 8)
+	slotYMMH    = ir.Slot(unsafe.Offsetof(State{}.YMMH) / 8)
 	slotMXCSR   = ir.Slot(unsafe.Offsetof(State{}.MXCSR) / 8)
 
 	slotFIgnore = ir.Slot(unsafe.Offsetof(State{}.FIgnore) / 8)

@@ -5,7 +5,7 @@ import "rhea/internal/guest"
 // stringInsn is the operands of a string instruction (SDM vol. 2, REP).
 type stringInsn struct {
 	kind   int
-	size   uint32
+	size   uint64
 	adsize int
 	seg    int
 	rep    uint64 // 0, 1 = REP or REPE, 2 = REPNE
@@ -21,7 +21,7 @@ const maxIterations = 1 << 16
 // return the flags.
 func (c *CPU) stringHelper(arg, next, _ uint64) (uint64, bool) {
 	in := stringInsn{
-		kind: int(arg & 15), size: uint32(arg >> 4 & 15), adsize: int(arg >> 8 & 15),
+		kind: int(arg & 15), size: arg >> 4 & 15, adsize: int(arg >> 8 & 15),
 		seg: int(arg >> 12 & 15), rep: arg >> 16 & 3, once: arg>>20&1 != 0,
 	}
 	done, fault := c.runString(&in)
@@ -40,20 +40,18 @@ func (c *CPU) stringHelper(arg, next, _ uint64) (uint64, bool) {
 }
 
 // wrapped reads an index register within the address size.
-func (in *stringInsn) wrapped(v uint64) uint32 {
-	if in.adsize == 2 {
-		return uint32(uint16(v))
-	}
-	return uint32(v)
-}
+func (in *stringInsn) wrapped(v uint64) uint64 { return v & in.mask() }
+
+// mask are the bits of an offset.
+func (in *stringInsn) mask() uint64 { return ^uint64(0) >> (64 - 8*in.adsize) }
 
 // advance adds to an index register within the address size.
-func (in *stringInsn) advance(r *uint64, n uint32) {
+func (in *stringInsn) advance(r *uint64, n uint64) {
+	next := (*r + n) & in.mask()
 	if in.adsize == 2 {
-		*r = *r&0xffff0000 | uint64(uint16(uint32(*r)+n))
-	} else {
-		*r = uint64(uint32(*r) + n)
+		next |= *r &^ 0xffff
 	}
+	*r = next
 }
 
 func (c *CPU) runString(in *stringInsn) (done bool, fault *guest.Fault) {
@@ -76,7 +74,7 @@ func (c *CPU) runString(in *stringInsn) (done bool, fault *guest.Fault) {
 				return false, f
 			}
 			k = 1
-			in.advance(&s.GPR[rCX], ^uint32(0))
+			in.advance(&s.GPR[rCX], ^uint64(0))
 		}
 		if in.kind == sCmps || in.kind == sScas {
 			if zf := c.arithFlags()&flagZF != 0; zf != (in.rep == 1) {
@@ -92,29 +90,48 @@ func (c *CPU) runString(in *stringInsn) (done bool, fault *guest.Fault) {
 }
 
 // at checks an access and returns its linear address.
-func (c *CPU) at(seg int, off, size uint32, write bool) (uint64, *guest.Fault) {
+func (c *CPU) at(seg int, off, size uint64, write bool) (uint64, *guest.Fault) {
 	g := &c.s.Seg[seg]
 	hi := g.RHi
 	if write {
 		hi = g.WHi
 	}
-	if uint64(off) < g.Lo || uint64(off)+uint64(size) > hi {
+	if c.mode&modeFull(seg) == 0 && (off < g.Lo || off+size > hi) {
 		if seg == SS {
-			return 0, &guest.Fault{Vector: vecSS, HasCode: true}
+			return 0, fault(vecSS, 0)
 		}
-		return 0, &guest.Fault{Vector: vecGP, HasCode: true}
+		return 0, gp(0)
 	}
-	lin := uint64(uint32(g.Base) + off)
+	lin := c.linearIn(seg, off)
+	if c.mode&modeAlign != 0 && size <= 8 && lin&(size-1) != 0 {
+		return 0, fault(vecAC, 0)
+	}
 	if c.mode&modeDbgData != 0 {
-		c.dataBreak(uint32(lin), int(size), write)
+		c.dataBreak(lin, int(size), write)
 	}
 	return lin, nil
+}
+
+// linearLong is the linear address of off in a segment in 64-bit mode.
+func (c *CPU) linearLong(seg int, off uint64) uint64 {
+	if seg >= FS {
+		return c.s.Seg[seg].Base + off
+	}
+	return off
+}
+
+// linearIn is the linear address of off in a segment, without checks.
+func (c *CPU) linearIn(seg int, off uint64) uint64 {
+	if c.long() {
+		return c.linearLong(seg, off)
+	}
+	return (c.s.Seg[seg].Base + off) & 0xffffffff
 }
 
 // iterate does one iteration.
 func (c *CPU) iterate(in *stringInsn) *guest.Fault {
 	s, idx, size := c.s, c.mmuIndex(), int(in.size)
-	step := uint32(s.DF) * in.size
+	step := uint64(int64(int32(s.DF))) * in.size
 	var src, dst uint64
 	var f *guest.Fault
 	if in.kind == sMovs || in.kind == sLods || in.kind == sCmps || in.kind == sOuts {
@@ -127,7 +144,7 @@ func (c *CPU) iterate(in *stringInsn) *guest.Fault {
 			return f
 		}
 	}
-	mask := uint64(1)<<(8*in.size) - 1
+	mask := ^uint64(0) >> (64 - 8*in.size)
 	var v uint64
 	switch in.kind {
 	case sMovs, sLods, sCmps, sOuts:
@@ -148,6 +165,9 @@ func (c *CPU) iterate(in *stringInsn) *guest.Fault {
 			return f
 		}
 	case sLods:
+		if in.size == 4 { // clears what is above
+			s.GPR[rAX] = 0
+		}
 		s.GPR[rAX] = s.GPR[rAX]&^mask | v
 	case sOuts:
 		c.mem.Out(s.GPR[rDX]&0xffff, size, v)

@@ -13,9 +13,9 @@ var le = binary.LittleEndian
 // repeat prefix as lie within a page of RAM, or until the comparison ends it,
 // and returns how many; 0 = take them one by one. The flags are those of the
 // last comparison.
-func (c *CPU) stringFast(in *stringInsn) uint32 {
+func (c *CPU) stringFast(in *stringInsn) uint64 {
 	s := c.s
-	if in.kind == sLods || in.kind >= sIns || in.once || c.mode&modeDbgData != 0 {
+	if in.kind == sLods || in.kind >= sIns || in.once || c.mode&(modeDbgData|modeAlign) != 0 {
 		return 0
 	}
 	down := s.DF != 1
@@ -69,11 +69,11 @@ func (c *CPU) stringFast(in *stringInsn) uint32 {
 }
 
 // bytesAt returns the memory of n elements, of which the first is at off.
-func (c *CPU) bytesAt(in *stringInsn, seg int, off, n uint32, down bool, a guest.Access) []byte {
+func (c *CPU) bytesAt(in *stringInsn, seg int, off, n uint64, down bool, a guest.Access) []byte {
 	if down {
 		off -= (n - 1) * in.size
 	}
-	b := c.mem.Bytes(uint64(uint32(c.s.Seg[seg].Base)+off), int(n*in.size), c.mmuIndex(), a)
+	b := c.mem.Bytes(c.linearIn(seg, off), int(n*in.size), c.mmuIndex(), a)
 	if len(b) < int(n*in.size) {
 		return nil
 	}
@@ -81,12 +81,16 @@ func (c *CPU) bytesAt(in *stringInsn, seg int, off, n uint32, down bool, a guest
 }
 
 // moveFast does MOVS where it is a copy, or a repeated pattern.
-func (c *CPU) moveFast(in *stringInsn, dst, src []byte, si, di uint32, down bool) bool {
-	d := uint32(c.s.Seg[ES].Base) + di - uint32(c.s.Seg[in.seg].Base) - si
+func (c *CPU) moveFast(in *stringInsn, dst, src []byte, si, di uint64, down bool) bool {
+	d := c.linearIn(ES, di) - c.linearIn(in.seg, si)
+	if !c.long() {
+		d &= 0xffffffff
+		d = uint64(int64(int32(d)))
+	}
 	if down {
 		d = -d
 	}
-	switch n := uint32(len(dst)); {
+	switch n := uint64(len(dst)); {
 	case d == 0 || d >= n && d <= -n: // the ranges are apart
 		if samePage(dst, src) && d > 0x1000 && -d > 0x1000 {
 			return false // one page at two addresses
@@ -104,11 +108,11 @@ func (c *CPU) moveFast(in *stringInsn, dst, src []byte, si, di uint32, down bool
 
 // compareFast does CMPS and SCAS until the comparison ends them; it returns
 // the number of elements compared.
-func (c *CPU) compareFast(in *stringInsn, dst, src []byte, down bool) uint32 {
+func (c *CPU) compareFast(in *stringInsn, dst, src []byte, down bool) uint64 {
 	s := c.s
 	size := int(in.size)
 	total := len(dst) / size
-	acc := s.GPR[rAX] & (1<<(8*size) - 1)
+	acc := s.GPR[rAX] & (^uint64(0) >> (64 - 8*size))
 	equal := in.rep == 1 // goes on while equal
 	k := 0
 	if size == 1 && !down {
@@ -135,7 +139,7 @@ func (c *CPU) compareFast(in *stringInsn, dst, src []byte, down bool) uint32 {
 		}
 		if (x == y) != equal || k == total-1 {
 			s.CCOp, s.CCDst, s.CCSrc = ccCmp+log2(size), x, y
-			return uint32(k + 1)
+			return uint64(k + 1)
 		}
 	}
 }
@@ -147,32 +151,35 @@ func element(b []byte, size int) uint64 {
 		return uint64(b[0])
 	case 2:
 		return uint64(le.Uint16(b))
+	case 8:
+		return le.Uint64(b)
 	}
 	return uint64(le.Uint32(b))
 }
 
 // span returns how many elements from off, up or down, lie in the segment,
 // the address size and the page.
-func (c *CPU) span(in *stringInsn, seg int, off uint32, down, write bool) uint32 {
+func (c *CPU) span(in *stringInsn, seg int, off uint64, down, write bool) uint64 {
 	g := &c.s.Seg[seg]
 	hi := g.RHi
 	if write {
 		hi = g.WHi
 	}
-	lin := uint32(g.Base) + off
-	if uint64(off) < g.Lo || uint64(off)+uint64(in.size) > hi || lin&0xfff+in.size > 0x1000 {
+	lin, lo := c.linearIn(seg, off), g.Lo
+	if c.long() {
+		lo, hi = 0, ^uint64(0)
+	}
+	if off < lo || off > hi || hi-off < in.size || lin&0xfff+in.size > 0x1000 {
 		return 0
 	}
 	if down {
-		room := min(uint64(off)-g.Lo, uint64(lin&0xfff))
-		return uint32(room)/in.size + 1
+		return min(off-lo, lin&0xfff)/in.size + 1
 	}
-	room := hi - uint64(off)
-	if in.adsize == 2 {
-		room = min(room, uint64(0x10000-off))
+	room := hi - off
+	if in.adsize < 8 {
+		room = min(room, in.mask()-off+1)
 	}
-	room = min(room, uint64(0x1000-lin&0xfff))
-	return uint32(room) / in.size
+	return min(room, 0x1000-lin&0xfff) / in.size
 }
 
 func fillPattern(dst []byte, v uint64, size int) {

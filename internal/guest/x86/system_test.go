@@ -64,7 +64,7 @@ func (m *fakeMemory) access(va uint64, size, idx int, a guest.Access, do func(i 
 }
 
 func (m *fakeMemory) Load(va uint64, size, idx int) (v uint64, f *guest.Fault) {
-	if va+uint64(size) > 1<<32 {
+	if va+uint64(size) > 1<<32 && !m.c.wide {
 		panic("load beyond 4 GiB")
 	}
 	f = m.access(va, size, idx, guest.Read, func(i int, p *byte) { v |= uint64(*p) << (8 * i) })
@@ -72,7 +72,7 @@ func (m *fakeMemory) Load(va uint64, size, idx int) (v uint64, f *guest.Fault) {
 }
 
 func (m *fakeMemory) Store(va uint64, size, idx int, v uint64) *guest.Fault {
-	if va+uint64(size) > 1<<32 || size < 8 && v>>(8*size) != 0 {
+	if va+uint64(size) > 1<<32 && !m.c.wide || size < 8 && v>>(8*size) != 0 {
 		panic("bad store")
 	}
 	if f := m.access(va, size, idx, guest.Write, nil); f != nil {
@@ -172,6 +172,10 @@ func newMachine(t *testing.T, model string) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return machineOf(t, mod)
+}
+
+func machineOf(t *testing.T, mod *Model) *machine {
 	clock := vclock.NewManual()
 	c := New(Config{Model: mod, Clock: clock, Log: trace.New(t.Output(), trace.GuestErrors)})
 	m := &fakeMemory{c: c, ram: make([]byte, 0x80000)}
@@ -278,7 +282,7 @@ func (m *machine) toLevel(cs, ss uint16, sp uint32) {
 func v86Machine(t *testing.T, iopl int, cr4 uint32) *machine {
 	t.Helper()
 	m := protectedMachine(t, 0)
-	if f := m.setCR(4, cr4); f != nil {
+	if f := m.setCR(4, uint64(cr4)); f != nil {
 		t.Fatal(*f)
 	}
 	esp := uint32(m.s.GPR[rSP]) - 36
@@ -311,7 +315,7 @@ func (m *machine) wantPlace(want string) {
 // wantStack compares the dwords or words from SS:ESP up.
 func (m *machine) wantStack(size int, want ...uint32) {
 	m.Helper()
-	at := uint32(m.s.Seg[SS].Base) + uint32(m.s.GPR[rSP])&m.s.Seg[SS].stackMask()
+	at := uint32(m.s.Seg[SS].Base) + uint32(m.s.GPR[rSP]&m.s.Seg[SS].stackMask())
 	for i, w := range want {
 		got := m.r16(at + uint32(size*i))
 		if size == 4 {

@@ -41,7 +41,7 @@ type taskSwitch struct {
 	sel   uint16
 	to    descriptor // its descriptor
 	kind  switchKind
-	ip    uint32 // to be saved in the old task
+	ip    uint64 // to be saved in the old task
 	flags uint64 // likewise
 	ext   uint32
 }
@@ -62,7 +62,7 @@ type taskState struct {
 // The caller goes on with endSwitch.
 func (c *CPU) switchTask(w *taskSwitch) *guest.Fault {
 	wide := w.to.hi>>8&type32 != 0
-	least := uint32(tss16Limit)
+	least := uint64(tss16Limit)
 	if wide {
 		least = tss32Limit
 	}
@@ -79,7 +79,7 @@ func (c *CPU) switchTask(w *taskSwitch) *guest.Fault {
 	}
 
 	if w.kind != switchCall && !isNull(uint16(c.s.TR.Sel)) {
-		if f := c.setBusy(uint32(c.s.GDTR.Base)+uint32(c.s.TR.Sel&^7), false); f != nil {
+		if f := c.setBusy(uint64(uint32(c.s.GDTR.Base)+uint32(c.s.TR.Sel&^7)), false); f != nil {
 			return f
 		}
 	}
@@ -90,7 +90,7 @@ func (c *CPU) switchTask(w *taskSwitch) *guest.Fault {
 		return f
 	}
 	if w.kind == switchCall {
-		if f := c.storeSystem(w.to.base(), 2, uint32(c.s.TR.Sel)); f != nil {
+		if f := c.storeSystem(uint64(w.to.base()), 2, c.s.TR.Sel); f != nil {
 			return f
 		}
 		st.flags |= flagNT
@@ -120,9 +120,9 @@ func (c *CPU) readTask(base uint32, wide bool) (st taskState, f *guest.Fault) {
 		if f != nil {
 			return 0
 		}
-		var v uint32
-		v, f = c.loadSystem(base+off, size)
-		return v
+		var v uint64
+		v, f = c.loadSystem(uint64(base+off), size)
+		return uint32(v)
 	}
 	st.wide = wide
 	if wide {
@@ -170,11 +170,11 @@ func (c *CPU) probeSwitch(w *taskSwitch) *guest.Fault {
 		return f
 	}
 	if w.kind == switchCall {
-		if f := c.probeRange(w.to.base(), 2); f != nil {
+		if f := c.probeRange(uint64(w.to.base()), 2); f != nil {
 			return f
 		}
 	} else if !isNull(uint16(tr.Sel)) {
-		if f := c.probeRange(uint32(c.s.GDTR.Base)+uint32(tr.Sel&^7)+5, 1); f != nil {
+		if f := c.probeRange(uint64(uint32(c.s.GDTR.Base)+uint32(tr.Sel&^7)+5), 1); f != nil {
 			return f
 		}
 	}
@@ -185,11 +185,11 @@ func (c *CPU) probeSwitch(w *taskSwitch) *guest.Fault {
 }
 
 // probeRange checks that the processor can write a range of less than a page.
-func (c *CPU) probeRange(lin, size uint32) *guest.Fault {
-	if f := c.probe(lin, 1, mmuKernel, guest.Write); f != nil {
+func (c *CPU) probeRange(lin uint64, size uint32) *guest.Fault {
+	if f := c.probe(lin, 1, c.systemIndex(), guest.Write); f != nil {
 		return f
 	}
-	return c.probe(lin+size-1, 1, mmuKernel, guest.Write)
+	return c.probe((lin+uint64(size)-1)&0xffffffff, 1, c.systemIndex(), guest.Write)
 }
 
 // saveTask writes the state of the current task to its TSS.
@@ -199,12 +199,12 @@ func (c *CPU) saveTask(w *taskSwitch) *guest.Fault {
 	var f *guest.Fault
 	write := func(size int, v uint64) {
 		if f == nil {
-			f = c.storeSystem(tr.linear(at), size, uint32(v))
+			f = c.storeSystem(tr.linear(at), size, v)
 		}
 		at += uint32(size)
 	}
 	if tr.Attr>>8&type32 != 0 {
-		write(4, uint64(w.ip))
+		write(4, w.ip)
 		write(4, w.flags)
 		for _, v := range c.s.GPR[:8] {
 			write(4, v)
@@ -215,7 +215,7 @@ func (c *CPU) saveTask(w *taskSwitch) *guest.Fault {
 		}
 		return f
 	}
-	write(2, uint64(w.ip))
+	write(2, w.ip)
 	write(2, w.flags)
 	for _, v := range c.s.GPR[:8] {
 		write(2, v)
@@ -244,8 +244,7 @@ func (c *CPU) loadTask(st *taskState, ext uint32) *guest.Fault {
 	if !st.wide {
 		flags &^= flagVM
 	}
-	const all = flags32 | flagIF | flagIOPL | flagRF | flagVM | flagVIF | flagVIP
-	c.setEFLAGS(flags, all)
+	c.setEFLAGS(flags, flagsAll)
 	for i, v := range st.gpr {
 		s.GPR[i] = uint64(v)
 	}

@@ -17,8 +17,9 @@ type tx struct {
 	maps *maps
 	key  guest.Key
 	in   inst
-	pc   uint32 // of in
-	next uint32 // of the instruction after in
+	pc   uint64 // of in
+	next uint64 // of the instruction after in
+	long bool   // 64-bit mode
 	// alone: the unit is left for the vCPU loop after this instruction
 	// (single step, interrupt shadow, RF).
 	alone    bool
@@ -59,10 +60,18 @@ type translator struct {
 }
 
 // FetchIndex implements guest.MMU.
-func (c *CPU) FetchIndex() int { return c.mmuIndex() }
+func (c *CPU) FetchIndex() int {
+	if c.cpl == 3 {
+		return mmuUser
+	}
+	return mmuKernel
+}
 
 // Moves implements guest.Translator.
 func (c *CPU) Moves(k guest.Key) bool {
+	if c.wide { // slots are those of 64-bit mode
+		return k.Mode&modeLong != 0
+	}
 	return k.Mode&modeCode32 != 0 && k.Base == 0 && k.Limit > 0xffffffff
 }
 
@@ -83,7 +92,7 @@ func (c *CPU) Guarded(code uint64) {
 		c.unmasks = true
 		return
 	case guardNoStore:
-		c.finish(uint32(c.s.IP) + f.Code)
+		c.finish(c.s.IP + uint64(f.Code))
 		return
 	}
 	c.Raise(f)
@@ -98,11 +107,11 @@ const guardNoStore = 0x80
 const guardUnmasks = 0x81
 
 // finish ends the current instruction outside of translated code.
-func (c *CPU) finish(next uint32) {
-	if c.mode&modeCode32 == 0 && c.s.Seg[CS].RHi <= 0x10000 {
+func (c *CPU) finish(next uint64) {
+	if c.mode&(modeCode32|modeLong) == 0 && c.s.Seg[CS].Limit <= 0xffff {
 		next &= 0xffff
 	}
-	c.s.IP = uint64(next)
+	c.s.IP = next
 	c.s.Flags &^= flagRF
 	c.debugTrap(c.mode&modeTF != 0)
 	c.refreshMode()
@@ -124,14 +133,17 @@ func faultOf(v uint64) *guest.Fault {
 // Translate implements guest.Translator.
 func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit int) *guest.Fault {
 	t := &c.tr.tx
-	*t = tx{Builder: b, c: c, maps: theMaps(), key: k, pc: uint32(k.PC)}
+	size := CodeSize(k)
+	*t = tx{Builder: b, c: c, maps: mapsOf(size), key: k, pc: k.PC, long: size == 8}
 	t.alone = k.Mode&(modeTF|modeShadow|modeRF|modeDbgData|modeFIgnore) != 0
 	if t.alone {
 		limit = 1
 	}
 	u := b.Unit()
-	first := uint32(k.PC + k.Base)
-	code32 := k.Mode&modeCode32 != 0
+	first := k.PC + k.Base
+	if !t.long {
+		first &= 0xffffffff
+	}
 	buf := c.tr.code[:]
 	// What is left of the page, as far as it is needed, and a longest
 	// instruction beyond it if that begins near its end.
@@ -141,25 +153,25 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 		if t.branches != 0 {
 			t.left = min(t.left, maxBeyond-n)
 		}
-		off := int(t.pc - uint32(k.PC))
-		if off >= left {
+		if t.pc-k.PC >= uint64(left) { // or it has wrapped
 			break
 		}
+		off := int(t.pc - k.PC)
 		if off+maxLength > have && have < left {
-			more, fault := code.FetchCode(uint64(first)+uint64(have), buf[have:min(have+fetchStep, left)])
+			more, fault := code.FetchCode(first+uint64(have), buf[have:min(have+fetchStep, left)])
 			if have += more; have == 0 {
 				return fault
 			}
 		}
 		in := &t.in
-		err := in.decode(t.maps, buf[off:min(have, off+maxLength)], code32)
+		err := in.decode(t.maps, buf[off:min(have, off+maxLength)], size)
 		if err != nil && have-off < maxLength {
 			if n > 0 { // let a unit of its own begin here
 				break
 			}
-			more, f := code.FetchCode(uint64(first)+uint64(have), buf[have:have+maxLength])
+			more, f := code.FetchCode(first+uint64(have), buf[have:have+maxLength])
 			have += more
-			err = in.decode(t.maps, buf[off:min(have, off+maxLength)], code32)
+			err = in.decode(t.maps, buf[off:min(have, off+maxLength)], size)
 			if err != nil && f != nil {
 				return f
 			}
@@ -170,14 +182,14 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 			t.raise(vecGP, 0, true)
 			break
 		}
-		if uint64(t.pc)+uint64(len(in.bytes)) > k.Limit {
+		if !t.long && t.pc+uint64(len(in.bytes)) > k.Limit {
 			t.begin()
 			t.raise(vecGP, 0, true)
 			break
 		}
 		t.begin()
 		t.one()
-		u.Bytes = int(t.next - uint32(k.PC))
+		u.Bytes = int(t.next - k.PC)
 		t.pc = t.next
 	}
 	if u.Bytes == 0 {
@@ -192,11 +204,15 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 // begin begins the instruction that was decoded.
 func (t *tx) begin() {
 	n := len(t.in.bytes)
-	t.next = t.pc + uint32(n)
-	if t.key.Mode&modeCode32 == 0 && t.key.Limit <= 0x10000 {
+	t.next = t.pc + uint64(n)
+	switch {
+	case t.long:
+	case t.key.Mode&modeCode32 == 0 && t.key.Limit <= 0x10000:
 		t.next &= 0xffff
+	default:
+		t.next &= 0xffffffff
 	}
-	t.Insn(uint64(t.pc))
+	t.Insn(t.pc)
 	if u := t.Unit(); u.Bytes == 0 {
 		u.Bytes = max(n, 1)
 	}
@@ -257,7 +273,7 @@ func (in *inst) lockable() bool {
 
 // Lockable reports whether the 16-bit instruction in code may have a LOCK prefix.
 func Lockable(code []byte) bool {
-	in, err := decode(code, false)
+	in, err := decode(code, 2)
 	return err == nil && in.enc != nil && in.lockable()
 }
 
@@ -265,40 +281,66 @@ func Lockable(code []byte) bool {
 
 func (t *tx) imm32(v uint64) ir.Val { return t.Const(ir.I32, v) }
 
+// word is the type of addresses and of whole general registers: of 64 bits in
+// 64-bit mode, else of 32.
+func (t *tx) word() ir.Type {
+	if t.long {
+		return ir.I64
+	}
+	return ir.I32
+}
+
+// imm makes a constant of that type.
+func (t *tx) imm(v uint64) ir.Val { return t.Const(t.word(), v) }
+
+// gpr reads a whole general register, setGPR writes one.
+func (t *tx) gpr(r int) ir.Val                 { return t.Get(t.word(), slotGPR+ir.Slot(r)) }
+func (t *tx) setGPR(r int, v ir.Val)           { t.Set(slotGPR+ir.Slot(r), v) }
+func (t *tx) addImm(v ir.Val, n uint64) ir.Val { return t.BinImm(ir.Add, v, n) }
+
 // at is a program counter.
-func (t *tx) at(pc uint32) ir.Val { return t.PC(uint64(pc)) }
+func (t *tx) at(pc uint64) ir.Val {
+	if t.Unit().Moves {
+		return t.PC(pc)
+	}
+	return t.imm(pc)
+}
 
 func (t *tx) is(mode uint64) bool { return t.key.Mode&mode != 0 }
 
 func (t *tx) cpl() int { return int(t.key.Mode & modeCPL >> modeCPLPos) }
 
 // mmu is the MMU index of the program's accesses.
-func (t *tx) mmu() int {
-	if t.cpl() == 3 {
-		return mmuUser
+func (t *tx) mmu() int { return indexOf(t.key.Mode) }
+
+// byteReg returns the register that byte register r is in, and whether it is
+// its second byte: without a REX prefix 4..7 are AH..BH.
+func (t *tx) byteReg(r int) (reg, pos int) {
+	if t.in.rex == 0 && r >= 4 {
+		return r & 3, 8
 	}
-	return mmuKernel
+	return r, 0
 }
 
-// reg reads a general register of size bytes; byte registers 4..7 are AH..BH.
+// reg reads a general register of size bytes.
 func (t *tx) reg(r, size int) ir.Val {
 	if size == 1 {
-		return t.Extract(ir.I8, t.Get(ir.I32, slotGPR+ir.Slot(r&3)), r&4<<1, 8)
+		r, pos := t.byteReg(r)
+		return t.Extract(ir.I8, t.gpr(r), pos, 8)
 	}
-	return t.Conv(ir.IntType(size), t.Get(ir.I32, slotGPR+ir.Slot(r)), false)
+	return t.Conv(ir.IntType(size), t.gpr(r), false)
 }
 
-// setReg writes one.
+// setReg writes one. In 64-bit mode 32 bits clear those above.
 func (t *tx) setReg(r, size int, v ir.Val) {
 	switch size {
 	case 1:
-		s := slotGPR + ir.Slot(r&3)
-		t.Set(s, t.Deposit(t.Get(ir.I32, s), v, r&4<<1, 8))
+		r, pos := t.byteReg(r)
+		t.setGPR(r, t.Deposit(t.gpr(r), v, pos, 8))
 	case 2:
-		s := slotGPR + ir.Slot(r)
-		t.Set(s, t.Deposit(t.Get(ir.I32, s), v, 0, 16))
+		t.setGPR(r, t.Deposit(t.gpr(r), v, 0, 16))
 	default:
-		t.Set(slotGPR+ir.Slot(r), v)
+		t.setGPR(r, t.Conv(t.word(), v, false))
 	}
 }
 
@@ -306,20 +348,31 @@ func (t *tx) setReg(r, size int, v ir.Val) {
 func (t *tx) ea() ir.Val {
 	in := &t.in
 	var v ir.Val
-	switch base, index := ir.Slot(in.base), ir.Slot(in.index); {
+	switch {
 	case in.base < 0 && in.index < 0:
-		v = t.imm32(uint64(in.disp))
+		v = t.imm(in.disp)
+		if in.relative {
+			v = t.at(t.next + in.disp)
+		}
 	case in.index < 0:
-		v = t.BinImm(ir.Add, t.Get(ir.I32, slotGPR+base), uint64(in.disp))
+		v = t.addImm(t.gpr(in.base), in.disp)
 	case in.base < 0:
-		v = t.BinImm(ir.Add, t.BinImm(ir.Shl, t.Get(ir.I32, slotGPR+index), uint64(in.scale)), uint64(in.disp))
+		v = t.addImm(t.BinImm(ir.Shl, t.gpr(in.index), uint64(in.scale)), in.disp)
 	default: // (base + index) + disp
-		b := t.Get(ir.I32, slotGPR+base)
-		x := t.BinImm(ir.Shl, t.Get(ir.I32, slotGPR+index), uint64(in.scale))
-		v = t.BinImm(ir.Add, t.Bin(ir.Add, b, x), uint64(in.disp))
+		b := t.gpr(in.base)
+		x := t.BinImm(ir.Shl, t.gpr(in.index), uint64(in.scale))
+		v = t.addImm(t.Bin(ir.Add, b, x), in.disp)
 	}
-	if in.adsize == 2 {
-		v = t.BinImm(ir.And, v, 0xffff)
+	return t.wrap(v)
+}
+
+// wrap takes an offset modulo the address size.
+func (t *tx) wrap(v ir.Val) ir.Val {
+	switch {
+	case t.in.adsize == 2:
+		return t.BinImm(ir.And, v, 0xffff)
+	case t.long && t.in.adsize == 4:
+		return t.Conv(ir.I64, t.Conv(ir.I32, v, false), false)
 	}
 	return v
 }
@@ -354,7 +407,7 @@ func (t *tx) linear(seg int, off ir.Val, size int, write bool) ir.Val {
 	}
 	lin := off
 	if !t.is(modeZero(seg)) {
-		lin = t.Bin(ir.Add, t.Get(ir.I32, s+segBase), off)
+		lin = t.Bin(ir.Add, t.Get(t.word(), s+segBase), off)
 	}
 	if t.is(modeAlign) && size > 1 && size <= 8 {
 		t.Guard(t.CmpImm(ir.Ne, t.BinImm(ir.And, lin, uint64(size-1)), 0), faultCode(vecAC, 0, true))
@@ -400,7 +453,7 @@ func (t *tx) place(i int) loc {
 	case kindG:
 		l.reg = t.in.reg
 	case kindZ:
-		l.reg = int(t.in.opcode & 7)
+		l.reg = t.in.inOpcode
 	case kindAL, kindEAX:
 		l.reg = rAX
 	case kindCL:
@@ -440,13 +493,15 @@ func (t *tx) read(i int) ir.Val {
 		return t.reg(in.rm, size)
 	case kindG:
 		return t.reg(in.reg, size)
+	case kindB:
+		return t.reg(in.vvvv, size)
 	case kindZ:
-		return t.reg(int(in.opcode&7), size)
+		return t.reg(in.inOpcode, size)
 	case kindI, kindSI:
-		if o.kind == kindSI {
+		if o.kind == kindSI || o.most != 0 {
 			size = in.opsize
 		}
-		return t.Const(ir.IntType(size), uint64(in.imm))
+		return t.Const(ir.IntType(size), in.imm)
 	case kindAL, kindEAX:
 		return t.reg(rAX, size)
 	case kindCL:
@@ -473,8 +528,10 @@ func (t *tx) write(i int, v ir.Val) {
 		t.setReg(in.rm, size, v)
 	case kindG:
 		t.setReg(in.reg, size, v)
+	case kindB:
+		t.setReg(in.vvvv, size, v)
 	case kindZ:
-		t.setReg(int(in.opcode&7), size, v)
+		t.setReg(in.inOpcode, size, v)
 	case kindAL, kindEAX:
 		t.setReg(rAX, size, v)
 	default:
@@ -507,7 +564,7 @@ func (t *tx) callExit(h int, args ...ir.Val) {
 }
 
 // exit leaves for the vCPU loop, to go on at pc.
-func (t *tx) exit(pc uint32) { t.exitTo(t.at(pc)) }
+func (t *tx) exit(pc uint64) { t.exitTo(t.at(pc)) }
 
 func (t *tx) exitTo(pc ir.Val) {
 	t.endOfInstruction(pc)
@@ -534,17 +591,17 @@ func (t *tx) stepTrap(pc ir.Val) {
 }
 
 // link goes on at pc, in the same mode.
-func (t *tx) link(pc uint32) {
+func (t *tx) link(pc uint64) {
 	if t.alone {
 		t.exit(pc)
 		return
 	}
-	t.Link(uint64(pc))
+	t.Link(pc)
 }
 
 // jumpTo goes on at an address that is a value of the operand size.
 func (t *tx) jumpTo(pc ir.Val) {
-	pc = t.Conv(ir.I32, pc, false)
+	pc = t.Conv(t.word(), pc, false)
 	t.checkTarget(pc)
 	if t.alone {
 		t.exitTo(pc)
@@ -564,10 +621,14 @@ func (t *tx) checkTarget(pc ir.Val) {
 }
 
 // target returns where a relative jump goes.
-func (t *tx) target() uint32 {
+func (t *tx) target() uint64 {
 	pc := t.next + t.in.imm
-	if t.in.opsize == 2 {
+	switch {
+	case t.long:
+	case t.in.opsize == 2:
 		pc &= 0xffff
+	default:
+		pc &= 0xffffffff
 	}
 	return pc
 }
@@ -582,7 +643,7 @@ func (t *tx) wrapped() ir.Val { return t.BinImm(ir.And, t.at(t.next+t.in.imm), 0
 // what is known of the flags stays known.
 func (t *tx) branch(cond ir.Val) {
 	to := t.target()
-	if uint64(to) >= t.key.Limit { // only a taken jump faults
+	if to >= t.key.Limit { // only a taken jump faults
 		t.Guard(cond, faultCode(vecGP, 0, true))
 		t.link(t.next)
 		return
@@ -598,7 +659,7 @@ func (t *tx) branch(cond ir.Val) {
 	n := len(t.Unit().Blocks)
 	t.Branch(cond, n, n+1)
 	t.ContinueBlock()
-	t.Link(uint64(to))
+	t.Link(to)
 	t.ContinueBlock() // the unit goes on
 	t.branches++
 }
@@ -607,18 +668,18 @@ func (t *tx) branch(cond ir.Val) {
 
 // stackMask wraps an offset to the stack's address size.
 func (t *tx) stackWrap(v ir.Val) ir.Val {
-	if t.is(modeStack32) {
+	if t.is(modeStack32 | modeLong) {
 		return v
 	}
 	return t.BinImm(ir.And, v, 0xffff)
 }
 
-func (t *tx) sp() ir.Val { return t.stackWrap(t.Get(ir.I32, slotGPR+rSP)) }
+func (t *tx) sp() ir.Val { return t.stackWrap(t.gpr(rSP)) }
 
-// setSP writes SP or ESP.
+// setSP writes SP, ESP or RSP.
 func (t *tx) setSP(v ir.Val) {
-	if t.is(modeStack32) {
-		t.Set(slotGPR+rSP, v)
+	if t.is(modeStack32 | modeLong) {
+		t.setGPR(rSP, v)
 		return
 	}
 	t.setReg(rSP, 2, v)
@@ -626,7 +687,7 @@ func (t *tx) setSP(v ir.Val) {
 
 // push stores v, of size bytes, and moves the stack pointer.
 func (t *tx) push(v ir.Val, size int) {
-	sp := t.stackWrap(t.BinImm(ir.Add, t.Get(ir.I32, slotGPR+rSP), -uint64(size)))
+	sp := t.stackWrap(t.addImm(t.gpr(rSP), -uint64(size)))
 	t.store(SS, sp, v, size)
 	t.setSP(sp)
 }
@@ -638,7 +699,7 @@ func (t *tx) peek(depth, size int) ir.Val {
 
 // drop moves the stack pointer up.
 func (t *tx) drop(n int) {
-	t.setSP(t.stackWrap(t.BinImm(ir.Add, t.Get(ir.I32, slotGPR+rSP), uint64(n))))
+	t.setSP(t.stackWrap(t.addImm(t.gpr(rSP), uint64(n))))
 }
 
 // pop is peek and drop.

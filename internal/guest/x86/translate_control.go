@@ -31,8 +31,8 @@ func emitJmp(t *tx) {
 }
 
 // jumpNear goes to a known address.
-func (t *tx) jumpNear(pc uint32) {
-	if uint64(pc) >= t.key.Limit {
+func (t *tx) jumpNear(pc uint64) {
+	if pc >= t.key.Limit {
 		t.raise(vecGP, 0, true)
 		return
 	}
@@ -44,7 +44,7 @@ func emitCall(t *tx) {
 	ret := t.Conv(ir.IntType(size), t.at(t.next), false)
 	if t.in.enc.operands[0].kind == kindJ {
 		to := t.target()
-		if uint64(to) >= t.key.Limit {
+		if to >= t.key.Limit {
 			t.raise(vecGP, 0, true)
 			return
 		}
@@ -56,7 +56,7 @@ func emitCall(t *tx) {
 		t.link(to)
 		return
 	}
-	to := t.Conv(ir.I32, t.read(0), false)
+	to := t.Conv(t.word(), t.read(0), false)
 	t.checkTarget(to)
 	t.push(ret, size)
 	t.jumpTo(to)
@@ -64,7 +64,7 @@ func emitCall(t *tx) {
 
 func emitRet(t *tx) {
 	size := t.in.opsize
-	to := t.Conv(ir.I32, t.peek(0, size), false)
+	to := t.Conv(t.word(), t.peek(0, size), false)
 	t.checkTarget(to)
 	t.drop(size + int(t.in.imm))
 	t.jumpTo(to)
@@ -83,7 +83,7 @@ func loop(kind int) emitter {
 		case 2:
 			cond = t.Bin(ir.And, cond, t.condition(5))
 		}
-		if uint64(t.target()) >= t.key.Limit {
+		if t.target() >= t.key.Limit {
 			t.Guard(cond, faultCode(vecGP, 0, true))
 		}
 		t.setReg(rCX, t.in.adsize, n)
@@ -98,14 +98,11 @@ func far(h int) emitter {
 	return func(t *tx) {
 		in := &t.in
 		size := in.opsize
-		off, sel := t.imm32(uint64(in.imm)), t.imm32(uint64(in.imm2))
+		off, sel := t.imm(in.imm), t.imm32(in.imm2)
 		if in.enc.operands[0].kind == kindM {
 			ea := t.ea()
-			off = t.Conv(ir.I32, t.load(t.segment(), ea, size), false)
-			hi := t.BinImm(ir.Add, ea, uint64(size))
-			if in.adsize == 2 {
-				hi = t.BinImm(ir.And, hi, 0xffff)
-			}
+			off = t.Conv(t.word(), t.load(t.segment(), ea, size), false)
+			hi := t.wrap(t.addImm(ea, uint64(size)))
 			sel = t.Conv(ir.I32, t.load(t.segment(), hi, 2), false)
 		}
 		t.control(h, t.Bin(ir.Or, sel, t.imm32(uint64(size)<<16)), off)
@@ -119,14 +116,14 @@ func (t *tx) control(h int, a, b ir.Val) {
 }
 
 func emitRetf(t *tx) {
-	t.control(hFarRet, t.imm32(uint64(t.in.opsize)), t.imm32(uint64(t.in.imm)))
+	t.control(hFarRet, t.imm32(uint64(t.in.opsize)), t.imm32(t.in.imm))
 }
 
 func emitIret(t *tx) { t.control(hIret, t.imm32(uint64(t.in.opsize)), t.imm32(0)) }
 
 func softInterrupt(kind softKind) emitter {
 	return func(t *tx) {
-		vec := uint64(t.in.imm)
+		vec := t.in.imm
 		switch kind {
 		case softINT3:
 			vec = vecBP
@@ -142,7 +139,7 @@ func emitInto(t *tx) {
 	n := len(t.Unit().Blocks)
 	t.Branch(of, n, n+1)
 	t.ContinueBlock()
-	t.Insn(uint64(t.pc))
+	t.Insn(t.pc)
 	t.Unit().Guest--
 	t.control(hSoftInt, t.imm32(vecOF), t.imm32(uint64(softINTO)))
 	t.NewBlock() // what the other knows is not known here

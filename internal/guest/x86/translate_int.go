@@ -30,6 +30,8 @@ func emitters() map[string]emitter {
 	addMMXEmitters(m)
 	addSSEEmitters(m)
 	addLaterEmitters(m)
+	addBMIEmitters(m)
+	addAVXEmitters(m)
 	return m
 }
 
@@ -131,6 +133,13 @@ func emitNeg(t *tx) {
 // wide gives both halves of a product: low, high.
 func (t *tx) product(x, y ir.Val, size int, signed bool) (lo, hi ir.Val) {
 	typ := ir.IntType(size)
+	if size == 8 {
+		high := ir.MulHU
+		if signed {
+			high = ir.MulHS
+		}
+		return t.Bin(ir.Mul, x, y), t.Bin(high, x, y)
+	}
 	big := ir.I32
 	if size == 4 {
 		big = ir.I64
@@ -208,6 +217,10 @@ func (t *tx) setQuotient(q, r ir.Val, size int) {
 
 func emitDiv(t *tx) {
 	size := t.size(0)
+	if size == 8 {
+		t.divide64(false)
+		return
+	}
 	d := t.Conv(ir.I64, t.read(0), false)
 	n := t.dividend(size, false)
 	de := faultCode(vecDE, 0, false)
@@ -219,6 +232,10 @@ func emitDiv(t *tx) {
 
 func emitIDiv(t *tx) {
 	size := t.size(0)
+	if size == 8 {
+		t.divide64(true)
+		return
+	}
 	d := t.Conv(ir.I64, t.read(0), true)
 	n := t.dividend(size, true)
 	de := faultCode(vecDE, 0, false)
@@ -233,9 +250,39 @@ func emitIDiv(t *tx) {
 	t.setQuotient(q, t.Bin(ir.SRem, n, d), size)
 }
 
-// count reads a shift count, modulo 32, as an I32.
+// divide64 is DIV and IDIV of RDX:RAX. Where RDX is nothing but RAX's
+// extension, and the quotient fits, it is a division of 64 bits; else a helper
+// does it.
+func (t *tx) divide64(signed bool) {
+	d, lo, hi := t.read(0), t.gpr(rAX), t.gpr(rDX)
+	t.Guard(t.CmpImm(ir.Eq, d, 0), faultCode(vecDE, 0, false))
+	quotient, remainder, hard, helper := ir.UDiv, ir.URem, t.CmpImm(ir.Ne, hi, 0), hDiv64
+	if signed {
+		quotient, remainder, helper = ir.SDiv, ir.SRem, hIDiv64
+		least := t.Bin(ir.And, t.CmpImm(ir.Eq, lo, 1<<63), t.CmpImm(ir.Eq, d, ^uint64(0)))
+		hard = t.Bin(ir.Or, t.Cmp(ir.Ne, hi, t.BinImm(ir.Sar, lo, 63)), least)
+	}
+	n := len(t.Unit().Blocks)
+	t.Branch(hard, n, n+1)
+	t.ContinueBlock()
+	t.call(helper, d)
+	t.link(t.next)
+	t.NewBlock()
+	t.cc = cc{}
+	lo = t.gpr(rAX)
+	q, r := t.Bin(quotient, lo, d), t.Bin(remainder, lo, d)
+	t.setGPR(rAX, q)
+	t.setGPR(rDX, r)
+}
+
+// count reads a shift count, modulo 32, or 64 if the operand has 64 bits, as
+// an I32.
 func (t *tx) count(i int) ir.Val {
-	return t.BinImm(ir.And, t.Conv(ir.I32, t.read(i), false), 31)
+	mask := uint64(31)
+	if t.size(0) == 8 {
+		mask = 63
+	}
+	return t.BinImm(ir.And, t.Conv(ir.I32, t.read(i), false), mask)
 }
 
 func shift(op ir.Op) emitter {
@@ -251,7 +298,7 @@ func shift(op ir.Op) emitter {
 		n := t.count(1)
 		x := t.get(l)
 		typ := ir.IntType(l.size)
-		wide := t.Conv(ir.I32, x, op == ir.Sar)
+		wide := t.Conv(max(typ, ir.I32), x, op == ir.Sar)
 		r := t.Conv(typ, t.Bin(op, wide, n), false)
 		if k, ok := t.IsConst(n); ok {
 			t.put(l, r)
@@ -348,6 +395,13 @@ func rotateCarry(h int) emitter {
 		x := t.get(l)
 		old := t.flags()
 		arg := t.Bin(ir.Or, n, t.imm32(uint64(l.size)<<8))
+		if l.size == 8 { // what is above the value comes from a call of its own
+			v := t.Call(ir.I64, h, ir.Pure, x, arg, old)
+			f := t.Call(ir.I64, h, ir.Pure, x, t.BinImm(ir.Or, arg, onlyFlags), old)
+			t.put(l, v)
+			t.setFlags(f)
+			return
+		}
 		v := t.Call(ir.I64, h, ir.Pure, t.Conv(ir.I64, x, false), arg, old)
 		t.put(l, t.Conv(ir.IntType(l.size), v, false))
 		t.setFlags(t.BinImm(ir.And, t.BinImm(ir.Shr, v, 32), flagsArith))
@@ -360,8 +414,12 @@ func doubleShift(left bool) emitter {
 		n := t.count(2)
 		x := t.get(l)
 		y := t.read(1)
-		if l.size == 4 {
+		switch l.size {
+		case 4:
 			t.doubleShift32(l, x, y, n, left)
+			return
+		case 8:
+			t.doubleShift64(l, x, y, n, left)
 			return
 		}
 		old := t.flags()
@@ -405,6 +463,28 @@ func (t *tx) doubleShift32(l loc, x, y, n ir.Val, left bool) {
 	t.setCountedShift(kind, 4, n, r, last)
 }
 
+// doubleShift64 is SHLD and SHRD of 64 bits.
+func (t *tx) doubleShift64(l loc, x, y, n ir.Val, left bool) {
+	to, from, kind := ir.Shr, ir.Shl, ccShr
+	if left {
+		to, from, kind = ir.Shl, ir.Shr, ccShl
+	}
+	k, isConst := t.IsConst(n)
+	if isConst && k == 0 {
+		t.put(l, x)
+		return
+	}
+	// y shifted by 64-n the other way, which may be all of 64.
+	rest := t.Bin(from, t.BinImm(from, y, 1), t.BinImm(ir.Xor, n, 63))
+	r, last := t.Bin(ir.Or, t.Bin(to, x, n), rest), t.Bin(to, x, t.BinImm(ir.Sub, n, 1))
+	t.put(l, r)
+	if isConst {
+		t.setCC(kind, 8, r, last, 0)
+		return
+	}
+	t.setCountedShift(kind, 8, n, r, last)
+}
+
 // bitTest does BT and its kin; how is what becomes of the bit.
 func bitTest(how byte) emitter {
 	return func(t *tx) {
@@ -420,11 +500,8 @@ func bitTest(how byte) emitter {
 		if in.mem {
 			off := t.ea()
 			if fromReg { // the offset reaches beyond the operand
-				words := t.BinImm(ir.Sar, t.Conv(ir.I32, bit, true), uint64(3+log2(size)))
-				off = t.Bin(ir.Add, off, t.BinImm(ir.Shl, words, log2(size)))
-				if in.adsize == 2 {
-					off = t.BinImm(ir.And, off, 0xffff)
-				}
+				words := t.BinImm(ir.Sar, t.Conv(t.word(), bit, true), uint64(3+log2(size)))
+				off = t.wrap(t.Bin(ir.Add, off, t.BinImm(ir.Shl, words, log2(size))))
 			}
 			l.mem, l.addr = true, t.linear(t.segment(), off, size, how != 0)
 		}
@@ -459,7 +536,12 @@ func bitScan(op ir.Op) emitter {
 			pos = t.BinImm(ir.Xor, pos, uint64(size*8-1))
 		}
 		nz := t.CmpImm(ir.Ne, x, 0)
-		t.write(0, t.Select(nz, pos, old)) // a source of 0 leaves it alone, on all chips
+		// A source of 0 leaves the destination alone, on all chips.
+		if t.long && size == 4 {
+			t.setGPR(t.in.reg, t.Select(nz, t.Conv(ir.I64, pos, false), t.gpr(t.in.reg)))
+		} else {
+			t.write(0, t.Select(nz, pos, old))
+		}
 		t.setCC(ccLogic, size, x, 0, 0)
 	}
 }
@@ -504,7 +586,7 @@ func emitBswap(t *tx) { t.write(0, t.Un(ir.Bswap, t.read(0))) }
 // decimal adjusts AX in a helper: AX and the flags at bit 32 come back.
 func decimal(h int) emitter {
 	return func(t *tx) {
-		v := t.Call(ir.I64, h, ir.Pure, t.reg(rAX, 2), t.flags(), t.imm32(uint64(t.in.imm)))
+		v := t.Call(ir.I64, h, ir.Pure, t.reg(rAX, 2), t.flags(), t.imm32(t.in.imm))
 		t.setReg(rAX, 2, t.Conv(ir.I16, v, false))
 		t.setFlags(t.BinImm(ir.And, t.BinImm(ir.Shr, v, 32), flagsArith))
 	}
@@ -542,10 +624,10 @@ func emitCmpxchg(t *tx) {
 	r := t.Select(same, y, x)
 	if l.mem {
 		t.put(l, r) // always stored (SDM: the destination receives a write cycle)
-		t.setReg(rAX, l.size, t.Select(same, acc, x))
+		t.setAccumulator(same, acc, x, l.size)
 	} else {
 		a := t.Select(same, acc, x)
-		t.setReg(rAX, l.size, a)
+		t.setAccumulator(same, acc, x, l.size)
 		if l.reg != rAX {
 			t.put(l, r)
 		} else { // the accumulator is the destination: equal, so it is loaded
@@ -555,7 +637,40 @@ func emitCmpxchg(t *tx) {
 	t.setCC(ccSub, l.size, t.Bin(ir.Sub, acc, x), x, acc)
 }
 
+// setAccumulator loads RAX with x unless it has stayed the same as acc; then
+// not even what is above 32 bits changes.
+func (t *tx) setAccumulator(same, acc, x ir.Val, size int) {
+	if t.long && size == 4 {
+		t.setGPR(rAX, t.Select(same, t.gpr(rAX), t.Conv(ir.I64, x, false)))
+		return
+	}
+	t.setReg(rAX, size, t.Select(same, acc, x))
+}
+
+// emitCmpxchg16b is CMPXCHG16B (SDM vol. 2, CMPXCHG8B).
+func emitCmpxchg16b(t *tx) {
+	if !t.c.model.has(featCX16) {
+		t.raise(vecUD, 0, false)
+		return
+	}
+	addr := t.address(16, true, true)
+	m := ir.Mem{Size: 8, Index: t.mmu(), RMW: true}
+	end := t.addImm(addr, 8)
+	lo, hi := t.Load(addr, m), t.Load(end, m)
+	same := t.Bin(ir.And, t.Cmp(ir.Eq, lo, t.gpr(rAX)), t.Cmp(ir.Eq, hi, t.gpr(rDX)))
+	t.Store(addr, t.Select(same, t.gpr(rBX), lo), m)
+	t.Store(end, t.Select(same, t.gpr(rCX), hi), m)
+	old := t.flags()
+	t.setGPR(rAX, lo) // unchanged if equal
+	t.setGPR(rDX, hi)
+	t.setZF(t.Conv(ir.I64, same, false), old)
+}
+
 func emitCmpxchg8b(t *tx) {
+	if t.in.opsize == 8 {
+		emitCmpxchg16b(t)
+		return
+	}
 	addr := t.linear(t.segment(), t.ea(), 8, true)
 	m := ir.Mem{Size: 8, Index: t.mmu(), RMW: true}
 	x := t.Load(addr, m)
@@ -565,8 +680,15 @@ func emitCmpxchg8b(t *tx) {
 	same := t.Cmp(ir.Eq, x, pair(rDX, rAX))
 	t.Store(addr, t.Select(same, pair(rCX, rBX), x), m)
 	old := t.flags()
-	t.setReg(rAX, 4, t.Conv(ir.I32, x, false)) // unchanged if equal
-	t.setReg(rDX, 4, t.Extract(ir.I32, x, 32, 32))
+	lo, hi := t.Conv(ir.I32, x, false), t.Extract(ir.I32, x, 32, 32) // unchanged if equal
+	if t.long {                                                      // then with all of the registers
+		wide := func(r int, v ir.Val) { t.setGPR(r, t.Select(same, t.gpr(r), t.Conv(ir.I64, v, false))) }
+		wide(rAX, lo)
+		wide(rDX, hi)
+	} else {
+		t.setReg(rAX, 4, lo)
+		t.setReg(rDX, 4, hi)
+	}
 	zf := t.BinImm(ir.Shl, t.Conv(ir.I64, same, false), 6)
 	t.setFlags(t.Bin(ir.Or, t.BinImm(ir.And, old, flagsArith&^flagZF), zf))
 }

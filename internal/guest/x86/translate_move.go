@@ -5,7 +5,7 @@ import "rhea/internal/ir"
 func addMoveEmitters(m map[string]emitter) {
 	for name, f := range map[string]emitter{
 		"MOV": emitMov, "MOVZX": extend(false), "MOVSX": extend(true), "LEA": emitLea,
-		"XCHG": emitXchg, "XLAT": emitXlat, "MOVNTI": emitMov, "NOP": func(*tx) {}, "PAUSE": func(*tx) {},
+		"XCHG": emitXchg, "XLAT": emitXlat, "MOVNTI": emitMov, "MOVSXD": extend(true), "NOP": emitNop, "PAUSE": func(*tx) {},
 		"LFENCE": func(*tx) {}, "MFENCE": func(*tx) {}, "SFENCE": func(*tx) {}, "CLFLUSH": emitTouch,
 		"CBW": emitCBW, "CWD": emitCWD, "LAHF": emitLahf, "SAHF": emitSahf,
 		"CLD": direction(1), "STD": direction(0xffffffff),
@@ -76,12 +76,19 @@ func emitXchg(t *tx) {
 	t.write(1, x)
 }
 
-func emitXlat(t *tx) {
-	off := t.Bin(ir.Add, t.Get(ir.I32, slotGPR+rBX), t.Conv(ir.I32, t.reg(rAX, 1), false))
-	if t.in.adsize == 2 {
-		off = t.BinImm(ir.And, off, 0xffff)
+// emitNop is NOP; of the opcode of XCHG it is that of RAX with itself only.
+func emitNop(t *tx) {
+	if t.in.opcode == 0x90 && t.in.inOpcode != rAX && len(t.in.enc.operands) == 0 {
+		x, y := t.reg(rAX, t.in.opsize), t.reg(t.in.inOpcode, t.in.opsize)
+		t.setReg(rAX, t.in.opsize, y)
+		t.setReg(t.in.inOpcode, t.in.opsize, x)
 	}
-	t.setReg(rAX, 1, t.load(t.dataSegment(), off, 1))
+}
+
+func emitXlat(t *tx) {
+	off := t.wrap(t.Bin(ir.Add, t.gpr(rBX), t.Conv(t.word(), t.Extract(ir.I8, t.gpr(rAX), 0, 8), false)))
+	v := t.load(t.dataSegment(), off, 1)
+	t.setGPR(rAX, t.Deposit(t.gpr(rAX), v, 0, 8))
 }
 
 // dataSegment is DS, or the override.
@@ -102,13 +109,29 @@ func emitCWD(t *tx) {
 	t.setReg(rDX, size, t.BinImm(ir.Sar, t.reg(rAX, size), uint64(size*8-1)))
 }
 
+// noLahf raises #UD if 64-bit mode has no LAHF and SAHF.
+func (t *tx) noLahf() bool {
+	if t.long && !t.c.model.has(featLAHF) {
+		t.raise(vecUD, 0, false)
+		return true
+	}
+	return false
+}
+
 func emitLahf(t *tx) {
+	if t.noLahf() {
+		return
+	}
 	f := t.BinImm(ir.Or, t.BinImm(ir.And, t.flags(), 0xff), flag1)
-	t.setReg(4, 1, t.Conv(ir.I8, f, false))
+	t.setGPR(rAX, t.Deposit(t.gpr(rAX), t.Conv(ir.I8, f, false), 8, 8))
 }
 
 func emitSahf(t *tx) {
-	ah := t.BinImm(ir.And, t.Conv(ir.I64, t.reg(4, 1), false), flagSF|flagZF|flagAF|flagPF|flagCF)
+	if t.noLahf() {
+		return
+	}
+	ah := t.Conv(ir.I64, t.Extract(ir.I8, t.gpr(rAX), 8, 8), false)
+	ah = t.BinImm(ir.And, ah, flagSF|flagZF|flagAF|flagPF|flagCF)
 	of := t.BinImm(ir.And, t.flags(), flagOF)
 	t.setFlags(t.Bin(ir.Or, ah, of))
 }
@@ -125,12 +148,12 @@ func emitPush(t *tx) {
 		if size == 4 {
 			// Only the low word is written (SDM vol. 2, PUSH; so do all chips
 			// since the 486), but the stack pointer moves by 4.
-			sp := t.stackWrap(t.BinImm(ir.Add, t.Get(ir.I32, slotGPR+rSP), ^uint64(3)))
+			sp := t.stackWrap(t.addImm(t.gpr(rSP), ^uint64(3)))
 			t.store(SS, sp, t.Conv(ir.I16, sel, false), 2)
 			t.setSP(sp)
 			return
 		}
-		t.push(t.Conv(ir.I16, sel, false), 2)
+		t.push(t.Conv(ir.IntType(size), sel, false), size)
 		return
 	}
 	t.push(t.read(0), size)
@@ -148,7 +171,7 @@ func emitPop(t *tx) {
 	}
 	v := t.peek(0, size)
 	if t.in.mem { // the address is computed after ESP has moved
-		sp := t.stackWrap(t.BinImm(ir.Add, t.Get(ir.I32, slotGPR+rSP), uint64(size)))
+		sp := t.stackWrap(t.addImm(t.gpr(rSP), uint64(size)))
 		off := t.popEA(size)
 		t.store(t.segment(), off, v, size)
 		t.setSP(sp)
@@ -156,7 +179,7 @@ func emitPop(t *tx) {
 	}
 	t.drop(size)
 	if o.kind == kindZ {
-		t.setReg(int(t.in.opcode&7), size, v)
+		t.setReg(t.in.inOpcode, size, v)
 	} else {
 		t.setReg(t.in.rm, size, v)
 	}
@@ -164,15 +187,15 @@ func emitPop(t *tx) {
 
 // popEA is ea with ESP as POP has left it.
 func (t *tx) popEA(size int) ir.Val {
-	if t.in.base == rSP && t.in.adsize == 4 {
-		t.in.disp += uint32(size)
+	if t.in.base == rSP && t.in.adsize != 2 {
+		t.in.disp += uint64(size)
 	}
 	return t.ea()
 }
 
 func emitPusha(t *tx) {
 	size := t.in.opsize
-	sp := t.Get(ir.I32, slotGPR+rSP)
+	sp := t.gpr(rSP)
 	for i := range 8 {
 		off := t.stackWrap(t.BinImm(ir.Add, sp, -uint64(size*(i+1))))
 		t.store(SS, off, t.reg(i, size), size)
@@ -198,8 +221,8 @@ func emitPopa(t *tx) {
 func emitEnter(t *tx) {
 	size := t.in.opsize
 	level := int(t.in.imm2 & 31)
-	sp := t.Get(ir.I32, slotGPR+rSP)
-	bp := t.Get(ir.I32, slotGPR+rBP)
+	sp := t.gpr(rSP)
+	bp := t.gpr(rBP)
 	n := 0
 	push := func(v ir.Val) {
 		n += size
@@ -207,7 +230,7 @@ func emitEnter(t *tx) {
 	}
 	push(t.reg(rBP, size))
 	frame := t.BinImm(ir.Add, sp, -uint64(size)) // all of ESP as the push leaves it
-	if !t.is(modeStack32) {
+	if !t.is(modeStack32 | modeLong) {
 		frame = t.Deposit(sp, frame, 0, 16)
 	}
 	if level > 0 {
@@ -216,7 +239,7 @@ func emitEnter(t *tx) {
 		}
 		push(t.Conv(ir.IntType(size), frame, false))
 	}
-	final := t.stackWrap(t.BinImm(ir.Add, sp, -uint64(n)-uint64(t.in.imm)))
+	final := t.stackWrap(t.BinImm(ir.Add, sp, -uint64(n)-t.in.imm))
 	// A write to the new top must be possible (SDM: ENTER's #SS and #PF).
 	t.Load(t.linear(SS, final, size, true), ir.Mem{Size: size, Index: t.mmu(), RMW: true})
 	t.setReg(rBP, size, t.Conv(ir.IntType(size), frame, false))
@@ -225,7 +248,7 @@ func emitEnter(t *tx) {
 
 func emitLeave(t *tx) {
 	size := t.in.opsize
-	bp := t.stackWrap(t.Get(ir.I32, slotGPR+rBP))
+	bp := t.stackWrap(t.gpr(rBP))
 	v := t.load(SS, bp, size)
 	t.setSP(t.stackWrap(t.BinImm(ir.Add, bp, uint64(size))))
 	t.setReg(rBP, size, v)
@@ -236,10 +259,7 @@ func loadFar(seg int) emitter {
 		size := t.in.opsize
 		off := t.ea()
 		v := t.load(t.segment(), off, size)
-		hi := t.BinImm(ir.Add, off, uint64(size))
-		if t.in.adsize == 2 {
-			hi = t.BinImm(ir.And, hi, 0xffff)
-		}
+		hi := t.wrap(t.addImm(off, uint64(size)))
 		sel := t.load(t.segment(), hi, 2)
 		// LSS has no shadow: it loads ESP as well.
 		t.call(hLoadSeg, t.imm32(uint64(seg)|noShadow), t.Conv(ir.I32, sel, false))
@@ -340,9 +360,9 @@ const fewTimes = 12
 
 // repeat is MOVS and STOS with a repeat prefix.
 func (t *tx) repeat(kind int) {
-	count := func() ir.Val { return t.Conv(ir.I32, t.counter(), false) }
+	count := func() ir.Val { return t.Conv(t.word(), t.counter(), false) }
 	n := len(t.Unit().Blocks)
-	t.Branch(t.Cmp(ir.Ltu, t.imm32(fewTimes), count()), n, n+1)
+	t.Branch(t.Cmp(ir.Ltu, t.imm(fewTimes), count()), n, n+1)
 
 	t.NewBlock()
 	t.call(hString, t.imm32(t.stringArg(kind)), t.at(t.next))
@@ -353,7 +373,7 @@ func (t *tx) repeat(kind int) {
 	left := count()
 	t.Branch(t.CmpImm(ir.Eq, left, 0), n+2, n+3)
 	t.ContinueBlock()
-	t.Link(uint64(t.next))
+	t.Link(t.next)
 	t.ContinueBlock()
 	t.stringOnce(kind, t.size(0))
 	t.setReg(rCX, t.in.adsize, t.Conv(ir.IntType(t.in.adsize), t.BinImm(ir.Sub, left, 1), false))
@@ -361,22 +381,18 @@ func (t *tx) repeat(kind int) {
 }
 
 func (t *tx) stringOnce(kind, size int) {
-	wrap := func(v ir.Val) ir.Val {
-		if t.in.adsize == 2 {
-			return t.BinImm(ir.And, v, 0xffff)
-		}
-		return v
-	}
-	si, di := t.Get(ir.I32, slotGPR+rSI), t.Get(ir.I32, slotGPR+rDI)
-	step := t.BinImm(ir.Shl, t.Get(ir.I32, slotDF), log2(size))
+	wrap := t.wrap
+	si, di := t.gpr(rSI), t.gpr(rDI)
+	step := t.BinImm(ir.Shl, t.Conv(t.word(), t.Get(ir.I32, slotDF), true), log2(size))
 	advance := func(r int, old ir.Val) {
 		n := t.in.adsize
 		t.setReg(r, n, t.Conv(ir.IntType(n), t.Bin(ir.Add, old, step), false))
 	}
 	switch kind {
 	case sMovs:
-		v := t.load(t.dataSegment(), wrap(si), size)
-		t.store(ES, wrap(di), v, size)
+		from, to := t.linear(t.dataSegment(), wrap(si), size, false), t.linear(ES, wrap(di), size, true)
+		m := ir.Mem{Size: size, Index: t.mmu()}
+		t.Store(to, t.Load(from, m), m)
 		advance(rSI, si)
 		advance(rDI, di)
 	case sStos:
@@ -387,8 +403,9 @@ func (t *tx) stringOnce(kind, size int) {
 		t.setReg(rAX, size, v)
 		advance(rSI, si)
 	case sCmps:
-		x := t.load(t.dataSegment(), wrap(si), size)
-		y := t.load(ES, wrap(di), size)
+		at, with := t.linear(t.dataSegment(), wrap(si), size, false), t.linear(ES, wrap(di), size, false)
+		m := ir.Mem{Size: size, Index: t.mmu()}
+		x, y := t.Load(at, m), t.Load(with, m)
 		advance(rSI, si)
 		advance(rDI, di)
 		t.setCC(ccSub, size, t.Bin(ir.Sub, x, y), y, x)

@@ -8,7 +8,10 @@ func addSystemEmitters(m map[string]emitter) {
 		"HLT": system(hHlt), "IN": emitIn, "OUT": emitOut,
 		"CLTS": system(hClts), "INVD": system(hCacheOp), "WBINVD": system(hCacheOp),
 		"RDTSC": emitRdtsc, "RDMSR": system(hRdmsr), "WRMSR": system(hWrmsr), "RDPMC": system(hRdpmc),
-		"CPUID": system(hCpuid), "SYSENTER": emitSysenter, "SYSEXIT": emitSysexit, "RSM": emitRsm,
+		"CPUID": system(hCpuid), "SYSENTER": emitSysenter, "SYSEXIT": returnFast(hSysexit), "RSM": emitRsm,
+		"SYSCALL": emitSyscall, "SYSRET": returnFast(hSysret), "SWAPGS": system(hSwapGS), "RDTSCP": emitRdtscp,
+		"CLAC": alignFlag(0), "STAC": alignFlag(1), "INVPCID": emitInvpcid, "RDRAND": emitRandom, "RDSEED": emitRandom,
+		"RDFSBASE": readBase(FS), "RDGSBASE": readBase(GS), "WRFSBASE": writeBase(FS), "WRGSBASE": writeBase(GS),
 		"SGDT": storeTable(0), "SIDT": storeTable(1), "LGDT": loadTable(0), "LIDT": loadTable(1),
 		"SLDT": storeSelector(slotLDTR), "STR": storeSelector(slotTR),
 		"LLDT": selectorOp(hLldt), "LTR": selectorOp(hLtr),
@@ -40,7 +43,7 @@ func emitCli(t *tx) {
 // meanwhile waits for the unit's end; one that waits already is the helper's
 // affair.
 func emitSti(t *tx) {
-	if t.alone || t.cpl() != 0 || t.is(modeVM) || t.left < 2 || (t.next+uint32(t.key.Base))&0xfff > 0x1000-maxLength {
+	if t.alone || t.cpl() != 0 || t.is(modeVM) || t.left < 2 || (t.next+t.key.Base)&0xfff > 0x1000-maxLength {
 		t.callExit(hSti, t.at(t.next))
 		return
 	}
@@ -88,26 +91,75 @@ func (t *tx) port(i int) ir.Val {
 	if t.in.enc.operands[i].kind == kindDX {
 		return t.Conv(ir.I32, t.reg(rDX, 2), false)
 	}
-	return t.imm32(uint64(t.in.imm & 0xff))
+	return t.imm32(t.in.imm & 0xff)
 }
 
 // I/O ends the unit: what a device does may change anything, this code included.
 func emitIn(t *tx) {
-	size := t.size(0)
+	size := min(t.size(0), 4)
 	v := t.call(hIn, t.port(1), t.imm32(uint64(size)))
 	t.setReg(rAX, size, t.Conv(ir.IntType(size), v, false))
 	t.link(t.next)
 }
 
 func emitOut(t *tx) {
-	size := t.size(1)
+	size := min(t.size(1), 4)
 	t.call(hOut, t.port(0), t.imm32(uint64(size)), t.Conv(ir.I32, t.reg(rAX, size), false))
 	t.link(t.next)
 }
 
 func emitSysenter(t *tx) { t.control(hSysenter, t.imm32(0), t.imm32(0)) }
-func emitSysexit(t *tx)  { t.control(hSysexit, t.imm32(0), t.imm32(0)) }
+func emitSyscall(t *tx)  { t.control(hSyscall, t.imm32(0), t.imm32(0)) }
 func emitRsm(t *tx)      { t.control(hRsm, t.imm32(0), t.imm32(0)) }
+
+// returnFast is SYSEXIT and SYSRET; the operand size says where they return to.
+func returnFast(h int) emitter {
+	return func(t *tx) { t.control(h, t.imm32(b2u(t.in.opsize == 8)), t.imm32(0)) }
+}
+
+func emitRdtscp(t *tx) { t.call(hRdtscp) }
+
+func alignFlag(on uint64) emitter {
+	return func(t *tx) { t.callExit(hAlignFlag, t.imm32(on)) }
+}
+
+func emitInvpcid(t *tx) {
+	lin := t.address(16, false, false)
+	m := ir.Mem{Size: 8, Index: t.mmu()}
+	pcid, at := t.Load(lin, m), t.Load(t.addImm(lin, 8), m)
+	t.callExit(hInvpcid, t.gpr(t.in.reg), pcid, at)
+}
+
+// emitRandom is RDRAND and RDSEED, which always have a number.
+func emitRandom(t *tx) {
+	v := t.call(hRandom)
+	size := t.size(0)
+	t.setReg(t.in.rm, size, t.Conv(ir.IntType(size), v, false))
+	t.setFlags(t.Const(ir.I64, flagCF))
+}
+
+// readBase and writeBase are RDFSBASE, WRFSBASE and so on.
+func readBase(seg int) emitter {
+	return func(t *tx) {
+		if !t.is(modeFSGS) {
+			t.raise(vecUD, 0, false)
+			return
+		}
+		size := t.size(0)
+		v := t.Get(ir.I64, slotSeg+ir.Slot(seg)*segWords+segBase)
+		t.setReg(t.in.rm, size, t.Conv(ir.IntType(size), v, false))
+	}
+}
+
+func writeBase(seg int) emitter {
+	return func(t *tx) {
+		if !t.is(modeFSGS) {
+			t.raise(vecUD, 0, false)
+			return
+		}
+		t.callExit(hFSGSBase, t.imm32(uint64(seg)), t.Conv(ir.I64, t.read(0), false))
+	}
+}
 
 func emitMovControl(t *tx) {
 	in := &t.in
@@ -120,31 +172,33 @@ func emitMovControl(t *tx) {
 			h = hReadDR
 		}
 		v := t.call(h, n)
-		t.setReg(int(in.modrm&7), 4, t.Conv(ir.I32, v, false))
+		t.setGPR(in.rm, t.Conv(t.word(), v, false))
 	default:
 		h := hSetCR
 		if o[0].kind == kindD {
 			h = hSetDR
 		}
-		t.callExit(h, n, t.reg(int(in.modrm&7), 4))
+		t.callExit(h, n, t.gpr(in.rm))
 	}
 }
 
 func storeTable(n int) emitter {
 	return func(t *tx) {
-		off := t.ea()
-		hi := t.BinImm(ir.Add, off, 2)
-		if t.in.adsize == 2 {
-			hi = t.BinImm(ir.And, hi, 0xffff)
+		if t.umip() {
+			return
 		}
+		off := t.ea()
+		hi := t.wrap(t.addImm(off, 2))
 		s := slotGDTR + ir.Slot(n*2)
-		base := t.Get(ir.I32, s)
+		base := t.Get(t.word(), s)
 		limit := t.Get(ir.I32, s+1)
+		size := t.TypeOf(base).Bits() / 8
 		m := ir.Mem{Size: 2, Index: t.mmu()}
 		lo := t.linear(t.segment(), off, 2, true)
-		up := t.linear(t.segment(), hi, 4, true)
+		up := t.linear(t.segment(), hi, size, true)
+		t.Load(up, ir.Mem{Size: size, Index: t.mmu(), RMW: true}) // its fault comes before the first store
 		t.Store(lo, t.Conv(ir.I16, limit, false), m)
-		m.Size = 4
+		m.Size = size
 		t.Store(up, base, m)
 	}
 }
@@ -152,12 +206,9 @@ func storeTable(n int) emitter {
 func loadTable(n int) emitter {
 	return func(t *tx) {
 		off := t.ea()
-		hi := t.BinImm(ir.Add, off, 2)
-		if t.in.adsize == 2 {
-			hi = t.BinImm(ir.And, hi, 0xffff)
-		}
+		hi := t.wrap(t.addImm(off, 2))
 		limit := t.load(t.segment(), off, 2)
-		base := t.load(t.segment(), hi, 4)
+		base := t.load(t.segment(), hi, t.word().Bits()/8)
 		h := hLgdt
 		if n == 1 {
 			h = hLidt
@@ -170,6 +221,9 @@ func storeSelector(s ir.Slot) emitter {
 	return func(t *tx) {
 		if !t.is(modePE) {
 			t.raise(vecUD, 0, false)
+			return
+		}
+		if t.umip() {
 			return
 		}
 		v := t.Get(ir.I32, s)
@@ -218,7 +272,20 @@ func inspect(h int) emitter {
 	}
 }
 
+// umip raises #GP(0) if user mode may not see the system's registers (SDM
+// vol. 3, 2.5, CR4.UMIP).
+func (t *tx) umip() bool {
+	if !t.is(modeUMIP) {
+		return false
+	}
+	t.raise(vecGP, 0, true)
+	return true
+}
+
 func emitSmsw(t *tx) {
+	if t.umip() {
+		return
+	}
 	v := t.Get(ir.I32, slotCR0)
 	if t.in.mem {
 		t.store(t.segment(), t.ea(), t.Conv(ir.I16, v, false), 2)
@@ -236,7 +303,7 @@ func emitInvlpg(t *tx) {
 	}
 	lin := t.ea()
 	if !t.is(modeZero(t.segment())) {
-		lin = t.Bin(ir.Add, lin, t.Get(ir.I32, slotSeg+ir.Slot(t.segment())*segWords+segBase))
+		lin = t.Bin(ir.Add, lin, t.Get(t.word(), slotSeg+ir.Slot(t.segment())*segWords+segBase))
 	}
 	t.callExit(hInvlpg, lin)
 }

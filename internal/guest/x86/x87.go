@@ -138,13 +138,18 @@ func (t *tx) x87Memory(write bool) (off, lin ir.Val) {
 func (t *tx) loadX87() (v, place ir.Val) {
 	off, lin := t.x87Memory(false)
 	size := t.size(0)
-	place = t.Conv(ir.I64, off, false)
+	place = t.place32(off)
 	if size == 10 {
 		v = t.Load(lin, ir.Mem{Size: 8, Index: t.mmu()})
 		hi := t.Load(t.BinImm(ir.Add, lin, 8), ir.Mem{Size: 2, Index: t.mmu()})
 		return v, t.Bin(ir.Or, place, t.BinImm(ir.Shl, t.Conv(ir.I64, hi, false), 32))
 	}
 	return t.Conv(ir.I64, t.Load(lin, ir.Mem{Size: size, Index: t.mmu()}), false), place
+}
+
+// place32 is an operand's offset as helpers get it, to note: 32 bits of it.
+func (t *tx) place32(off ir.Val) ir.Val {
+	return t.Conv(ir.I64, t.Conv(ir.I32, off, false), false)
 }
 
 // x87Insn translates an instruction that does not store to memory.
@@ -223,7 +228,7 @@ func x87Store(op, pops, done int, integer, truncate, native bool) emitter {
 			return
 		}
 		off, lin := t.x87Memory(true)
-		place := t.Conv(ir.I64, off, false)
+		place := t.place32(off)
 		arg := t.Const(ir.I64, uint64(a))
 		v := t.Call(ir.I64, hX87Store, ir.NoStop, arg, t.zero64(), place)
 		t.forgetX87()

@@ -52,13 +52,14 @@ const (
 	image32        = 1 << 0 // 32-bit operand size
 	imageProtected = 1 << 1
 	imageFX        = 1 << 2
+	imageLong      = 1 << 3 // FXSAVE64: pointers of 64 bits
 )
 
 // envFormat is the format of FLDENV and so on here (SDM vol. 1, 8.1.10).
 func (t *tx) envFormat() (format uint64, size int) {
 	size = t.in.opsize
-	if size == 4 {
-		format = image32
+	if size > 2 {
+		format, size = image32, 4
 	}
 	if t.is(modePE) {
 		format |= imageProtected
@@ -112,18 +113,22 @@ func (c *CPU) imageWord(format, k uint64) uint64 {
 		return r[k&1]
 	}
 	if format&imageFX != 0 {
-		switch k {
-		case 0:
+		switch {
+		case k == 0:
 			return s.FCW | s.statusWord()<<16 | s.FTW<<32 | s.FOP<<48
-		case 1:
-			return s.fip() | s.FCS<<32
-		case 2:
-			return s.FDP | s.FDS<<32
+		case format&imageLong != 0 && k == 1:
+			return s.fip()
+		case format&imageLong != 0 && k == 2:
+			return s.FDP
+		case k == 1:
+			return s.fip()&0xffffffff | s.FCS<<32
+		case k == 2:
+			return s.FDP&0xffffffff | s.FDS<<32
 		}
 		return s.MXCSR | c.model.mxcsrMask()<<32
 	}
 	const reserved = 0xffff0000 // is stored as ones
-	ip, dp := s.fip(), s.FDP
+	ip, dp := s.fip()&0xffffffff, s.FDP&0xffffffff
 	if format&imageProtected == 0 { // linear addresses
 		ip, dp = (ip+s.FCS<<4)&0xffffffff, (dp+s.FDS<<4)&0xffffffff
 	}
@@ -163,10 +168,19 @@ func (c *CPU) putImage(format, k, lo, hi uint64) {
 			s.FTW, s.FOP = lo>>32&0xff, lo>>48&0x7ff
 			c.x87Summary()
 		case 1:
-			s.setFIP(lo & 0xffffffff)
-			s.FCS = lo >> 32 & 0xffff
+			if format&imageLong != 0 {
+				s.setFIP(lo)
+				s.FCS = 0
+			} else {
+				s.setFIP(lo & 0xffffffff)
+				s.FCS = lo >> 32 & 0xffff
+			}
 		case 2:
-			s.FDP, s.FDS = lo&0xffffffff, lo>>32&0xffff
+			if format&imageLong != 0 {
+				s.FDP, s.FDS = lo, 0
+			} else {
+				s.FDP, s.FDS = lo&0xffffffff, lo>>32&0xffff
+			}
 		}
 		return
 	}
@@ -332,12 +346,29 @@ func (t *tx) modeFMChanged() {
 }
 
 // FXSAVE's image (SDM vol. 1, table 10-2): a header of 32 bytes, ST(0) to
-// ST(7) and XMM0 to XMM7 in 16 bytes each; what is beyond is left alone.
+// ST(7) and XMM0 to XMM7, in 64-bit mode XMM15, in 16 bytes each; what is beyond
+// is left alone.
 const (
 	fxSize = 512
 	fxST   = 32
 	fxXMM  = 160
 )
+
+// fxFormat is the format of FXSAVE here.
+func (t *tx) fxFormat() uint64 {
+	if t.in.opsize == 8 {
+		return imageFX | imageLong
+	}
+	return imageFX
+}
+
+// vectors is how many XMM registers the mode has.
+func (t *tx) vectors() int {
+	if t.long {
+		return 16
+	}
+	return 8
+}
 
 func emitFxsave(t *tx) {
 	if t.is(modeEM | modeTS) {
@@ -345,7 +376,8 @@ func emitFxsave(t *tx) {
 		return
 	}
 	m := t.imageAt(fxSize, true, true)
-	word := func(k int) ir.Val { return t.imageWord(imageFX, uint64(k)) }
+	format := t.fxFormat()
+	word := func(k int) ir.Val { return t.imageWord(format, uint64(k)) }
 	m.store(0, t.vmake(word(0), word(1)), 16)
 	if t.c.model.has(featSSE) {
 		m.store(16, t.vmake(word(2), word(3)), 16)
@@ -356,7 +388,7 @@ func emitFxsave(t *tx) {
 		m.store(fxST+16*i, t.vmake(word(partST+2*i), word(partST+2*i+1)), 16)
 	}
 	if t.c.model.has(featSSE) {
-		for i := range 8 {
+		for i := range t.vectors() {
 			m.store(fxXMM+16*i, t.xmm(i), 16)
 		}
 	}
@@ -369,7 +401,8 @@ func emitFxrstor(t *tx) {
 	}
 	sse := t.c.model.has(featSSE)
 	m := t.imageAt(fxSize, false, true)
-	var st, xmm [8]ir.Val
+	var st [8]ir.Val
+	xmm := make([]ir.Val, t.vectors())
 	head, tail := m.load(0, 16), m.load(16, 16)
 	for i := range st {
 		st[i] = m.load(fxST+16*i, 16)
@@ -384,7 +417,7 @@ func emitFxrstor(t *tx) {
 	}
 	defer t.exit(t.next) // the mode may have changed
 	for k, v := range []ir.Val{t.vlow(head), t.vhigh(head), t.vlow(tail)} {
-		t.putImage(imageFX, uint64(k), v, t.zero64())
+		t.putImage(t.fxFormat(), uint64(k), v, t.zero64())
 	}
 	for i, v := range st {
 		t.putImage(imageFX, uint64(partST+2*i), t.vlow(v), t.vhigh(v))

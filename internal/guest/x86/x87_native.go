@@ -82,11 +82,11 @@ func (t *tx) noteX87(a x87Arg, off ir.Val) {
 		t.Set(slot, t.Conv(ir.I64, sel, false))
 	}
 	if u := t.Unit(); u.Moves {
-		t.Set(slotFIPPage, t.Get(ir.I32, slotPage))
-		t.setSlot(slotFIP, uint64(t.pc)-u.Page)
+		t.Set(slotFIPPage, t.Get(t.word(), slotPage))
+		t.setSlot(slotFIP, t.pc-u.Page)
 	} else {
 		t.setSlot(slotFIPPage, 0)
-		t.setSlot(slotFIP, uint64(t.pc))
+		t.setSlot(slotFIP, t.pc)
 	}
 	selector(slotFCS, CS)
 	t.setSlot(slotFOP, a.opcode())
@@ -108,7 +108,7 @@ func (t *tx) fpuInsn(typ ir.Type, o ir.StackOp, a x87Arg, arg ir.Val) ir.Val {
 	}
 	off, lin := t.x87Memory(false)
 	size := t.size(0)
-	place := t.Conv(ir.I64, off, false)
+	place := t.place32(off)
 	var v ir.Val
 	if size == 10 {
 		v = t.Load(lin, ir.Mem{Size: 8, Index: t.mmu()})
@@ -139,7 +139,7 @@ func (t *tx) fpuStore(o ir.StackOp, a x87Arg) {
 		t.Load(lin, ir.Mem{Size: size, Index: t.mmu(), RMW: true, Probe: true})
 	}
 	o.Helper, o.Store = hX87StoreAll, true
-	t.fpu(ir.Void, o, a, t.Const(ir.I64, uint64(a)), t.zero64(), t.Conv(ir.I64, off, false))
+	t.fpu(ir.Void, o, a, t.Const(ir.I64, uint64(a)), t.zero64(), t.place32(off))
 	v := t.Get(ir.I64, slotTmp64)
 	if size == 10 {
 		hi := t.Conv(ir.I16, t.Get(ir.I64, slotTmp64+1), false)

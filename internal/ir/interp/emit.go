@@ -376,7 +376,8 @@ func log2(size int) opcode {
 func (l *Lowerer) memOp(in *ir.Inst) (o op, indexed bool) {
 	m := ir.MemOf(in.Imm)
 	base, index, scale, disp := l.address(in.Args[0])
-	if c, ok := l.u.ConstOf(base); ok && index == 0 {
+	wide := l.isWide(in)
+	if c, ok := l.u.ConstOf(base); ok && index == 0 && (!wide || isInt32(disp+c)) {
 		disp += c
 		o.b = zeroWord
 	} else {
@@ -390,6 +391,9 @@ func (l *Lowerer) memOp(in *ir.Inst) (o op, indexed bool) {
 	return o, indexed
 }
 
+// isWide reports whether an access has an address of 64 bits.
+func (l *Lowerer) isWide(in *ir.Inst) bool { return l.u.Inst(in.Args[0]).Type == ir.I64 }
+
 // zeroWord is a word that always holds 0.
 const zeroWord = ir.FrameWords - 1
 
@@ -400,20 +404,29 @@ func (l *Lowerer) load(in *ir.Inst, i int) {
 			o.c = zeroWord
 		}
 		o.code, o.a = opSure, uint16(m.Size)
+		if l.isWide(in) {
+			o.code = opSureW
+		}
 		l.add(o)
 		return
 	}
 	if m := ir.MemOf(in.Imm); m.RMW && l.vals[i].need < 0 {
 		o.code, o.a = opProbe, uint16(m.Size)
-		if indexed {
+		switch {
+		case indexed:
 			o.code = opProbeX
+		case l.isWide(in):
+			o.code = opProbeW
 		}
 		l.add(o)
 		return
 	}
 	o.code = opLd8 + log2(ir.MemOf(in.Imm).Size)
-	if indexed {
+	switch {
+	case indexed:
 		o.code += opLdX8 - opLd8
+	case l.isWide(in):
+		o.code += opLdW8 - opLd8
 	}
 	o.a = l.dest(i)
 	l.add(o)
@@ -423,8 +436,11 @@ func (l *Lowerer) store(in *ir.Inst) {
 	v := l.word(in.Args[1])
 	o, indexed := l.memOp(in)
 	o.code = opSt8 + log2(ir.MemOf(in.Imm).Size)
-	if indexed {
+	switch {
+	case indexed:
 		o.code += opStX8 - opSt8
+	case l.isWide(in):
+		o.code += opStW8 - opSt8
 	}
 	o.a = v
 	l.add(o)

@@ -231,14 +231,24 @@ func fusable(c *ir.Inst, u *ir.Unit) bool {
 	return c.Op != ir.Lts && c.Op != ir.Les || t == ir.I32
 }
 
-// address splits a 32-bit address into base + index<<scale + disp.
+// address splits a 32-bit address into base + index<<scale + disp, and one of
+// 64 bits into base + disp, if that is a signed number of 32 bits.
 func (l *Lowerer) address(a ir.Val) (base, index ir.Val, scale uint, disp uint64) {
 	in := l.u.Inst(a)
-	if in.Op != ir.Add || in.Type != ir.I32 {
-		return a, 0, 0, 0
+	switch {
+	case in.Op != ir.Add:
+	case in.Type == ir.I32:
+		return l.u.Sum(in)
+	case in.Type == ir.I64:
+		if k, ok := l.u.ConstOf(in.Args[1]); ok && isInt32(k) {
+			return in.Args[0], 0, 0, k
+		}
 	}
-	return l.u.Sum(in)
+	return a, 0, 0, 0
 }
+
+// isInt32 reports whether k is a sign-extended number of 32 bits.
+func isInt32(k uint64) bool { return k == uint64(int64(int32(k))) }
 
 // keepAcrossLoops makes what a loop needs live until its end.
 func (l *Lowerer) keepAcrossLoops() {

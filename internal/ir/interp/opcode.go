@@ -76,8 +76,15 @@ const (
 	opLdX32
 	opLdX64
 	opLdX128
+	opLdW8 // with an address of 64 bits
+	opLdW16
+	opLdW32
+	opLdW64
+	opLdW128
+	opSureW
 	opProbe // a load for writing whose value nobody wants; a is the size
 	opProbeX
+	opProbeW
 	opSt8
 	opSt16
 	opSt32
@@ -88,6 +95,11 @@ const (
 	opStX32
 	opStX64
 	opStX128
+	opStW8
+	opStW16
+	opStW32
+	opStW64
+	opStW128
 
 	opGuard
 	opGuardEq

@@ -221,10 +221,54 @@ enter:
 			if !m.loadWide(c, o, tlb, indexed(f, o), 16) {
 				return Faulted
 			}
-		case opProbe, opProbeX:
+		case opLdW8:
+			va := displaced(f, o)
+			if e := &tlb.entries[va>>12%TLBSize]; e.read == va&^pageMask {
+				f[o.a] = uint64(e.page[va&pageMask])
+				continue
+			}
+			if !m.loadSlow(c, o, va, 1) {
+				return Faulted
+			}
+		case opLdW16:
+			va := displaced(f, o)
+			if e := &tlb.entries[va>>12%TLBSize]; e.read == (va+1)&^pageMask {
+				f[o.a] = uint64(le.Uint16(e.page[va&pageMask:]))
+				continue
+			}
+			if !m.loadSlow(c, o, va, 2) {
+				return Faulted
+			}
+		case opLdW32:
+			va := displaced(f, o)
+			if e := &tlb.entries[va>>12%TLBSize]; e.read == (va+3)&^pageMask {
+				f[o.a] = uint64(le.Uint32(e.page[va&pageMask:]))
+				continue
+			}
+			if !m.loadSlow(c, o, va, 4) {
+				return Faulted
+			}
+		case opLdW64:
+			if !m.loadWide(c, o, tlb, displaced(f, o), 8) {
+				return Faulted
+			}
+		case opLdW128:
+			if !m.loadWide(c, o, tlb, displaced(f, o), 16) {
+				return Faulted
+			}
+		case opSureW:
+			if fault := m.probe(displaced(f, o), int(o.a), int(o.imm>>immIndex&31)); fault != nil {
+				m.leave(c, uint32(o.imm>>immWB))
+				m.Fault = fault
+				return Faulted
+			}
+		case opProbe, opProbeX, opProbeW:
 			va := uint64(uint32(f[o.b]) + uint32(o.imm))
-			if o.code == opProbeX {
+			switch o.code {
+			case opProbeX:
 				va = indexed(f, o)
+			case opProbeW:
+				va = displaced(f, o)
 			}
 			probe := *o
 			probe.a = zeroWord - 1
@@ -285,6 +329,42 @@ enter:
 				va, size = indexed(f, o), 16
 			}
 			if x := m.storeWide(c, o, tlb, va, size); x != done {
+				return x
+			}
+
+		case opStW8:
+			va := displaced(f, o)
+			if e := &tlb.entries[va>>12%TLBSize]; e.write == va&^pageMask {
+				e.page[va&pageMask] = byte(f[o.a])
+				continue
+			}
+			if x := m.storeSlow(c, o, va, 1); x != done {
+				return x
+			}
+		case opStW16:
+			va := displaced(f, o)
+			if e := &tlb.entries[va>>12%TLBSize]; e.write == (va+1)&^pageMask {
+				le.PutUint16(e.page[va&pageMask:], uint16(f[o.a]))
+				continue
+			}
+			if x := m.storeSlow(c, o, va, 2); x != done {
+				return x
+			}
+		case opStW32:
+			va := displaced(f, o)
+			if e := &tlb.entries[va>>12%TLBSize]; e.write == (va+3)&^pageMask {
+				le.PutUint32(e.page[va&pageMask:], uint32(f[o.a]))
+				continue
+			}
+			if x := m.storeSlow(c, o, va, 4); x != done {
+				return x
+			}
+		case opStW64:
+			if x := m.storeWide(c, o, tlb, displaced(f, o), 8); x != done {
+				return x
+			}
+		case opStW128:
+			if x := m.storeWide(c, o, tlb, displaced(f, o), 16); x != done {
 				return x
 			}
 
@@ -422,6 +502,17 @@ func indexed(f *ir.Frame, o *op) uint64 {
 	return uint64(uint32(f[o.b]) + uint32(f[o.c])<<(o.imm>>immScale&3) + uint32(o.imm))
 }
 
+// displaced is an address of 64 bits.
+func displaced(f *ir.Frame, o *op) uint64 { return f[o.b] + uint64(int64(int32(o.imm))) }
+
+// behind is the address 8 bytes behind va.
+func behind(o *op, va uint64) uint64 {
+	if o.code == opLdW128 || o.code == opStW128 {
+		return va + 8
+	}
+	return uint64(uint32(va + 8))
+}
+
 // leave writes what is pending at an exit. The copies are parallel.
 func (m *Machine) leave(c *Code, wb uint32) {
 	s := c.wbs[wb]
@@ -479,7 +570,7 @@ func (m *Machine) loadWide(c *Code, o *op, tlb *TLB, va uint64, size int) bool {
 	}
 	lo, hi := *o, *o
 	lo.a, hi.a = zeroWord-2, zeroWord-1
-	if !m.loadSlow(c, &lo, va, 8) || !m.loadSlow(c, &hi, uint64(uint32(va+8)), 8) {
+	if !m.loadSlow(c, &lo, va, 8) || !m.loadSlow(c, &hi, behind(o, va), 8) {
 		return false
 	}
 	m.Frame[o.a], m.Frame[o.a+1] = m.Frame[zeroWord-2], m.Frame[zeroWord-1]
@@ -517,7 +608,7 @@ func (m *Machine) storeWide(c *Code, o *op, tlb *TLB, va uint64, size int) Exit 
 	}
 	// The second half may fault: nothing may be stored then. A load for
 	// writing finds that out.
-	last := uint64(uint32(va + 8))
+	last := behind(o, va)
 	_, fault := m.Mem.MissLoad(last, 8, int(o.imm>>immIndex&31), true)
 	if fault != nil {
 		m.leave(c, uint32(o.imm>>immWB))

@@ -23,14 +23,26 @@ type Config struct {
 	// add to an address in that page to get the host's, or 0 if generated code
 	// must not access the page so.
 	Read, Write []int32
+	// Wide says that addresses and program counters have 64 bits. The tables
+	// of pages then have TLBSize entries of two words, by the page's number
+	// modulo that: the page's address, or NoPage, and what to add.
+	Wide bool
 	// Jumps is where the table of indirect jumps begins, in bytes from R15:
-	// JumpSize pairs of words, tag and code address.
+	// JumpSize pairs of words, tag and code address. If Wide is set they are
+	// JumpSize times four words: program counter, code address, tag, nothing.
 	Jumps int32
 	// BMI2 says that the host has those instructions.
 	BMI2 bool
 	// Features are the host's instructions on vectors.
 	Features Features
 }
+
+// TLBSize is the number of entries of a table of pages if Config.Wide is set, and
+// NoPage what no page's address is.
+const (
+	TLBSize = 4096
+	NoPage  = 1
+)
 
 // JumpSize is the number of entries of the table of indirect jumps.
 const (
@@ -40,7 +52,10 @@ const (
 )
 
 // JumpIndex is the entry for a program counter.
-func JumpIndex(pc uint64) uint64 { return (pc ^ pc>>jumpBits) % JumpSize }
+func JumpIndex(pc uint64) uint64 {
+	x := uint32(pc)
+	return uint64(x^x>>jumpBits) % JumpSize
+}
 
 // Words below R15, in bytes. They are those of jit/host, and the engine's.
 const (
@@ -55,10 +70,11 @@ const (
 )
 
 // OffTag is the word that holds the bits 32-63 of the tags that the table of
-// indirect jumps must have to be used; OffBudget is what counted units count
-// down; OffAlone counts down the accesses that did not go well with their
-// groups: while it is negative Go is asked to do them, so that it can see whose
-// they are (Options.Apart); OffResume and OffResult are the words through which sites are resumed.
+// indirect jumps must have to be used (if Config.Wide is set, all of the tag);
+// OffBudget is what counted units count down; OffAlone counts down the accesses
+// that did not go well with their groups: while it is negative Go is asked to do
+// them, so that it can see whose they are (Options.Apart); OffResume and
+// OffResult are the words through which sites are resumed.
 const (
 	OffTag    = offTag
 	OffBudget = offBudget

@@ -248,12 +248,10 @@ func (c *Compiler) keepHome(slot uint64, i int32) {
 func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 	switch in.Op {
 	case ir.Add:
-		if in.Type == ir.I32 {
-			if base, index, _, _ := c.u.Sum(in); index != 0 {
-				c.need(base, i)
-				c.need(index, i)
-				return
-			}
+		if base, index, _, ok := c.sum(in); ok && index != 0 {
+			c.need(base, i)
+			c.need(index, i)
+			return
 		}
 	case ir.Branch, ir.Guard, ir.Select:
 		cv := c.val(in.Args[0])
@@ -316,15 +314,33 @@ func (c *Compiler) stored(in *ir.Inst) ir.Val {
 	}
 }
 
-// address splits an address of 32 bits that only one instruction uses into
+// sum is Unit.Sum of an addition that LEA can do.
+func (c *Compiler) sum(in *ir.Inst) (base, index ir.Val, m mem, ok bool) {
+	if in.Type < ir.I32 {
+		return 0, 0, mem{}, false
+	}
+	base, index, scale, disp := c.u.Sum(in)
+	if in.Type == ir.I64 {
+		all := disp
+		if k, ok := c.constOf(base); ok {
+			all += k
+		}
+		if all != uint64(int64(int32(all))) {
+			return 0, 0, mem{}, false
+		}
+	}
+	return base, index, mem{scale: uint8(scale), disp: int32(uint32(disp))}, true
+}
+
+// address splits an address that only one instruction uses into
 // base + index<<scale + disp, for that to compute along.
 func (c *Compiler) address(a ir.Val) (base, index ir.Val, scale uint, disp uint64, ok bool) {
 	in := c.inst(a)
-	if in.Op != ir.Add || in.Type != ir.I32 || c.val(a).uses > 1 {
+	if in.Op != ir.Add || c.val(a).uses > 1 {
 		return 0, 0, 0, 0, false
 	}
-	base, index, scale, disp = c.u.Sum(in)
-	return base, index, scale, disp, true
+	base, index, m, ok := c.sum(in)
+	return base, index, uint(m.scale), uint64(int64(m.disp)), ok
 }
 
 // keepAcrossLoops makes what a loop needs live until its end.

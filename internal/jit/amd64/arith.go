@@ -73,21 +73,21 @@ func (c *Compiler) narrow(bits int, d reg) {
 }
 
 // lea computes a sum of three, or one whose operands stay.
-func (c *Compiler) lea(in *ir.Inst) bool {
-	base, index, scale, disp := c.u.Sum(in)
-	if index == 0 {
+func (c *Compiler) lea(in *ir.Inst, bits int) bool {
+	base, index, part, ok := c.sum(in)
+	if !ok || index == 0 {
 		return false
 	}
-	m := c.memOf(base, index, scale, disp)
+	m := c.memOf(base, index, uint(part.scale), uint64(int64(part.disp)))
 	d := c.dest(noReg)
 	if m.disp == 0 && m.scale == 0 && (d == m.base || d == m.index) {
 		if d == m.base {
-			c.alu(aluADD, 32, d, m.index)
+			c.alu(aluADD, bits, d, m.index)
 		} else {
-			c.alu(aluADD, 32, d, m.base)
+			c.alu(aluADD, bits, d, m.base)
 		}
 	} else {
-		c.rm(opLEA, d, m)
+		c.rm(opLEA|w(bits), d, m)
 	}
 	c.done()
 	return true

@@ -213,10 +213,10 @@ func (c *Compiler) deposit(in *ir.Inst, bits int) {
 	case width == 16 && pos == 0:
 		c.byte(0x66)
 		c.mov(32, d, y)
-	case width == 8 && pos == 8 && bits == 32:
-		c.shifti(shROR, 32, d, 8)
+	case width == 8 && pos == 8 && bits >= 32:
+		c.shifti(shROR, bits, d, 8)
 		c.rr(0x8a|byte8, d, y)
-		c.shifti(shROL, 32, d, 8)
+		c.shifti(shROL, bits, d, 8)
 	default:
 		t := c.temp()
 		c.mov(64, t, y)

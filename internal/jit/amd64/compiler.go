@@ -208,7 +208,9 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.lazyStub()
 	c.SyncStub = c.stackStubs()
 	c.farStubs()
-	c.writePlaceStubs()
+	if !c.cfg.Wide {
+		c.writePlaceStubs()
+	}
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
 		if i < MaxPinned {

@@ -330,13 +330,17 @@ func TestEncodeVectors(t *testing.T) {
 		if want == "" {
 			want = strings.ToLower(kind)
 		}
+		bits := 32 // of general registers
+		if e.op&wide != 0 {
+			want, bits = strings.TrimSuffix(want, "q"), 64
+		}
 		for _, r := range [][2]reg{{1, 2}, {9, 2}, {1, 10}, {15, 14}} {
 			d, s := name(128, r[0]), name(128, r[1])
 			switch {
 			case e.how&toInt != 0:
-				d = name(32, r[0])
+				d = name(bits, r[0])
 			case e.how&fromInt != 0:
-				s = name(32, r[1])
+				s = name(bits, r[1])
 			}
 			text := want + " " + d + ", " + s
 			switch {

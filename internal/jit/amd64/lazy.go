@@ -51,11 +51,11 @@ func (c *Compiler) fail() {
 
 // lazyCase writes the case of one kind and size.
 func (c *Compiler) lazyCase(z *ir.Lazy, kind, size int) {
-	if size == 3 && kind != ir.LazyFlags {
-		c.fail()
-		return
+	full := 32 // width of what is loaded
+	if size == 3 {
+		full = 64
 	}
-	load := func(r reg, s ir.Slot) { c.rm(opMOVload, r, slotMem(uint16(s))) }
+	load := func(r reg, s ir.Slot) { c.rm(opMOVload|w(full), r, slotMem(uint16(s))) }
 	// op is an operation of the operands' size.
 	op := func(alu int, d, s reg) {
 		switch size {
@@ -65,7 +65,7 @@ func (c *Compiler) lazyCase(z *ir.Lazy, kind, size int) {
 			c.byte(0x66)
 			c.alu(alu, 32, d, s)
 		default:
-			c.alu(alu, 32, d, s)
+			c.alu(alu, full, d, s)
 		}
 	}
 	mask := int32(flagsMask)
@@ -78,12 +78,12 @@ func (c *Compiler) lazyCase(z *ir.Lazy, kind, size int) {
 	case ir.LazyAdd:
 		load(rax, z.Dst)
 		load(rcx, z.Src)
-		c.alu(aluSUB, 32, rax, rcx)
+		c.alu(aluSUB, full, rax, rcx)
 		op(aluADD, rax, rcx)
 	case ir.LazySub:
 		load(rax, z.Dst)
 		load(rcx, z.Src)
-		c.alu(aluADD, 32, rax, rcx)
+		c.alu(aluADD, full, rax, rcx)
 		op(aluCMP, rax, rcx)
 	case ir.LazyCmp:
 		load(rax, z.Dst)

@@ -61,11 +61,12 @@ func (c *Compiler) linear(v ir.Val) reg {
 		return m.base
 	}
 	r := c.temp()
-	if m.base == noReg && m.index == noReg {
-		c.fixed, c.isFixed = uint64(uint32(m.disp)), true
+	switch {
+	case m.base == noReg && m.index == noReg:
+		c.fixed, c.isFixed = uint64(int64(m.disp))&c.u.Inst(v).Type.Mask(), true
 		c.constant(r, c.fixed)
-	} else {
-		c.rm(opLEA, r, m)
+	default:
+		c.rm(opLEA|w(c.bits(v)), r, m)
 	}
 	return r
 }
@@ -74,6 +75,9 @@ func (c *Compiler) linear(v ir.Val) reg {
 // what to add to a. Its jump, a rel32, leads to the stub if they cannot be
 // accessed directly.
 func (c *Compiler) lookup(d, a reg, n int, table int32) (jump int32) {
+	if c.cfg.Wide {
+		return c.lookupWide(d, a, n, table)
+	}
 	if c.isFixed && c.fixed&0xfff+uint64(n) <= 0x1000 && c.fixed < 1<<32 {
 		c.rm(opMOVload|wide, d, at(r15, table+int32(c.fixed>>12)*8))
 		c.rr(opTEST|wide, d, d)
@@ -98,6 +102,26 @@ func (c *Compiler) lookup(d, a reg, n int, table int32) (jump int32) {
 	c.put(0xc784_8b49|hi*6|lo<<19|lo<<27|uint64(uint32(table))<<32, tableLoad) // MOV d, [R15 + 8*d + table]
 	c.put(0x860f_c0_85_48|hi*5|lo<<19|lo<<16, 3+2+4)                           // TEST d, d; JBE
 	return int32(c.n - 4)
+}
+
+// lookupWide is lookup in a table with tags. That of a's page is not that of
+// the last byte's if these are different pages.
+func (c *Compiler) lookupWide(d, a reg, n int, table int32) int32 {
+	t := c.temp()
+	c.mov(32, d, a)
+	c.shifti(shSHR, 32, d, 12-4)
+	c.alui(aluAND, 32, d, (TLBSize-1)<<4)
+	if n > 1 {
+		c.rm(opLEA|wide, t, at(a, int32(n-1)))
+	} else {
+		c.mov(64, t, a)
+	}
+	c.alui(aluAND, 64, t, -0x1000)
+	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: d, disp: table})
+	c.locked &^= 1 << t
+	j := int32(c.jcc(ccNE))
+	c.rm(opMOVload|wide, d, mem{base: r15, index: d, disp: table + 8})
+	return j
 }
 
 // tableLoad is the length of the instruction that loads from a table of pages.
@@ -445,8 +469,13 @@ func (c *Compiler) linkTo(pc, from uint64) {
 	// The temporaries are free now.
 	switch far := c.isFar(pc); {
 	case far && c.u.Moves:
-		c.rm(opMOVload, rax, slotMem(uint16(c.cfg.Slots.Page)))
-		c.alui(aluADD, 32, rax, int32(uint32(pc-c.u.Page)))
+		if page := slotMem(uint16(c.cfg.Slots.Page)); c.cfg.Wide {
+			c.movi(rax, pc-c.u.Page)
+			c.rm(opALU|aluADD<<3|wide, rax, page)
+		} else {
+			c.rm(opMOVload, rax, page)
+			c.alui(aluADD, 32, rax, int32(uint32(pc-c.u.Page)))
+		}
 		c.patch(c.jmp(), c.farStub)
 		if poll == 0 {
 			return
@@ -454,13 +483,7 @@ func (c *Compiler) linkTo(pc, from uint64) {
 		c.begin(Link, 0)
 		c.pcNumber(pc)
 	case far: // what lies there may change without this unit's knowing
-		e := c.cfg.Jumps + int32(JumpIndex(pc))*16
-		c.movi(rax, pc)
-		c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
-		c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
-		miss := c.jcc8(ccNE)
-		c.rm(0xff, 4, at(r15, e+8))
-		c.here8(miss)
+		c.here8(c.farJump(pc))
 		c.begin(Link, 0)
 		c.pcNumber(pc)
 	default:
@@ -475,6 +498,29 @@ func (c *Compiler) linkTo(pc, from uint64) {
 		c.here8(poll)
 	}
 	c.leaveTo(c.finish(false), noReg, 0, 0)
+}
+
+// farJump jumps to the unit at pc by way of the table; the jump returned is taken
+// if that does not know it.
+func (c *Compiler) farJump(pc uint64) (unknown int) {
+	c.movi(rax, pc)
+	if c.cfg.Wide {
+		e := c.cfg.Jumps + int32(JumpIndex(pc))*32
+		c.rm(opMOVload|wide, rdx, at(r15, offTag))
+		c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
+		other := c.jcc8(ccNE)
+		c.rm(opALU|aluCMP<<3|wide, rdx, at(r15, e+16))
+		c.here8(other) // to the next jump
+		unknown = c.jcc8(ccNE)
+		c.rm(0xff, 4, at(r15, e+8))
+		return unknown
+	}
+	e := c.cfg.Jumps + int32(JumpIndex(pc))*16
+	c.rm(opALU|aluOR<<3|wide, rax, at(r15, offTag))
+	c.rm(opALU|aluCMP<<3|wide, rax, at(r15, e))
+	unknown = c.jcc8(ccNE)
+	c.rm(0xff, 4, at(r15, e+8))
+	return unknown
 }
 
 // isFar reports whether a jump to pc goes to another page than the unit's
@@ -518,6 +564,9 @@ func (c *Compiler) tableJump(pc, t, x reg, moves bool) (unknown int) {
 	c.shifti(shSHR, 32, x, jumpBits)
 	c.alu(aluXOR, 32, x, pc)
 	c.alui(aluAND, 32, x, JumpSize-1)
+	if c.cfg.Wide {
+		return c.tableJumpWide(pc, t, x, moves)
+	}
 	c.alu(aluADD, 32, x, x)
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.alu(aluOR, 64, t, pc)
@@ -528,6 +577,28 @@ func (c *Compiler) tableJump(pc, t, x reg, moves bool) (unknown int) {
 		c.rm(opMOVst, t, slotMem(uint16(c.cfg.Slots.Page)))
 	}
 	c.rm(0xff, 4, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps + 8})
+	return unknown
+}
+
+// tableJumpWide is the end of tableJump, in a table with tags: x is the entry's
+// number.
+func (c *Compiler) tableJumpWide(pc, t, x reg, moves bool) (unknown int) {
+	c.shifti(shSHL, 32, x, 5)
+	entry := mem{base: r15, index: x, disp: c.cfg.Jumps}
+	c.rm(opMOVload|wide, t, at(r15, offTag))
+	c.rm(opALU|aluCMP<<3|wide, pc, entry)
+	other := c.jcc8(ccNE)
+	entry.disp += 16
+	c.rm(opALU|aluCMP<<3|wide, t, entry)
+	c.here8(other) // to the next jump
+	unknown = c.jcc8(ccNE)
+	if moves {
+		c.mov(64, t, pc)
+		c.alui(aluAND, 64, t, ^0xfff)
+		c.rm(opMOVst|wide, t, slotMem(uint16(c.cfg.Slots.Page)))
+	}
+	entry.disp -= 8
+	c.rm(0xff, 4, entry)
 	return unknown
 }
 

@@ -23,8 +23,8 @@ func (c *Compiler) emit(in *ir.Inst) {
 	case ir.Set:
 		c.set(in)
 	case ir.Add:
-		if in.Type != ir.I32 || !c.lea(in) {
-			c.alu2(in, in.Type.Bits())
+		if bits := in.Type.Bits(); bits < 32 || !c.lea(in, bits) {
+			c.alu2(in, bits)
 		}
 	case ir.Sub, ir.And, ir.Or, ir.Xor:
 		c.alu2(in, in.Type.Bits())

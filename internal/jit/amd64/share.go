@@ -41,7 +41,7 @@ func (c *Compiler) shares(m ir.Mem) bool { return m.Size <= 8 && !m.Probe }
 
 // joinGroup is told of an access by the analysis of the run r.
 func (c *Compiler) joinGroup(r *run, v ir.Val, m ir.Mem, write bool) {
-	if c.apart || !c.shares(m) || c.bits(v) != 32 {
+	if c.apart || c.cfg.Wide || !c.shares(m) || c.bits(v) != 32 {
 		return
 	}
 	base, disp := c.splitAddress(v)

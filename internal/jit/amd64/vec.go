@@ -210,10 +210,11 @@ func (c *Compiler) vconst(w uint16, k uint64) {
 
 // --- analysis
 
-// doesVector reports whether v is done in machine code.
+// doesVector reports whether v is done in machine code. The predicates of CMPPS
+// beyond the first eight are AVX's.
 func (c *Compiler) doesVector(v ir.Vector) bool {
 	e := &c.vec.table[v.Kind]
-	return e.how&known != 0 && !(v.Narrow && e.how&wideOnly != 0)
+	return e.how&known != 0 && !(v.Narrow && e.how&wideOnly != 0) && !(e.how&imm3 != 0 && v.Imm > 7)
 }
 
 // isRead marks a slot's next use as a reading one, for nextSet.

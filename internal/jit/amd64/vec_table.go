@@ -122,6 +122,12 @@ func vecTable(f *Features) []vecEnc {
 	all(baseline, regOnly, pF2, list{"MOVSD": 0x10})
 	all(baseline, smallMem|fromInt, pF3, list{"CVTSI2SS": 0x2a})
 	all(baseline, smallMem|fromInt, pF2, list{"CVTSI2SD": 0x2a})
+	wide3 := func(b byte) opcode { return pF3(b) | wide }
+	wide2 := func(b byte) opcode { return pF2(b) | wide }
+	all(baseline, smallMem|fromInt, wide3, list{"CVTSI2SSQ": 0x2a})
+	all(baseline, smallMem|fromInt, wide2, list{"CVTSI2SDQ": 0x2a})
+	all(baseline, smallMem|toInt, wide3, list{"CVTSS2SIQ": 0x2d, "CVTTSS2SIQ": 0x2c})
+	all(baseline, smallMem|toInt, wide2, list{"CVTSD2SIQ": 0x2d, "CVTTSD2SIQ": 0x2c})
 	all(baseline, smallMem|toInt, pF3, list{"CVTSS2SI": 0x2d, "CVTTSS2SI": 0x2c})
 	all(baseline, smallMem|toInt, pF2, list{"CVTSD2SI": 0x2d, "CVTTSD2SI": 0x2c})
 	all(baseline, smallMem|compares, op0F, list{"UCOMISS": 0x2e, "COMISS": 0x2f})

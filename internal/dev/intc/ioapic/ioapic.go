@@ -155,7 +155,7 @@ func (a *IOAPIC) level(n int) {
 
 func (a *IOAPIC) send(e uint64) bool {
 	return a.c.Bus.Deliver(lapic.Message{
-		Dest:    uint8(e >> 56),
+		Dest:    uint32(e >> 56),
 		Logical: e&redLogical != 0,
 		Mode:    uint8(e >> 8 & 7),
 		Vector:  uint8(e),

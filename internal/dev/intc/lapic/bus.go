@@ -13,15 +13,16 @@ const (
 
 // Message is an interrupt on its way to the local APICs.
 type Message struct {
-	Dest    uint8
+	Dest    uint32
+	Wide    bool // Dest has 32 bits, as x2APICs send it
 	Logical bool // destination mode
 	Mode    uint8
 	Vector  uint8
 	Level   bool // trigger mode
 }
 
-// broadcast is the destination that all are.
-const broadcast = 0xff
+// broadcast returns whether the message is for all.
+func (m *Message) broadcast() bool { return m.Dest == 0xff && !m.Wide || m.Dest == 0xffffffff }
 
 // Bus connects local APICs, I/O APICs and those who send messages (MSI).
 type Bus struct {
@@ -93,7 +94,7 @@ func (b *Bus) deliver(m Message, only, except *APIC) bool {
 // mode; systems use the logical destination mode without it.
 func (b *Bus) MSI(addr uint64, data uint32) bool {
 	m := Message{
-		Dest:    uint8(addr >> 12),
+		Dest:    uint32(addr >> 12 & 0xff),
 		Logical: addr&(1<<2) != 0,
 		Mode:    uint8(data >> 8 & 7),
 		Vector:  uint8(data),
@@ -110,12 +111,15 @@ func (a *APIC) matches(m Message) bool {
 	switch {
 	case !a.enabled():
 		return false
-	case m.Dest == broadcast:
+	case m.broadcast():
 		return true
 	case !m.Logical:
-		return m.Dest == a.id
+		return m.Dest == uint32(a.id)
 	}
-	ldr := uint8(a.ldr >> 24)
+	if a.x2() {
+		return m.Dest>>16 == a.ldr>>16 && m.Dest&a.ldr&0xffff != 0
+	}
+	ldr := a.ldr >> 24
 	if a.dfr>>28 == 15 { // flat
 		return ldr&m.Dest != 0
 	}

@@ -1,4 +1,4 @@
-// Package lapic models the local APIC (xAPIC) of Intel's processors, as the
+// Package lapic models the local APIC (xAPIC and x2APIC) of Intel's processors, as the
 // Software Developer's Manual, volume 3A (253668), chapter 10 describes it,
 // and the bus between APICs.
 //
@@ -87,6 +87,8 @@ type Config struct {
 	// TSCTime returns when (on Env.Clock) the time-stamp counter will be tsc;
 	// nil = there is no TSC-deadline mode.
 	TSCTime func(tsc uint64) int64
+	// X2APIC says that there is the x2APIC mode.
+	X2APIC bool
 	// PhysBits is the width of physical addresses; 0 is 36.
 	PhysBits int
 }
@@ -179,11 +181,15 @@ func (a *APIC) BaseMSR() uint64 { return a.base }
 
 // SetBaseMSR writes IA32_APIC_BASE; false = #GP.
 func (a *APIC) SetBaseMSR(v uint64) bool {
-	if v&(0xff|1<<9|baseX2) != 0 || v>>a.c.PhysBits != 0 {
+	if v&(0xff|1<<9) != 0 || v>>a.c.PhysBits != 0 || !a.mayGo(v) {
 		return false
 	}
 	was := a.enabled()
 	a.base = v
+	if a.x2() {
+		a.ldr = uint32(a.id)>>4<<16 | 1<<(a.id&15) // §10.12.10.2
+		a.icr &= 0xffffffff
+	}
 	if was != a.enabled() {
 		a.clear() // "returns to the state after power-up" (§10.4.3)
 	}
@@ -416,7 +422,7 @@ func (a *APIC) Settle() {
 	a.runTimer()
 	a.lintLevels()
 	if a.c.OnBase != nil {
-		a.c.OnBase(a.base&^0xfff, a.enabled())
+		a.c.OnBase(a.base&^0xfff, a.enabled() && !a.x2())
 	}
 	a.c.INTR.Set(a.Pending())
 }
@@ -447,6 +453,6 @@ func (a *APIC) State(s *snap.Section) {
 	s.Bool("lint0", &a.lint[0])
 	s.Bool("lint1", &a.lint[1])
 	s.Bool("ext_int", &a.extInt)
-	s.Check(a.base&(0xff|1<<9|baseX2) == 0 && a.base>>a.c.PhysBits == 0, "base is out of range")
+	s.Check(a.base&(0xff|1<<9) == 0 && (!a.x2() || a.c.X2APIC && a.enabled()) && a.base>>a.c.PhysBits == 0, "base is out of range")
 	s.Check(a.expires >= 0 && a.expires <= maxExpiry, "expires is out of range")
 }

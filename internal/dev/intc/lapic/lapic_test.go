@@ -77,7 +77,7 @@ func builder(wire bool) devtest.Build {
 		b.Verb("at", func([]uint64) uint64 { return base })
 		// fix dest vector level: a fixed message to a physical destination
 		b.Verb("fix", func(v []uint64) uint64 {
-			if bus.Deliver(Message{Dest: uint8(v[0]), Vector: uint8(v[1]), Level: v[2]&1 != 0}) {
+			if bus.Deliver(Message{Dest: uint32(v[0]), Vector: uint8(v[1]), Level: v[2]&1 != 0}) {
 				return 1
 			}
 			return 0

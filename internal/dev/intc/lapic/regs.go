@@ -209,10 +209,13 @@ func (a *APIC) writeLVT(n int, v uint32) {
 // send issues the interrupt command, §10.6.1.
 func (a *APIC) send() {
 	m := Message{
-		Dest:    uint8(a.icr >> 56),
+		Dest:    uint32(a.icr >> 56),
 		Logical: a.icr&(1<<11) != 0,
 		Mode:    uint8(a.icr >> 8 & 7),
 		Vector:  uint8(a.icr),
+	}
+	if a.x2() {
+		m.Dest, m.Wide = uint32(a.icr>>32), true
 	}
 	assert, level := a.icr&(1<<14) != 0, a.icr&(1<<15) != 0
 	switch m.Mode {
@@ -240,10 +243,10 @@ func (a *APIC) send() {
 		}
 		a.c.Bus.deliver(m, a, nil)
 	case 2:
-		m.Dest, m.Logical = broadcast, false
+		m.Dest, m.Logical, m.Wide = 0xffffffff, false, true
 		a.c.Bus.deliver(m, nil, nil)
 	default:
-		m.Dest, m.Logical = broadcast, false
+		m.Dest, m.Logical, m.Wide = 0xffffffff, false, true
 		a.c.Bus.deliver(m, nil, a)
 	}
 }

@@ -15,8 +15,8 @@ func processCalls() map[string]handler {
 	return map[string]handler{
 		"exit":       sysExit,
 		"exit_group": func(t *Thread, a *[6]uint64) uint64 { return t.exitGroup(int(int32(a[0]))) },
-		"fork":       func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{}) },
-		"vfork":      func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{}) },
+		"fork":       func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{flags: uint64(unix.SIGCHLD)}) },
+		"vfork":      func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{flags: uint64(unix.SIGCHLD)}) },
 		"clone": func(t *Thread, a *[6]uint64) uint64 { // i386's order of arguments
 			return t.clone(cloneArgs{flags: a[0], stack: a[1], parentTID: a[2], tls: a[3], childTID: a[4]})
 		},
@@ -111,11 +111,9 @@ func sysClone3(t *Thread, a *[6]uint64) uint64 {
 	if sp := w(5); sp != 0 {
 		c.stack = sp + w(6)
 	}
+	c.flags |= w(4) & unix.CSIGNAL
 	if c.flags&(unix.CLONE_INTO_CGROUP|unix.CLONE_CLEAR_SIGHAND|unix.CLONE_PIDFD) != 0 {
 		return negative(unix.ENOSYS) // libraries have clone for that
-	}
-	if c.flags&unix.CLONE_THREAD == 0 && w(4) != uint64(unix.SIGCHLD) && w(4) != 0 {
-		return negative(unix.ENOSYS)
 	}
 	return t.clone(c)
 }
@@ -125,7 +123,7 @@ func sysClone3(t *Thread, a *[6]uint64) uint64 {
 func (t *Thread) fork(c cloneArgs) uint64 {
 	p := t.p
 	const passed = unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUSER | unix.CLONE_PARENT | unix.CLONE_IO | unix.CLONE_NEWCGROUP
-	flags := c.flags & passed
+	flags := c.flags&passed | uint64(hostSignal(int(c.flags&unix.CSIGNAL)))
 	if c.flags&unix.CLONE_PARENT_SETTID != 0 && p.sp.writable(c.parentTID, 4) == nil ||
 		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil {
 		return negative(unix.EFAULT)
@@ -139,6 +137,11 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	if pid != 0 {
 		if c.flags&unix.CLONE_PARENT_SETTID != 0 {
 			t.put32(c.parentTID, uint32(pid))
+		}
+		if c.flags&unix.CLONE_PIDFD != 0 { // in the same place
+			if f := t.raw(unix.SYS_PIDFD_OPEN, uintptr(pid), 0); !failed(f) {
+				t.put32(c.parentTID, uint32(f))
+			}
 		}
 		proc.SetMask(old)
 		return uint64(pid)

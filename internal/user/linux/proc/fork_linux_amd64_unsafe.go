@@ -20,7 +20,8 @@ var dents [4096]byte
 
 // Fork forks the process with all its threads; r is the caller's record, if it
 // has one. The goroutine must be locked to
-// its thread. Flags are those of clone(2) that concern processes; childTID, if
+// its thread. Flags are those of clone(2) that concern processes, and the
+// signal of its end; childTID, if
 // it is not 0, is where CLONE_CHILD_SETTID stores. In the child it returns
 // pid 0; its other threads go on where they were: it is for the caller to have
 // those end that the guest's child has not. Signals other than the internal
@@ -62,7 +63,7 @@ func fork(flags, childTID uintptr) uintptr {
 		return r
 	}
 	n := s.stopped
-	r := cloneProcess(flags|uintptr(unix.SIGCHLD), childTID)
+	r := cloneProcess(flags, childTID)
 	if r != 0 {
 		release(s)
 		return r

@@ -58,7 +58,7 @@ func TestResults(t *testing.T) {
 	runtime.LockOSThread()
 	for range 200 {
 		runtime.GC()
-		pid, err := Fork(nil, 0, 0)
+		pid, err := Fork(nil, uintptr(unix.SIGCHLD), 0)
 		if err != 0 {
 			t.Fatal(err)
 		}

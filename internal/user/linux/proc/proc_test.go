@@ -71,7 +71,7 @@ func TestFork(t *testing.T) {
 		n = 50
 	}
 	for i := range n {
-		pid, err := Fork(nil, 0, 0)
+		pid, err := Fork(nil, uintptr(unix.SIGCHLD), 0)
 		if err != 0 {
 			t.Fatal(err)
 		}

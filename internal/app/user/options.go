@@ -124,6 +124,7 @@ func (c *config) unset(name string) {
 // override.
 func (c *config) parse(args, env []string) (rest []string, err error) {
 	c.env, c.cpu = slices.Clone(env), "max"
+	c.env = slices.DeleteFunc(c.env, func(s string) bool { return strings.HasPrefix(s, "_RHEA_") }) // ours
 	list := options()
 	for i := range list {
 		o := &list[i]

@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -135,6 +136,9 @@ func Start(cfg Config) error {
 	// Files and addresses are the guest's from here on: nothing of Go's that
 	// opens any.
 	runtime.LockOSThread()
+	if err := onMainThread(); err != nil {
+		return err
+	}
 	if err := proc.MovePoller(); err != nil {
 		return err
 	}
@@ -177,6 +181,21 @@ func Start(cfg Config) error {
 	for { // the thread has ended, the process has not
 		unix.Pause()
 	}
+}
+
+// againVar says that the process has been begun anew for its main thread.
+const againVar = "_RHEA_MAIN"
+
+// onMainThread makes sure that the guest's main thread is the process': its
+// number is the process', as programs expect. The runtime may have moved us.
+func onMainThread() error {
+	if unix.Gettid() == unix.Getpid() {
+		return nil
+	}
+	if os.Getenv(againVar) != "" {
+		return errors.New("the process' main thread is not to be had; start the program again")
+	}
+	return unix.Exec("/proc/self/exe", os.Args, append(os.Environ(), againVar+"=1"))
 }
 
 func (p *Process) firstThread(entry, stack uint64) (*Thread, error) {

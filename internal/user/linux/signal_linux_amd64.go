@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -92,13 +91,6 @@ const ignoredVar = "_RHEA_SIGIGN"
 func (p *Process) startSignals(t *Thread) {
 	t.mask = hostMask(proc.BlockAll())
 	var ignored uint64
-	for i, e := range p.cfg.Env {
-		if v, ok := strings.CutPrefix(e, ignoredVar+"="); ok {
-			ignored, _ = strconv.ParseUint(v, 16, 64)
-			p.cfg.Env = append(p.cfg.Env[:i:i], p.cfg.Env[i+1:]...)
-			break
-		}
-	}
 	if v := os.Getenv(ignoredVar); v != "" {
 		ignored, _ = strconv.ParseUint(v, 16, 64)
 	}

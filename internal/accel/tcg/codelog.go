@@ -16,12 +16,12 @@ func (v *VCPU) logOptimized() {
 }
 
 // logCode logs a unit's machine code.
-func (n *coder) logCode(l *trace.Log, u *unit) {
+func (n *coder) logCode(l *trace.Log, u *unit, page uint64) {
 	if !l.On(trace.OutAsm) {
 		return
 	}
 	l.Printf(trace.OutAsm, "OUT: [size=%d]\n", u.native.size)
-	n.c.Disassemble(n.code.RW, u.native.at, u.native.size, uint64(n.code.RX), func(at uint64, code []byte, text string) {
+	n.c.Disassemble(n.code.RW, u.native.at, u.native.size, uint64(n.code.RX), page, func(at uint64, code []byte, text string) {
 		l.Printf(trace.OutAsm, "0x%08x:  %-30x %s\n", at, code, text)
 	})
 	l.Printf(trace.OutAsm, "\n")

@@ -101,10 +101,10 @@ func TestLogMachineCode(t *testing.T) {
 			if strings.HasPrefix(f[3], "db ") || strings.Contains(f[3], "bad") {
 				t.Errorf("%q", l)
 			}
-			if site && strings.Contains(f[3], "call, pc +0xa, helper ") {
+			if site && strings.Contains(f[3], "call, pc 0x1000a, helper ") {
 				helpers++
 			}
-			if site && strings.Contains(f[3], "load, pc +0x5, 4 bytes") {
+			if site && strings.Contains(f[3], "load, pc 0x10005, 4 bytes") {
 				loads++
 			}
 		}

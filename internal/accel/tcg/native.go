@@ -59,6 +59,9 @@ type coder struct {
 	// free are units to be used again.
 	free []*unit
 
+	// apart are units whose accesses do not go well in groups.
+	apart map[apartKey]bool
+
 	// contexts number what the table of indirect jumps depends on besides the
 	// program counter, for each MMU index of code; they are good for a
 	// generation.
@@ -123,9 +126,11 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 		cpu: cpu, ctx: ctx, code: code, c: amd64.New(cfg), tables: ctx.Tables(), frame: ctx.Frame, pc: slots.PC, page: slots.Page, pcMask: slots.Info[slots.PC].Type.Mask(),
 		wide: wide, layout: l,
 		helpers: cpu.Helpers(), calls: make([]uint64, len(cpu.Helpers())),
+		apart: make(map[apartKey]bool),
 	}
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
+	*ctx.Word(amd64.OffAlone) = aloneBudget
 	n.sync = code.RX + uintptr(n.c.SyncStub)
 	n.first = amd64.Place(size)
 	n.reset()
@@ -322,11 +327,13 @@ func (n *coder) newUnit() *unit {
 // compile makes machine code of a unit. It returns false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 	for try := 0; ; try++ {
-		size := n.c.Compile(code, code.Page+u.key.PC, u.key.Base, n.code.RW, n.next, uint32(len(n.units)), u.counted)
+		size := n.c.Compile(code, n.code.RW, n.next, amd64.Options{
+			PC: code.Page + u.key.PC, Base: u.key.Base, Owner: uint32(len(n.units)), Counted: u.counted, Apart: n.apart[apartKey{u.key, u.place}],
+		})
 		if size != 0 {
 			n.enter(u, size)
 			v.logOptimized()
-			n.logCode(v.log, u)
+			n.logCode(v.log, u, code.Page)
 			n.mapCode(v, u)
 			return true
 		}
@@ -405,6 +412,9 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
+			if int32(*n.ctx.Word(amd64.OffAlone)) < 0 && n.setApart(v, s) {
+				return nil
+			}
 			x, ok := n.load(v, s)
 			if !ok {
 				return nil
@@ -458,7 +468,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 
 // sitePC is the program counter that a site names.
 func (n *coder) sitePC(s *amd64.Site) uint64 {
-	return (n.frame[n.page] + n.units[s.Owner].key.PC + s.PC) & n.pcMask
+	return (n.frame[n.page] + s.PC) & n.pcMask
 }
 
 // setPage notes where u, whose program counter is pc, runs.
@@ -481,6 +491,36 @@ func (n *coder) target(s *amd64.Site) uint64 {
 func (n *coder) resume(s *amd64.Site, result uint64) uint64 {
 	*n.ctx.Word(amd64.OffResult) = result
 	return uint64(n.code.RX) + uint64(n.c.Resume(n.frame, s, result))
+}
+
+// aloneBudget is how many accesses of groups stubs do by themselves until we look
+// whose they are.
+const aloneBudget = 1000
+
+// apartKey names a unit that is dropped.
+type apartKey struct {
+	key guest.Key
+	at  place
+}
+
+// maxApart bounds what is known of such units.
+const maxApart = 1 << 14
+
+// setApart has the unit of a Load, whose groups of accesses fail often, made
+// again without them. It is left before the instruction.
+func (n *coder) setApart(v *VCPU, s *amd64.Site) bool {
+	*n.ctx.Word(amd64.OffAlone) = aloneBudget
+	u := n.units[s.Owner]
+	if s.Probe || !u.valid {
+		return false
+	}
+	if len(n.apart) >= maxApart {
+		clear(n.apart)
+	}
+	n.apart[apartKey{u.key, u.place}] = true
+	n.leave(s)
+	v.cache.drop(u)
+	return true
 }
 
 // broken handles Enter's own exits.

@@ -59,3 +59,12 @@ func TestCodeAtSeveralAddresses(t *testing.T) {
 			call(0x50000) + "mov ebp, ebx\n" + call(0x52000) + done + "bad: int 0x21\n" + done,
 		want: both + both + both + strings.TrimSpace(both), state: "ebp=3 ebx=3"}})
 }
+
+// After the branch within INTO, what only its other side has read is not known.
+func TestIntoThatIsNotTaken(t *testing.T) {
+	const resume = "push 0x10002\npush k_cs\npush x\niret\n" // with RF: the instruction is a unit of its own
+	runSysTests(t, []sysTest{
+		{name: "alone", code: "mov ebx, 0\n" + resume + "x: into\nmov ebx, 1\n" + done, state: "ebx=1"},
+		{name: "among others", code: "xor eax, eax\nmov ebx, 0\ninto\nmov ebx, 1\n" + done, state: "ebx=1"},
+	})
+}

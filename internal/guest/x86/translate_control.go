@@ -142,6 +142,6 @@ func emitInto(t *tx) {
 	t.Insn(t.pc)
 	t.Unit().Guest--
 	t.control(hSoftInt, t.imm32(vecOF), t.imm32(uint64(softINTO)))
-	t.ContinueBlock()
+	t.NewBlock() // what the other knows is not known here
 	t.link(t.next)
 }

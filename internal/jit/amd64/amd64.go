@@ -66,14 +66,19 @@ const (
 	offLeave  = -80  // where to jump to leave
 	offTag    = -48  // high half of the tags of the current jumps
 	offBudget = -40  // guest instructions that counted units may still execute
+	offAlone  = -16  // accesses of groups that stubs may still do by themselves
 )
 
 // OffTag is the word that holds the bits 32-63 of the tags that the table of
-// indirect jumps must have to be used (if Config.Wide is set, all of the tag); OffBudget is what counted units count
-// down; OffResume and OffResult are the words through which sites are resumed.
+// indirect jumps must have to be used (if Config.Wide is set, all of the tag);
+// OffBudget is what counted units count down; OffAlone counts down the accesses
+// that did not go well with their groups: while it is negative Go is asked to do
+// them, so that it can see whose they are (Options.Apart); OffResume and
+// OffResult are the words through which sites are resumed.
 const (
 	OffTag    = offTag
 	OffBudget = offBudget
+	OffAlone  = offAlone
 	OffResume = offResume
 	OffResult = offResult
 )
@@ -145,7 +150,7 @@ type Site struct {
 	KeepsStack bool      // of a Call: it has nothing to do with the x87
 	Args       [2]uint16 // words of the frame
 	Owner      uint32    // the engine's
-	PC         uint64    // from the unit's
+	PC         uint64
 	Imm        uint64
 	Writes     []Write // of a Call: its arguments
 

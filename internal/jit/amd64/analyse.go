@@ -114,8 +114,9 @@ var isListed = func() (t [256]uint8) {
 // them are branches whose one side leaves the unit at once (the block between
 // is nothing but a Link), and whose other goes on.
 type run struct {
-	first, last int
-	from, to    int // in todo
+	first, last       int
+	from, to          int // in todo
+	groups, groupsEnd int // in groups
 }
 
 func (c *Compiler) findRuns() {
@@ -157,7 +158,7 @@ func (c *Compiler) analyse(r *run) {
 	insts, vals, listed := c.insts, c.vals, c.listed[:c.left]
 	c.stamp++
 	c.cands = c.cands[:0]
-	r.from = len(c.todo)
+	r.from, r.groups = len(c.todo), len(c.groups)
 	todo := c.todo
 	flush := end // where pending Sets are written
 	exit := end  // the next instruction that may exit
@@ -191,6 +192,8 @@ func (c *Compiler) analyse(r *run) {
 		case ir.Load, ir.Store:
 			exit = i
 			c.noteAccess(in, i)
+			m := ir.MemOf(in.Imm)
+			c.joinGroup(r, in.Args[0], m, in.Op == ir.Store || m.RMW)
 		case ir.Get:
 			if vals[i].need < 0 {
 				continue
@@ -227,7 +230,7 @@ func (c *Compiler) analyse(r *run) {
 		todo = append(todo, i)
 	}
 	c.todo, c.left = todo, n
-	r.to = len(todo)
+	r.to, r.groupsEnd = len(todo), len(c.groups)
 }
 
 // keepHome is told of a Get at i: no value that is made before may be computed

@@ -76,8 +76,14 @@ type Compiler struct {
 	blockAt []int
 	jumpsTo []fixup
 	cold    []stub
-	sides   []side
-	copies  []copyOp
+	groups  []group // of all runs
+	alone   []alone
+	apart   bool // there are no groups
+	// Those of the current run.
+	groupsFrom, groupsEnd int
+	placeStubs            []int // subroutines, by placeStub
+	sides                 []side
+	copies                []copyOp
 
 	exitStub, entryStub int
 	farStub             int // goes on at the program counter in EAX, by the table
@@ -116,10 +122,12 @@ type value struct {
 
 // page is a register that holds what to add to addr's page to get the host's,
 // or 0.
+// Of a group, it holds the host's place of its beginning.
 type page struct {
 	addr  ir.Val
 	index uint8
 	size  uint8
+	group bool
 }
 
 // stub is a cold piece of code to be written behind the unit.
@@ -127,6 +135,7 @@ type stub struct {
 	site        uint32
 	jump        int32  // the rel32 that leads here
 	back        int32  // where to go on
+	alone       int32  // 1 + the entry of Compiler.alone, of an access in the group in base
 	call        int32  // of one that only calls another; 0 = it leaves
 	vectors     uint16 // registers of vectors that it loses
 	lost        uint16 // registers with pages that are not known any more
@@ -199,6 +208,9 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.lazyStub()
 	c.SyncStub = c.stackStubs()
 	c.farStubs()
+	if !c.cfg.Wide {
+		c.writePlaceStubs()
+	}
 	c.entryStub = c.n
 	for i := range c.cfg.Slots.Hot {
 		if i < MaxPinned {
@@ -215,20 +227,32 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 // Reset forgets all jumps: the code memory is used anew.
 func (c *Compiler) Reset() { c.Jumps, c.FirstJump = c.Jumps[:0], 1 }
 
-// Compile writes the code of u, which begins at pc in a segment with the given
-// base, at buf[off:], where buf is the code memory whose beginning Stubs has
-// written, and off a Place. Owner is what its sites say of it. A counted unit leaves, as a poll
-// does, before it exceeds the budget.
-// Compile returns how many bytes were written; 0 means that there was no room,
-// or that the unit is too large.
-func (c *Compiler) Compile(u *ir.Unit, pc, base uint64, buf []byte, off int, owner uint32, counted bool) int {
-	c.start(u, pc, base)
+// Options are what a unit is compiled for.
+type Options struct {
+	// PC is where it begins in a segment with the given base.
+	PC, Base uint64
+	// Owner is what its sites say of it.
+	Owner uint32
+	// Counted units leave, as a poll does, before they exceed the budget.
+	Counted bool
+	// Apart says that its accesses look up their places each by itself. It is
+	// for units whose groups often fail (OffAlone).
+	Apart bool
+}
+
+// Compile writes the code of u at buf[off:], where buf is the code memory whose
+// beginning Stubs has written, and off a Place. It returns how many bytes were
+// written; 0 means that there was no room, or that the unit is too large.
+func (c *Compiler) Compile(u *ir.Unit, buf []byte, off int, o Options) int {
+	c.start(u, o.PC, o.Base)
+	c.apart = o.Apart
 	c.buf, c.n, c.unitAt = buf, off, off
-	if c.full() || !c.compile(counted) { // nothing refers to what it has left
+	if c.full() || !c.compile(o.Counted) { // nothing refers to what it has left
 		c.Jumps = c.Jumps[:0]
 		return 0
 	}
-	binary.LittleEndian.PutUint32(buf[off-ownerBefore:], owner)
+	binary.LittleEndian.PutUint64(buf[off-pcBefore:], o.PC-u.Page)
+	binary.LittleEndian.PutUint32(buf[off-ownerBefore:], o.Owner)
 	return c.n - off
 }
 
@@ -240,6 +264,7 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 	c.fused.at = -1
 	c.u, c.insts, c.unitPC, c.base = u, u.Insts, pc, base
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
+	c.groups, c.alone = c.groups[:0], c.alone[:0]
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
 	c.paged = 0
@@ -293,6 +318,7 @@ func (c *Compiler) run(r *run) bool {
 		c.release(reg(bits.TrailingZeros16(m)))
 	}
 	c.dropPages()
+	c.groupsFrom, c.groupsEnd = r.groups, r.groupsEnd
 	c.fpu.staleCW = false
 	list, next := c.todo[r.from:r.to], c.u.Blocks[r.first].End
 	for n := len(list) - 1; n >= 0; n-- {

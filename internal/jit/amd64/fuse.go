@@ -60,7 +60,7 @@ func (c *Compiler) scratch(s ir.Slot) bool {
 // fuseLoad does so, if there is such an instruction. Only the place is looked
 // up here. A stub that has Go load the value leaves it in the word offResult,
 // and makes base + index lead there.
-func (c *Compiler) fuseLoad(m ir.Mem, a reg) bool {
+func (c *Compiler) fuseLoad(m ir.Mem, v ir.Val) bool {
 	if m.RMW || m.Size > 8 {
 		return false
 	}
@@ -68,7 +68,10 @@ func (c *Compiler) fuseLoad(m ir.Mem, a reg) bool {
 	if at == 0 {
 		return false
 	}
-	r := c.temp()
+	if g, _ := c.groupOf(v, m); g != nil {
+		g.left--
+	}
+	a, r := c.linear(v), c.temp()
 	st := stub{d: noReg, points: true, base: r, index: a}
 	st.jump = c.lookup(r, a, m.Size, c.cfg.Read[m.Index])
 	st.site, st.lost = c.loadSite(m, a, NoWord), c.paged

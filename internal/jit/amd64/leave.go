@@ -30,6 +30,9 @@ func (c *Compiler) emitStub(s *stub) {
 		return
 	}
 	c.here(int(s.jump))
+	if s.alone != 0 {
+		c.emitAlone(s)
+	}
 	if s.once {
 		c.leaveTo(s.site, noReg, 0, 0)
 		return
@@ -129,7 +132,7 @@ const tableLoad = 8
 func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jump int32) {
 	for set := c.paged; set != 0; set &= set - 1 {
 		r := reg(bits.TrailingZeros16(set)) & 15
-		if p := &c.pages[r]; p.addr == v && int(p.index) == m.Index && int(p.size) >= m.Size {
+		if p := &c.pages[r]; p.addr == v && !p.group && int(p.index) == m.Index && int(p.size) >= m.Size {
 			c.lock(r)
 			c.rr(opTEST|wide, r, r)
 			return r, int32(c.jcc(ccE))
@@ -147,17 +150,30 @@ func (c *Compiler) pageFor(v ir.Val, m ir.Mem, a reg, write bool) (r reg, jump i
 var (
 	loadOps  = [...]opcode{opMOVZX8, opMOVZX16, opMOVload, opMOVload | wide}
 	storeOps = [...]opcode{opMOVst8, opMOVst | pfx66, opMOVst, opMOVst | wide}
+
+	storeImmOps = [...]opcode{0xc6, 0xc7 | pfx66, 0xc7, 0xc7 | wide}
 )
 
 func log2(n int) int { return bits.TrailingZeros8(uint8(n)) }
 
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
-	a := c.linear(in.Args[0])
-	st := stub{d: noReg}
-	if c.fuseLoad(m, a) {
+	if c.fuseLoad(m, in.Args[0]) {
 		return
 	}
+	st := stub{d: noReg}
+	if s, ok := c.share(in.Args[0], m); ok {
+		d := c.dest(noReg)
+		to, a := c.place(&s, m.RMW, &st)
+		a.op, a.x = loadOps[log2(m.Size)], d
+		c.moveAlone(a, to)
+		st.site, st.d, st.lost = c.loadSite(m, s.r, NoWord), d, c.paged
+		st.back = int32(c.n)
+		c.cold = append(c.cold, st)
+		c.done()
+		return
+	}
+	a := c.linear(in.Args[0])
 	if m.Size == 16 {
 		w := c.vdest()
 		r := c.temp()
@@ -234,6 +250,20 @@ func (c *Compiler) store(in *ir.Inst) {
 	x := noReg
 	if !isConst {
 		x = c.use(v)
+	}
+	if s, ok := c.share(in.Args[0], m); ok {
+		to, a := c.place(&s, true, &st)
+		if isConst {
+			a.op, a.isImm, a.imm = storeImmOps[log2(m.Size)], true, int32(uint32(k))
+			st.site = c.storeConstSite(m, s.r, k&(^uint64(0)>>(64-bits)))
+		} else {
+			a.op, a.x = storeOps[log2(m.Size)], x
+			st.site = c.storeSite(m, s.r, c.regWord[x])
+		}
+		c.moveAlone(a, to)
+		st.lost, st.back = c.paged, int32(c.n)
+		c.cold = append(c.cold, st)
+		return
 	}
 	a := c.linear(in.Args[0])
 	r, jump := c.pageFor(in.Args[0], m, a, true)

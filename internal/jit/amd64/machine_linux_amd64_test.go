@@ -38,7 +38,6 @@ type machine struct {
 	entry   uintptr
 	first   int
 	next    int
-	pcs     []uint64 // of the units
 
 	direct uint16 // of the 16 pages: may be accessed directly
 	write  uint16 // and written
@@ -155,10 +154,9 @@ func (m *machine) store(va uint64, size int, v uint64) (fault string) {
 func (m *machine) compile(u *ir.Unit, pc uint64, counted bool) int {
 	m.t.Helper()
 	for range 2 {
-		if n := m.c.Compile(u, pc, 0, m.code.RW, m.next, uint32(len(m.pcs)), counted); n != 0 {
+		if n := m.c.Compile(u, m.code.RW, m.next, Options{PC: pc, Owner: 7, Counted: counted}); n != 0 {
 			at := m.next
 			m.next = Place(m.next + n)
-			m.pcs = append(m.pcs, pc)
 			return at
 		}
 		m.c.Reset()
@@ -184,10 +182,9 @@ func (m *machine) run(at int) string {
 			m.t.Fatalf("signal %d at offset %#x of the code (the unit is at %#x), address %#x", m.ctx.FaultSignal(), rip-m.code.RX, at, addr)
 		}
 		s := m.c.Site(m.code.RW, int(*resume-uint64(m.code.RX)))
-		if int(s.Owner) >= len(m.pcs) {
-			m.t.Fatalf("a site has owner %d of %d", s.Owner, len(m.pcs))
+		if s.Owner != 7 {
+			m.t.Fatalf("a site has owner %d", s.Owner)
 		}
-		pc := m.pcs[s.Owner] + s.PC
 		switch s.Kind {
 		case Load, Store:
 			m.misses++
@@ -198,7 +195,7 @@ func (m *machine) run(at int) string {
 			}
 			*resume = m.resume(s, x)
 		case Call:
-			m.frame[0] = pc
+			m.frame[0] = s.PC
 			var a [3]uint64
 			for i := range s.Writes {
 				a[i] = m.source(&s.Writes[i])
@@ -212,7 +209,7 @@ func (m *machine) run(at int) string {
 			m.leave(s)
 			return fmt.Sprintf("guard %d", s.Imm)
 		default:
-			m.frame[0] = pc
+			m.frame[0] = s.PC
 			if w := s.Args[0]; w != NoWord {
 				m.frame[0] = m.frame[w]
 			}
@@ -280,7 +277,7 @@ func (m *machine) leave(s *Site) {
 	for i, x := range v {
 		m.frame[list[i].Slot] = x
 	}
-	m.frame[0] = m.pcs[s.Owner] + s.PC
+	m.frame[0] = s.PC
 }
 
 func (m *machine) resume(s *Site, result uint64) uint64 {

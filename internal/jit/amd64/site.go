@@ -16,15 +16,18 @@ import (
 // how the code is resumed. Numbers are varints of 7 bits a byte, the low ones
 // first.
 
-// A unit begins at a multiple of unitAlign. Before it is its owner, 4 bytes.
+// A unit begins at a multiple of unitAlign. Before it are its program counter,
+// 8 bytes, and its owner, 4: whatever else is known of the unit is far from any
+// cache when its code is left.
 const (
-	unitAlign   = 16
+	unitAlign   = 8
+	pcBefore    = 12
 	ownerBefore = 4
 )
 
 // Place returns where a unit may begin, at offset off of the code memory or
 // behind it.
-func Place(off int) int { return (off + ownerBefore + unitAlign - 1) &^ (unitAlign - 1) }
+func Place(off int) int { return (off + pcBefore + unitAlign - 1) &^ (unitAlign - 1) }
 
 // Flags of a record, by kind.
 const (
@@ -271,12 +274,22 @@ func (r *recordReader) byte() byte {
 }
 
 func (r *recordReader) number() uint64 {
-	if b := r.p[r.n]; b < 0x80 {
-		r.n++
-		return uint64(b)
+	b := r.p[r.n]
+	r.n++
+	if b >= 0x80 {
+		return r.more(b)
 	}
-	v, n := binary.Uvarint(r.p[r.n:])
-	r.n += n
+	return uint64(b)
+}
+
+// more is a number that begins with b and has more bytes.
+func (r *recordReader) more(b byte) uint64 {
+	v := uint64(b & 0x7f)
+	for shift := 7; b >= 0x80; shift += 7 {
+		b = r.p[r.n]
+		r.n++
+		v |= uint64(b&0x7f) << shift
+	}
 	return v
 }
 
@@ -291,6 +304,7 @@ func (r *recordReader) word() uint16 {
 	}
 }
 
+// pc is what a program counter is beyond the unit's.
 func (r *recordReader) pc() uint64 {
 	v := r.number()
 	return v>>1 ^ -(v & 1)
@@ -306,6 +320,7 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 	s.Kind = SiteKind(head & 7)
 	start := off&^(unitAlign-1) - int(r.number())*unitAlign
 	s.Owner = binary.LittleEndian.Uint32(buf[start-ownerBefore:])
+	unitPC := binary.LittleEndian.Uint64(buf[start-pcBefore:])
 	s.Args = [2]uint16{NoWord, NoWord}
 	s.Imm = 0
 	s.Writes = s.Writes[:0]
@@ -324,16 +339,16 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 		} else {
 			s.Args[1] = r.word()
 		}
-		s.PC = r.pc()
+		s.PC = unitPC + r.pc()
 	case Guard:
 		s.Imm = r.number()
-		s.PC = r.pc()
+		s.PC = unitPC + r.pc()
 	case Call:
 		s.Pure, s.KeepsStack = head&sitePure != 0, head&siteKeeps != 0
 		s.Imm = r.number()
-		s.PC = r.pc()
+		s.PC = unitPC + r.pc()
 	case Link:
-		s.PC = r.pc()
+		s.PC = unitPC + r.pc()
 		s.Imm = NoJump
 		if head&siteNear != 0 {
 			s.Imm = r.number()
@@ -344,7 +359,7 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 		if head&siteWord != 0 {
 			s.Args[0] = r.word()
 		} else {
-			s.PC = r.pc()
+			s.PC = unitPC + r.pc()
 		}
 	}
 	if head&siteWrites != 0 {

@@ -26,7 +26,7 @@ type Config struct {
 	Log *trace.Log
 	// Engine is what executes translated code.
 	Engine Engine
-	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 40 MiB.
+	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 48 MiB.
 	CacheSize int
 	// Disassemble names the instruction in b, for logs; it may be nil.
 	Disassemble func(k guest.Key, b []byte) (text string, n int)
@@ -55,7 +55,7 @@ type TCG struct{ cfg Config }
 // New returns the accelerator.
 func New(cfg Config) *TCG {
 	if cfg.CacheSize == 0 {
-		cfg.CacheSize = 40 << 20
+		cfg.CacheSize = 48 << 20
 	}
 	return &TCG{cfg}
 }

@@ -150,7 +150,7 @@ type Site struct {
 	KeepsStack bool      // of a Call: it has nothing to do with the x87
 	Args       [2]uint16 // words of the frame
 	Owner      uint32    // the engine's
-	PC         uint64
+	PC         uint64    // of a unit that moves, from the beginning of its page
 	Imm        uint64
 	Writes     []Write // of a Call: its arguments
 

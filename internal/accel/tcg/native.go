@@ -185,7 +185,10 @@ func (n *coder) reset() {
 	n.units = append(n.units[:0], nil)
 	n.c.Reset()
 	n.jumps = append(n.jumps[:0], jumpRecord{})
-	n.clearJumps()
+	n.mode = guest.Key{Mode: noMode}
+	if n.made != 0 { // else it is as it came from the host, and need not be touched
+		n.clearJumps()
+	}
 }
 
 // clearJumps empties the table of indirect jumps.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // encoding is one line of the opcode maps. What translation looks at is in
@@ -121,8 +122,10 @@ var operandBytes = map[string]uint8{
 
 // opcode is what one opcode byte of a map leads to.
 type opcode struct {
-	// byModRM is set where the ModRM byte matters.
-	byModRM *[4][256]*encoding
+	// split are the encodings, where the ModRM byte matters; byModRM is made of
+	// them when the opcode is first met: few are in most programs.
+	split   []*encoding
+	byModRM atomic.Pointer[[4][256]*encoding]
 	direct  [4]*encoding
 	vex     []*encoding // those with a VEX prefix
 	modrm   bool
@@ -292,34 +295,42 @@ func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]
 	m.all = append(m.all, p)
 }
 
-// finish makes the look-up tables of an opcode. A later line with more
-// conditions wins over an earlier one with fewer.
+// finish makes the look-up table of an opcode, but for that by ModRM.
 func (o *opcode) finish(list []*encoding) {
 	o.attributes(list)
-	split := false
 	for _, e := range list {
-		split = split || e.reg >= 0 || e.form != 0 || e.modrm >= 0
+		if e.reg >= 0 || e.form != 0 || e.modrm >= 0 {
+			o.split = list
+			return
+		}
 	}
 	for p := range 4 {
-		if !split {
-			for _, e := range list {
-				if e.fits(p, 0) && (o.direct[p] == nil || e.prefix != 0) {
-					o.direct[p] = e
-				}
+		for _, e := range list {
+			if e.fits(p, 0) && (o.direct[p] == nil || e.prefix != 0) {
+				o.direct[p] = e
 			}
-			continue
 		}
-		if o.byModRM == nil {
-			o.byModRM = new([4][256]*encoding)
-		}
+	}
+}
+
+// table is byModRM. A later line with more conditions wins over an earlier one
+// with fewer.
+func (o *opcode) table() *[4][256]*encoding {
+	if t := o.byModRM.Load(); t != nil {
+		return t
+	}
+	t := new([4][256]*encoding)
+	for p := range 4 {
 		for b := range 256 {
-			for _, e := range list {
-				if old := o.byModRM[p][b]; e.fits(p, b) && (old == nil || e.weight() >= old.weight()) {
-					o.byModRM[p][b] = e
+			for _, e := range o.split {
+				if old := t[p][b]; e.fits(p, b) && (old == nil || e.weight() >= old.weight()) {
+					t[p][b] = e
 				}
 			}
 		}
 	}
+	o.byModRM.Store(t) // others may have made the same
+	return t
 }
 
 // attributes derives what does not depend on more than the opcode.
@@ -593,8 +604,8 @@ func (in *inst) decode(m *maps, code []byte, size int) error {
 	e := op.direct[pfx]
 	if op.modrm {
 		d.modRM(in, op.regs)
-		if op.byModRM != nil {
-			e = op.byModRM[pfx][in.modrm]
+		if op.split != nil {
+			e = op.table()[pfx][in.modrm]
 		}
 	}
 	if isVEX {

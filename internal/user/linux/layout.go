@@ -230,7 +230,7 @@ func hostLayouts() map[string]string {
 			"ppsfreq:l jitter:l shift:i stabil:l jitcnt:l calcnt:l errcnt:l stbcnt:l tai:i -:a[44]",
 		"epoll_event": "events:u data0:u data1:u",
 		"ifreq":       "name:a[16] data:a[16] -:a[8]",
-		"mmsghdr":     "name:p namelen:u iov:p iovlen:L control:p controllen:L flags:i len:u",
+		"mmsghdr":     "name:p namelen:u iov:p iovlen:L control:p controllen:L flags:i -:u len:u",
 	}
 }
 
@@ -244,5 +244,8 @@ func i386Layouts() map[string]string {
 			"atime:L atimensec:L mtime:L mtimensec:L ctime:L ctimensec:L ino:Q",
 		"statfs64": "type:L bsize:L blocks:Q bfree:Q bavail:Q files:Q ffree:Q fsid:a[8] namelen:L frsize:L flags:L -:L -:L -:L -:L",
 		"sigevent": "value:p signo:i notify:i tid:i -:a[48]",
+		"sysinfo": "uptime:l load0:L load1:L load2:L totalram:L freeram:L sharedram:L bufferram:L totalswap:L freeswap:L procs:s -:s " +
+			"totalhigh:L freehigh:L unit:u -:a[8]",
+		"mmsghdr": "name:p namelen:u iov:p iovlen:L control:p controllen:L flags:i len:u",
 	}
 }

@@ -22,7 +22,7 @@ func newTable(a *ABI) *table {
 	if err != nil {
 		panic("BUG: linux: system calls of " + a.Name + ": " + err.Error())
 	}
-	conv := handlers()
+	conv, host := handlers(), hostCalls()
 	for i := range t.rows {
 		r := &t.rows[i]
 		switch {
@@ -30,7 +30,7 @@ func newTable(a *ABI) *table {
 		case conv[r.name] != nil:
 			r.fn = conv[r.name]
 		case r.status == passed || r.status == quick || r.status == partial:
-			nr, ok := hostCalls()[r.name]
+			nr, ok := host[r.name]
 			if !ok {
 				panic("BUG: linux: the host has no system call " + r.name)
 			}

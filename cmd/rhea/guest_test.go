@@ -246,6 +246,33 @@ func TestKernels(t *testing.T) {
 	}
 }
 
+// Kernels of 64 bits, with programs of 64 bits and of 32.
+func TestKernels64(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	for _, tc := range []struct {
+		name, initrd, append string
+		args                 []string
+	}{
+		{"default", "initramfs-x86_64.gz", "gk=test work=1", nil},
+		{"interpreter", "initramfs-x86_64.gz", "gk=test work=1", []string{"-accel", "interp"}},
+		{"max", "initramfs-x86_64.gz", "gk=test work=1", []string{"-cpu", "max"}},
+		{"qemu64 without ACPI", "initramfs-x86_64.gz", "gk=boot acpi=off", []string{"-cpu", "qemu64"}},
+		{"programs of 32 bits", "initramfs-i386.gz", "gk=test work=1", nil},
+		{"programs of 32 bits, interpreter", "initramfs-i386.gz", "gk=off", []string{"-accel", "interp"}},
+		{"above 4 GiB", "initramfs-x86_64.gz", "gk=off", []string{"-m", "5G"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := start(t, append([]string{"-target", "x86_64", "-m", "128", "-nographic", "-no-reboot", "-kernel", guestFile(t, "bzImage-x86_64"),
+				"-initrd", guestFile(t, tc.initrd), "-append", "console=ttyS0 " + tc.append}, tc.args...)...)
+			g.expect("GUEST-KIT OK Linux .* x86_64", slow)
+			if strings.Contains(tc.append, "gk=test") {
+				g.expect("GUEST-KIT BENCH rc=0", slow)
+			}
+			g.ends(slow)
+		})
+	}
+}
+
 // The benchmark program checks its own results: integer, floating point, memory.
 func TestBenchmarkProgramIsRight(t *testing.T) {
 	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
@@ -259,13 +286,22 @@ func TestBenchmarkProgramIsRight(t *testing.T) {
 // and ACPI switches the machine off.
 func TestDebianInstaller(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a minute of a whole installer")
+		t.Skip("minutes of whole installers")
 	}
 	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
-	dir := "/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386/"
-	need(t, "debian-installer-12-netboot-i386", dir+"linux")
-	g := start(t, "-m", "512", "-nographic", "-kernel", dir+"linux", "-initrd", dir+"initrd.gz", "-append", "console=ttyS0 DEBIAN_FRONTEND=text")
-	g.expect("Select a language", 20*time.Minute)
+	for _, tc := range []struct{ arch, target, mem, cpu string }{
+		{"i386", "i386", "512", "max"},
+		{"amd64", "x86_64", "1024", "Nehalem"},
+		{"amd64", "x86_64", "1024", "max"},
+	} {
+		t.Run(tc.arch+" "+tc.cpu, func(t *testing.T) {
+			dir := "/usr/lib/debian-installer/images/12/" + tc.arch + "/text/debian-installer/" + tc.arch + "/"
+			need(t, "debian-installer-12-netboot-"+tc.arch, dir+"linux")
+			g := start(t, "-target", tc.target, "-cpu", tc.cpu, "-m", tc.mem, "-nographic", "-kernel", dir+"linux", "-initrd", dir+"initrd.gz",
+				"-append", "console=ttyS0 DEBIAN_FRONTEND=text")
+			g.expect("Select a language", 20*time.Minute)
+		})
+	}
 }
 
 // A Debian kernel with ACPI powers off by itself.

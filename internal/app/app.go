@@ -25,7 +25,7 @@ type applet struct {
 
 func applets() []applet {
 	return []applet{
-		{"system", "emulate a whole machine (qemu-system-i386)", system.Main},
+		{"system", "emulate a whole machine (qemu-system-i386, qemu-system-x86_64)", system.Main},
 		{"user", "run a program of another processor (qemu-i386)", func(e system.Env, args []string) int {
 			return user.Main(e.Program, system.VersionLine(e.Program), args, e.Stdout, e.Stderr)
 		}},
@@ -94,5 +94,5 @@ func usage(w io.Writer) {
 	for _, a := range applets() {
 		fmt.Fprintf(w, "  %-8s %s\n", a.name, a.help)
 	}
-	fmt.Fprintln(w, "'rhea <applet> -help' says more. Under the name qemu-system-i386 rhea is that tool.")
+	fmt.Fprintln(w, "'rhea <applet> -help' says more. Under the names qemu-system-i386 and qemu-system-x86_64 rhea is those tools.")
 }

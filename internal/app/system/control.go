@@ -47,7 +47,8 @@ func (m *machine) monitor() hmp.Config {
 			b.APIC.Dump(w)
 			return true
 		},
-		Commands: map[string]func(io.Writer, hmp.Args) error{"eject": m.eject, "change": m.change},
+		AddressBits: m.cpu.AddressBits(),
+		Commands:    map[string]func(io.Writer, hmp.Args) error{"eject": m.eject, "change": m.change},
 		Info: map[string]func(io.Writer){
 			"pic": func(w io.Writer) {
 				for chip, name := range []string{"pic0", "pic1"} {

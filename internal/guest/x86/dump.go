@@ -40,10 +40,10 @@ func (c *CPU) DumpRegisters(w io.Writer) error {
 		ip, pointer, s.IP, fl, flagLetters(fl), c.cpl, s.Shadow, a20, smm, hlt)
 	protected := s.CR0&cr0PE != 0
 	for _, i := range [...]int{ES, CS, SS, DS, FS, GS} {
-		dumpSegment(&b, [...]string{"ES", "CS", "SS", "DS", "FS", "GS"}[i], &s.Seg[i], protected, pointer)
+		dumpSegment(&b, [...]string{"ES", "CS", "SS", "DS", "FS", "GS"}[i], &s.Seg[i], protected, c.ia32e(), pointer)
 	}
-	dumpSegment(&b, "LDT", &s.LDTR, protected, pointer)
-	dumpSegment(&b, "TR", &s.TR, protected, pointer)
+	dumpSegment(&b, "LDT", &s.LDTR, protected, c.ia32e(), pointer)
+	dumpSegment(&b, "TR", &s.TR, protected, c.ia32e(), pointer)
 	fmt.Fprintf(&b, "GDT=     %0*x %08x\n", pointer, s.GDTR.Base, s.GDTR.Limit)
 	fmt.Fprintf(&b, "IDT=     %0*x %08x\n", pointer, s.IDTR.Base, s.IDTR.Limit)
 	fmt.Fprintf(&b, "CR0=%08x CR2=%0*x CR3=%0*x CR4=%08x\n", s.CR0, pointer, s.CR2, pointer, s.CR3, s.CR4)
@@ -79,15 +79,15 @@ func flagLetters(fl uint64) string {
 
 // dumpSegment writes a segment register; what its type means only in
 // protected mode.
-func dumpSegment(b *bytes.Buffer, name string, g *Segment, protected bool, pointer int) {
+func dumpSegment(b *bytes.Buffer, name string, g *Segment, protected, long bool, pointer int) {
 	fmt.Fprintf(b, "%-3s=%04x %0*x %08x %08x", name, g.Sel, pointer, g.Base, g.Limit, g.Attr)
 	if protected && g.Attr&attrP != 0 {
-		fmt.Fprintf(b, " DPL=%d %s", g.Attr>>13&3, typeName(g.Attr))
+		fmt.Fprintf(b, " DPL=%d %s", g.Attr>>13&3, typeName(g.Attr, long))
 	}
 	b.WriteByte('\n')
 }
 
-func typeName(attr uint64) string {
+func typeName(attr uint64, long bool) string {
 	letter := func(bit uint64, c byte) byte {
 		if attr&bit != 0 {
 			return c
@@ -95,6 +95,11 @@ func typeName(attr uint64) string {
 		return '-'
 	}
 	if attr&attrS == 0 {
+		if name := [...]string{2: "LDT", 9: "TSS64-avl", 11: "TSS64-busy", 12: "CallGate64", 14: "IntGate64", 15: "TrapGate64"}[attr>>8&15]; long && name != "" {
+			return name
+		} else if long {
+			return "Reserved"
+		}
 		return [...]string{
 			"Reserved", "TSS16-avl", "LDT", "TSS16-busy", "CallGate16", "TaskGate", "IntGate16", "TrapGate16",
 			"Reserved", "TSS32-avl", "Reserved", "TSS32-busy", "CallGate32", "Reserved", "IntGate32", "TrapGate32",
@@ -113,4 +118,12 @@ func typeName(attr uint64) string {
 		kind = "DS  "
 	}
 	return fmt.Sprintf("%s [%c%c%c]", kind, letter(attrCE, up), letter(attrRW, rw), letter(attrA, 'A'))
+}
+
+// AddressBits is how many bits the addresses of programs have.
+func (c *CPU) AddressBits() int {
+	if c.wide {
+		return 64
+	}
+	return 32
 }

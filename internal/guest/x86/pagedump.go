@@ -31,7 +31,7 @@ func (c *CPU) Inspect(load func(pa uint64, size int) uint64, f func()) {
 
 // mapping is an entry that maps a page, with the rights of all levels.
 type mapping struct {
-	lin    uint32
+	lin    uint64 // in IA-32e mode the low 48 bits
 	size   uint64
 	pa     uint64
 	entry  uint64
@@ -40,17 +40,21 @@ type mapping struct {
 
 // eachMapping calls f for all pages that the tables map, until it is false.
 func (c *CPU) eachMapping(f func(mapping) bool) {
+	if c.ia32e() {
+		c.mapsLong(c.s.CR3&pteAddr, 0, 3, pteUS|pteRW, f)
+		return
+	}
 	if c.s.CR4&cr4PAE != 0 {
 		for i, pdpte := range c.pdpte {
-			if pdpte&pteP != 0 && !c.mapsPAE(pdpte&pteAddr, uint32(i)<<30, f) {
+			if pdpte&pteP != 0 && !c.mapsPAE(pdpte&pteAddr, uint64(i)<<30, f) {
 				return
 			}
 		}
 		return
 	}
-	for i := range uint32(1024) {
+	for i := range uint64(1024) {
 		lin := i << 22
-		pde := c.entryAt(c.s.CR3&0xfffff000+uint64(4*i), 4).v
+		pde := c.entryAt(c.s.CR3&0xfffff000+4*i, 4).v
 		if pde&pteP == 0 {
 			continue
 		}
@@ -61,8 +65,8 @@ func (c *CPU) eachMapping(f func(mapping) bool) {
 			}
 			continue
 		}
-		for j := range uint32(1024) {
-			pte := c.entryAt(pde&0xfffff000+uint64(4*j), 4).v
+		for j := range uint64(1024) {
+			pte := c.entryAt(pde&0xfffff000+4*j, 4).v
 			if pte&pteP != 0 && !f(mapping{lin | j<<12, 1 << 12, pte & 0xfffff000, pte, pde & pte}) {
 				return
 			}
@@ -71,10 +75,10 @@ func (c *CPU) eachMapping(f func(mapping) bool) {
 }
 
 // mapsPAE is eachMapping for a page directory of PAE paging.
-func (c *CPU) mapsPAE(dir uint64, lin uint32, f func(mapping) bool) bool {
-	for i := range uint32(512) {
+func (c *CPU) mapsPAE(dir, lin uint64, f func(mapping) bool) bool {
+	for i := range uint64(512) {
 		lin := lin | i<<21
-		pde := c.entryAt(dir+uint64(8*i), 8).v
+		pde := c.entryAt(dir+8*i, 8).v
 		if pde&pteP == 0 {
 			continue
 		}
@@ -84,14 +88,41 @@ func (c *CPU) mapsPAE(dir uint64, lin uint32, f func(mapping) bool) bool {
 			}
 			continue
 		}
-		for j := range uint32(512) {
-			pte := c.entryAt(pde&pteAddr+uint64(8*j), 8).v
+		for j := range uint64(512) {
+			pte := c.entryAt(pde&pteAddr+8*j, 8).v
 			if pte&pteP != 0 && !f(mapping{lin | j<<12, 1 << 12, pte & pteAddr, pte, pde & pte}) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// mapsLong is eachMapping for a table of 4-level paging, the last level being 0.
+func (c *CPU) mapsLong(table, lin uint64, level int, rights uint64, f func(mapping) bool) bool {
+	shift := 12 + 9*level
+	for i := range uint64(512) {
+		e, lin := c.entryAt(table+8*i, 8).v, lin|i<<shift
+		switch {
+		case e&pteP == 0:
+		case level == 0 || level < 3 && e&ptePS != 0:
+			size := uint64(1) << shift
+			if !f(mapping{lin, size, e & pteAddr &^ (size - 1), e, rights & e}) {
+				return false
+			}
+		case !c.mapsLong(e&pteAddr, lin, level-1, rights&e, f):
+			return false
+		}
+	}
+	return true
+}
+
+// shown is how a linear address is written: its bit 47 goes on in those above.
+func shown(lin uint64) uint64 {
+	if lin>>47&1 != 0 {
+		lin |= 0xffff << 48
+	}
+	return lin
 }
 
 // DumpTLB writes every page that is mapped: its address, where it is, and the
@@ -117,7 +148,7 @@ func (c *CPU) DumpTLB(w io.Writer) error {
 				bits[i] = x.letter
 			}
 		}
-		_, err = fmt.Fprintf(b, "%016x: %016x %s\n", m.lin, m.pa, bits[:])
+		_, err = fmt.Fprintf(b, "%016x: %016x %s\n", shown(m.lin), m.pa, bits[:])
 		return err == nil
 	})
 	if err != nil {
@@ -150,20 +181,20 @@ func (c *CPU) DumpMem(w io.Writer) error {
 			if rights&pteRW != 0 {
 				rw = 'w'
 			}
-			_, err = fmt.Fprintf(b, "%016x-%016x %016x %cr%c\n", start, end, end-start, u, rw)
+			_, err = fmt.Fprintf(b, "%016x-%016x %016x %cr%c\n", shown(start), shown(end), shown(end-start), u, rw)
 		}
 		return err == nil
 	}
 	c.eachMapping(func(m mapping) bool {
 		has := m.rights & (pteUS | pteRW)
-		if uint64(m.lin) == end && has == rights && end > start {
+		if m.lin == end && has == rights && end > start {
 			end += m.size
 			return true
 		}
 		if !flush() {
 			return false
 		}
-		start, end, rights = uint64(m.lin), uint64(m.lin)+m.size, has
+		start, end, rights = m.lin, m.lin+m.size, has
 		return true
 	})
 	if err == nil && flush() {

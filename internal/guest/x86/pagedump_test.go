@@ -136,6 +136,33 @@ func TestDumpTLB(t *testing.T) {
 	}
 }
 
+func TestDumpPagesLong(t *testing.T) {
+	m := longMachine(t, 0)
+	m.w64(ptBase+8, 0)
+	m.w64(ptBase+16, 0x8000000000002001)
+	m.w64(pdBase+8, 0x400000|ptePS|pteP|pteRW)
+	m.w64(pml4Base+8, pdpBase|pteP|pteUS)
+	var mem, tlb strings.Builder
+	m.DumpMem(&mem)
+	m.DumpTLB(&tlb)
+	const want = `0000000000000000-0000000000001000 0000000000001000 urw
+0000000000002000-0000000000003000 0000000000001000 -r-
+0000000000003000-0000000000200000 00000000001fd000 urw
+0000000000200000-0000000000400000 0000000000200000 -rw
+`
+	if !strings.HasPrefix(mem.String(), want) || !strings.Contains(mem.String(), "\nffffffff80200000-ffffffff80400000 0000000000200000 -rw\n") ||
+		!strings.Contains(mem.String(), "\n0000008000003000-0000008000200000 00000000001fd000 ur-\n") {
+		t.Errorf("info mem:\n%s", mem.String())
+	}
+	for _, line := range []string{
+		"0000000000200000: 0000000000400000 --P-----W", "ffffffff80002000: 0000000000002000 X--------", "0000008000003000: 0000000000003000 ---DA--UW",
+	} {
+		if !strings.Contains(tlb.String(), line+"\n") {
+			t.Errorf("info tlb: no line %q", line)
+		}
+	}
+}
+
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("full") }

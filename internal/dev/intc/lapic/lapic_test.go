@@ -2,6 +2,7 @@ package lapic
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"rhea/internal/dev"
@@ -28,7 +29,7 @@ func (p pair) State(s *snap.Section) {
 	s.Sub("apic1", p.a[1].State)
 }
 
-func builder(wire bool) devtest.Build {
+func builder(wire, x2 bool) devtest.Build {
 	return func(b *devtest.Bench) dev.Device {
 		bus := NewBus()
 		var p pair
@@ -38,7 +39,7 @@ func builder(wire bool) devtest.Build {
 			n := fmt.Sprint(i)
 			a := New(Config{
 				Env: b.Env(), Bus: bus, ID: uint8(i), BSP: i == 0, VirtualWire: wire,
-				INTR: b.Out("intr" + n), NMI: b.Out("nmi" + n), SMI: b.Out("smi" + n), INIT: b.Out("init" + n),
+				X2APIC: x2, INTR: b.Out("intr" + n), NMI: b.Out("nmi" + n), SMI: b.Out("smi" + n), INIT: b.Out("init" + n),
 				SIPI:    func(v uint8) { sipi = uint64(i)<<8 | uint64(v) },
 				ExtINT:  func() int { return 0x71 },
 				TSCTime: func(tsc uint64) int64 { return int64(tsc >> 1) },
@@ -69,6 +70,14 @@ func builder(wire bool) devtest.Build {
 				}
 				return a.BaseMSR()
 			})
+			bits := func(v uint64, ok bool) uint64 {
+				if !ok {
+					return 1 << 63
+				}
+				return v
+			}
+			b.Verb("rdmsr"+n, func(v []uint64) uint64 { return bits(a.ReadMSR(uint32(v[0]))) })
+			b.Verb("wrmsr"+n, func(v []uint64) uint64 { return bits(0, a.WriteMSR(uint32(v[0]), v[1])) })
 			b.Verb("thermal"+n, func([]uint64) uint64 { a.Thermal(); return 0 })
 			b.Verb("perf"+n, func([]uint64) uint64 { a.PerformanceMonitor(); return 0 })
 		}
@@ -92,7 +101,7 @@ func builder(wire bool) devtest.Build {
 	}
 }
 
-var build = builder(false)
+var build = builder(false, false)
 
 func TestConform(t *testing.T) { devtest.Conform(t, build) }
 func FuzzLAPIC(f *testing.F)   { devtest.Fuzz(f, build) }
@@ -180,7 +189,36 @@ func TestScripts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { devtest.Run(t, build, script) })
 	}
-	devtest.Run(t, builder(true), `in lint0.0 1 / out intr0 = 1 / ack0 = 0x71 / in lint0.1 1 / out intr1 = 0`)
+	devtest.Run(t, builder(true, false), `in lint0.0 1 / out intr0 = 1 / ack0 = 0x71 / in lint0.1 1 / out intr1 = 0`)
+}
+
+func TestX2APIC(t *testing.T) {
+	const (
+		gp = "0x8000000000000000"
+		x2 = `base0 0xfee00d00 = 0xfee00d00 / base1 0xfee00c00 = 0xfee00c00 / wrmsr0 0xf 0x1ff = 0 / wrmsr1 0xf 0x1ff = 0
+`
+	)
+	for name, script := range map[string]string{
+		"its own registers": x2 + `
+			rdmsr0 2 = 0 / rdmsr1 2 = 1 / rdmsr0 3 = 0x50014 / rdmsr0 0xd = 1 / rdmsr1 0xd = 2 / rdmsr0 0xf = 0x1ff
+			rdmsr0 0xe = GP / rdmsr0 9 = GP / rdmsr0 0xb = GP / rdmsr0 0x31 = GP / rdmsr0 0x3f = GP / rdmsr0 0x40 = GP
+			wrmsr0 2 0 = GP / wrmsr0 0xd 0 = GP / wrmsr0 0xb 1 = GP / wrmsr0 8 0x100000020 = GP / wrmsr0 0x28 1 = GP`,
+		"not in the other mode": `rdmsr0 2 = GP / wrmsr0 8 0 = GP`,
+		"modes": `base0 0xfee00500 = 0 / base0 0xfee00d00 = 0xfee00d00 / base0 0xfee00900 = 0
+			base0 0xfee00100 = 0xfee00100 / base0 0xfee00d00 = 0 / base0 0xfee00900 = 0xfee00900`,
+		"interrupts": x2 + `
+			fix 0 0x41 0 = 1 / rdmsr0 0x22 = 2 / ack0 = 0x41 / rdmsr0 0x12 = 2 / rdmsr0 0xa = 0x40 / wrmsr0 0xb 0 = 0 / rdmsr0 0xa = 0
+			wrmsr0 8 0x50 = 0 / rdmsr0 8 = 0x50 / fix 0 0x51 0 / out intr0 = 0 / wrmsr0 8 0 = 0 / out intr0 = 1`,
+		"IPIs": x2 + `
+			wrmsr0 0x30 0x100004041 = 0 / rdmsr0 0x30 = 0x100004041 / out intr0 = 0 / ack1 = 0x41 / wrmsr1 0xb 0
+			wrmsr0 0x30 0x200004852 = 0 / out intr0 = 0 / ack1 = 0x52 / wrmsr1 0xb 0
+			wrmsr0 0x30 0xffffffff00004053 = 0 / ack0 = 0x53 / ack1 = 0x53 / wrmsr0 0xb 0 / wrmsr1 0xb 0
+			wrmsr0 0x3f 0x64 = 0 / ack0 = 0x64 / out intr1 = 0 / wrmsr0 0x3f 0x100 = GP`,
+		"timer": x2 + `
+			wrmsr0 0x3e 0xb = 0 / wrmsr0 0x32 0x40 = 0 / wrmsr0 0x38 1000000 = 0 / t 600us / rdmsr0 0x39 = 400000 / t 400us / ack0 = 0x40`,
+	} {
+		t.Run(name, func(t *testing.T) { devtest.Run(t, builder(false, true), strings.ReplaceAll(script, "GP", gp)) })
+	}
 }
 
 func TestVectors(t *testing.T) {

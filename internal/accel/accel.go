@@ -42,10 +42,12 @@ const (
 	Shutdown
 	// Debug: a breakpoint, watchpoint or single step of the debugger's.
 	Debug
+	// Trapped: an exception or a system call of a processor in user mode.
+	Trapped
 )
 
 func (e Exit) String() string {
-	names := [...]string{"kicked", "budget", "halted", "shutdown", "debug"}
+	names := [...]string{"kicked", "budget", "halted", "shutdown", "debug", "trapped"}
 	if int(e) < len(names) {
 		return names[e]
 	}

@@ -26,7 +26,9 @@ type applet struct {
 func applets() []applet {
 	return []applet{
 		{"system", "emulate a whole machine (qemu-system-i386, qemu-system-x86_64)", system.Main},
-		{"user", "run a program of another processor (not yet)", func(e system.Env, _ []string) int { return user.Main(e.Program, e.Stderr) }},
+		{"user", "run a program of another processor (qemu-i386)", func(e system.Env, args []string) int {
+			return user.Main(e.Program, system.VersionLine(e.Program), args, e.Stdout, e.Stderr)
+		}},
 		{"img", "create, convert and check disk images (not yet)", func(e system.Env, _ []string) int { return img.Main(e.Program, e.Stderr) }},
 		{"nbd", "serve disk images (not yet)", func(e system.Env, _ []string) int { return nbd.Main(e.Program, e.Stderr) }},
 	}

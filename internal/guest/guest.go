@@ -127,6 +127,8 @@ const (
 	Halt
 	TripleFault
 	DebugStop
+	// Trapped: a processor in user mode has met an exception or a system call.
+	Trapped
 )
 
 // Memory is virtual memory as helpers and exceptions use it, given by the

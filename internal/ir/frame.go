@@ -51,6 +51,12 @@ type Slots struct {
 	Scratch []Slot
 	// Stack is the guest's x87, if it has one.
 	Stack Stack
+	// Cas is the helper that compares the byte at an address (the first
+	// argument) with a value (the second) and, if they are equal, stores
+	// another (the third), as one operation for other threads; the result is
+	// what was there. Those of 2, 4 and 8 bytes follow. 0 = none. Engines may
+	// do the same in machine code.
+	Cas int
 }
 
 // Find returns the slot called name.

@@ -20,7 +20,10 @@ type RAM struct {
 
 func newRAM(size uint64) *RAM {
 	// Whole pages, so that a Page always has its PageSize bytes.
-	b := alloc((size + PageSize - 1) &^ (PageSize - 1))
+	return ramOf(alloc((size + PageSize - 1) &^ (PageSize - 1)))
+}
+
+func ramOf(b []byte) *RAM {
 	return &RAM{Bytes: b, watched: make([]atomic.Uint32, (len(b)/PageSize+31)/32)}
 }
 

@@ -63,6 +63,11 @@ func NewRAM(name string, size uint64) *Region {
 	return &Region{name: name, size: size, access: RW, ram: newRAM(size)}
 }
 
+// NewRAMOf returns memory whose bytes are b, whole pages that are not Go's heap.
+func NewRAMOf(name string, b []byte) *Region {
+	return &Region{name: name, size: uint64(len(b)), access: RW, ram: ramOf(b)}
+}
+
 // NewROM returns memory that ignores writes, holding image (padded with
 // zeroes to size).
 func NewROM(name string, size uint64, image []byte) *Region {

@@ -113,6 +113,7 @@ type cache struct {
 	dropped func(*unit) // is told of units that are dropped one by one,
 	cleared func()      // and that all are
 	protect func(place) // is told of pages that are watched from now on
+	flat    *Flat
 }
 
 type written struct {
@@ -162,7 +163,7 @@ func (c *cache) retire(cp *codePage) {
 
 func (c *cache) clear() {
 	for p, cp := range c.pages {
-		p.ram.Unwatch(p.off)
+		c.unwatch(p)
 		for u := cp.units; u != nil; u = *u.after(p) {
 			u.invalidate()
 		}
@@ -193,11 +194,7 @@ func (c *cache) enter(u *unit, p place, n uint64) *codePage {
 	cp := c.page(page)
 	if cp == nil {
 		cp = c.newPage(page)
-		if !c.watched[p.ram] {
-			c.watched[p.ram] = true
-			p.ram.OnWrite(c.foreignWrite)
-		}
-		p.ram.Watch(p.off)
+		c.watch(p)
 		c.protect(page)
 	}
 	if cp.units != u { // its first half may be here, too
@@ -205,6 +202,29 @@ func (c *cache) enter(u *unit, p place, n uint64) *codePage {
 	}
 	cp.grains |= grains(p.off, n)
 	return cp
+}
+
+// watch has stores to a page reported.
+func (c *cache) watch(p place) {
+	if c.flat != nil {
+		if p.ram == c.flat.RAM {
+			c.flat.Protect(p.off &^ (mem.PageSize - 1))
+		}
+		return
+	}
+	if !c.watched[p.ram] {
+		c.watched[p.ram] = true
+		p.ram.OnWrite(c.foreignWrite)
+	}
+	p.ram.Watch(p.off)
+}
+
+// unwatch ends watch. A flat page stays protected until it is written to:
+// other threads may have code of it.
+func (c *cache) unwatch(p place) {
+	if c.flat == nil {
+		p.ram.Unwatch(p.off)
+	}
 }
 
 // grains is the set of a page's 64-byte pieces that off..off+n-1 touches.
@@ -314,7 +334,7 @@ func (c *cache) remove(u *unit, page place) {
 	}
 	if cp.units == nil {
 		delete(c.pages, page)
-		page.ram.Unwatch(page.off)
+		c.unwatch(page)
 		c.retire(cp)
 	}
 }

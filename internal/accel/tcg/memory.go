@@ -189,7 +189,10 @@ func (v *VCPU) missStore(va uint64, size, index int, x uint64, running *unit) (*
 		if self {
 			return nil, true
 		}
-		if any {
+		switch f := v.cfg.Flat; {
+		case f != nil:
+			f.written(v, va)
+		case any:
 			v.cache.invalidate(at, uint64(size))
 		}
 	}

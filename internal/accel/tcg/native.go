@@ -50,6 +50,8 @@ type coder struct {
 	helpers []guest.Helper
 	entry   uintptr // where generated code is entered
 	sync    uintptr // where to enter it for syncStack
+	repeat  uintptr // where to do an access once more, of flat code
+	flat    bool    // memory is not looked up
 	first   int     // offset behind the stubs
 	next    int     // offset of free code memory
 
@@ -100,7 +102,11 @@ func (l layout) jumps() int          { return 2 * interp.Indexes * l.table }
 func (l layout) words() int          { return l.jumps() + l.jump*amd64.JumpSize }
 
 // newCoder moves the processor's state to memory that machine code can use.
-func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
+func newCoder(cpu guest.CPU, shared *Config) (*coder, error) {
+	codeSize, newCode := shared.CacheSize, host.NewCode
+	if shared.Flat != nil {
+		newCode = host.NewPrivateCode
+	}
 	slots := cpu.Slots()
 	wide := isWide(slots)
 	l := layoutOf(wide)
@@ -108,7 +114,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-accel tcg: %w", err)
 	}
-	code, err := host.NewCode(codeSize)
+	code, err := newCode(codeSize)
 	if err != nil {
 		ctx.Close()
 		return nil, fmt.Errorf("-accel tcg,tb-size=%d: %w; a smaller size may do", codeSize>>20, err)
@@ -118,6 +124,7 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 		SSE3: hostcpu.X86.HasSSE3, SSSE3: hostcpu.X86.HasSSSE3, SSE41: hostcpu.X86.HasSSE41, SSE42: hostcpu.X86.HasSSE42,
 		AES: hostcpu.X86.HasAES, PCLMULQDQ: hostcpu.X86.HasPCLMULQDQ,
 	}}
+	cfg.Flat = shared.Flat != nil
 	for i := range interp.Indexes {
 		cfg.Read = append(cfg.Read, int32(host.OffTables+l.read(i)*8))
 		cfg.Write = append(cfg.Write, int32(host.OffTables+l.write(i)*8))
@@ -132,6 +139,10 @@ func newCoder(cpu guest.CPU, codeSize int) (*coder, error) {
 	n.entry = code.RX + uintptr(entry)
 	*ctx.Word(amd64.OffAlone) = aloneBudget
 	n.sync = code.RX + uintptr(n.c.SyncStub)
+	if n.flat = cfg.Flat; n.flat {
+		ctx.SetFaultEntry(code.RX + uintptr(n.c.FaultStub))
+		n.repeat = code.RX + uintptr(n.c.ResumeStub)
+	}
 	n.first = amd64.Place(size)
 	n.reset()
 	if wide {
@@ -174,7 +185,10 @@ func (n *coder) reset() {
 	n.units = append(n.units[:0], nil)
 	n.c.Reset()
 	n.jumps = append(n.jumps[:0], jumpRecord{})
-	n.clearJumps()
+	n.mode = guest.Key{Mode: noMode}
+	if n.made != 0 { // else it is as it came from the host, and need not be touched
+		n.clearJumps()
+	}
 }
 
 // clearJumps empties the table of indirect jumps.
@@ -224,7 +238,7 @@ func (n *coder) set(t pageTable, va, to uint64) {
 
 // fill enters a page; page is nil if it cannot be accessed directly.
 func (n *coder) fill(va uint64, index int, page *[4096]byte, read, write bool) {
-	if n == nil {
+	if n == nil || n.flat {
 		return
 	}
 	va &^= pageMask
@@ -243,14 +257,14 @@ func (n *coder) fill(va uint64, index int, page *[4096]byte, read, write bool) {
 }
 
 func (n *coder) clear(va uint64, index int) {
-	if n != nil {
+	if n != nil && !n.flat {
 		n.set(n.readTable(index), va, 0)
 		n.set(n.writeTable(index), va, 0)
 	}
 }
 
 func (n *coder) protect(va uint64, index int) {
-	if n != nil {
+	if n != nil && !n.flat {
 		n.set(n.writeTable(index), va, 0)
 	}
 }
@@ -403,11 +417,20 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 	n.setPage(u, n.frame[n.pc])
 	resume := n.ctx.Word(amd64.OffResume)
 	*resume = n.address(u)
+	entry := n.entry
 	for {
-		if id := n.ctx.Enter(n.entry); id >= host.ExitFault {
+		if id := n.ctx.Enter(entry); id >= host.ExitFault {
+			if id == host.ExitFault && n.flat {
+				if !n.faulted(v) {
+					return nil
+				}
+				entry = n.repeat
+				continue
+			}
 			n.broken(id)
 			continue
 		}
+		entry = n.entry
 		s := n.c.Site(n.code.RW, int(*resume-uint64(n.code.RX)))
 		n.exits[s.Kind]++
 		switch s.Kind {

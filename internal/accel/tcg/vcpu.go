@@ -30,6 +30,8 @@ type Config struct {
 	CacheSize int
 	// Disassemble names the instruction in b, for logs; it may be nil.
 	Disassemble func(k guest.Key, b []byte) (text string, n int)
+	// Flat is the memory in user mode; nil = a machine's.
+	Flat *Flat
 	// PerfMap, if it is not nil, gets a line for each unit of machine code, in
 	// the form of perf's map files: address, size, name. A later line for the
 	// same address replaces an earlier one. Several vCPUs may write at a time.
@@ -76,7 +78,7 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 		v.vaMask = 0xffffffff
 	}
 	if t.cfg.Engine == Translator || t.cfg.Engine == Best && Available() {
-		n, err := newCoder(cpu, t.cfg.CacheSize)
+		n, err := newCoder(cpu, &t.cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +90,7 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v.ir.Slots = cpu.Slots()
 	v.m = interp.NewMachine(cpu.Frame(), cpu.Slots(), v)
 	v.cache = newCache(t.cfg.CacheSize, v.Wake)
-	v.cache.protect = v.protectPage
+	v.cache.protect, v.cache.flat = v.protectPage, t.cfg.Flat
 	if v.n != nil {
 		v.cache.dropped, v.cache.cleared = v.n.drop, v.cleared
 	}
@@ -133,8 +135,11 @@ type VCPU struct {
 	cache   *cache
 	vaMask  uint64
 
+	interrupted *uint32 // not 0: as if kicked
+
 	kicked  atomic.Bool
 	remap   atomic.Bool // the space has changed
+	reread  atomic.Bool // so has what data may be accessed
 	protect atomic.Bool // pages were marked clean
 	wake    chan struct{}
 
@@ -229,6 +234,9 @@ func (v *VCPU) attend() {
 	if v.remap.Swap(false) {
 		v.FlushTLB(false)
 	}
+	if v.reread.Swap(false) {
+		v.flushData()
+	}
 	if v.protect.Swap(false) {
 		v.protectAll()
 	}
@@ -255,6 +263,11 @@ func (v *VCPU) Run(budget int64) (accel.Exit, error) {
 			return accel.Shutdown, nil
 		case guest.DebugStop:
 			return accel.Debug, nil
+		case guest.Trapped:
+			return accel.Trapped, nil
+		}
+		if v.interrupted != nil && *v.interrupted != 0 { // a trap that is there comes first
+			return accel.Kicked, nil
 		}
 		v.trace(v.log.On(trace.Exec | trace.CPU))
 		if budget > 0 && v.m.Count >= end {

@@ -18,6 +18,8 @@ type Config struct {
 	Model *Model
 	Clock vclock.Clock // for the time stamp counter
 	Log   *trace.Log
+	// Pages, if it is not nil, makes a processor for user mode: see StartUser.
+	Pages Pages
 	// SMM is called when the processor enters or leaves system management
 	// mode (the SMIACT# pin): the board switches the memory it sees.
 	SMM func(active bool)
@@ -56,6 +58,7 @@ type CPU struct {
 	mode  uint64 // of guest.Key; refreshMode keeps it
 	cpl   int
 	event guest.Event
+	trap  Trap
 
 	pins    atomic.Uint32 // pin* bits
 	ack     func() int    // INTA cycle: vector, or < 0 if none

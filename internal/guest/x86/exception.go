@@ -28,6 +28,11 @@ const maxNested = 16
 // Raise implements guest.CPU: it delivers an exception of the instruction at
 // IP and, as far as need be, those that the delivery meets.
 func (c *CPU) Raise(f *guest.Fault) {
+	if c.cfg.Pages != nil {
+		c.debugHits = 0
+		c.trapped(f, false)
+		return
+	}
 	c.debugHits = 0
 	for n := 0; f != nil; n++ {
 		if n == maxNested {
@@ -156,6 +161,9 @@ const (
 // softInt is INT n, INT3, INTO (if OF is set) or INT1 (SDM vol. 2). A fault is
 // the instruction's own.
 func (c *CPU) softInt(vec int, kind softKind, nextIP uint64) *guest.Fault {
+	if c.cfg.Pages != nil && kind != softINT1 {
+		return c.softUser(vec, kind, nextIP)
+	}
 	d := delivery{vec: vec, soft: true, trap: true, ip: nextIP}
 	switch {
 	case kind == softINT1:

@@ -99,6 +99,11 @@ const (
 	hXsetbv
 	hXsave
 	hXrstor
+	hCas // of 1 byte; those of 2, 4 and 8 follow
+	_
+	_
+	_
+	hFence
 	numHelpers
 )
 
@@ -173,6 +178,7 @@ func newSlots(wide bool) *ir.Slots {
 		name(slotXMM+2*i, "xmm"+string("0123456789abcdef"[i]), ir.V128)
 	}
 	s.Lazy = &ir.Lazy{Helper: hFlagsState, Op: slotCCOp, Dst: slotCCDst, Src: slotCCSrc, Aux: slotCCAux}
+	s.Cas = hCas
 	return s
 }
 
@@ -235,6 +241,10 @@ func (c *CPU) helperTable() []guest.Helper {
 	h[hDAA], h[hDAS], h[hAAA], h[hAAS], h[hAAM], h[hAAD] = daa, das, aaa, aas, aam, aad
 	h[hDiv64], h[hIDiv64] = c.fallible(c.div64), c.fallible(c.idiv64)
 	h[hCRC32] = crc32c()
+	for i := range 4 {
+		h[hCas+i] = c.cas(1 << i)
+	}
+	h[hFence] = fence()
 	h[hCodeBreak] = c.instruction(func(a, _, _ uint64) *guest.Fault { return c.codeBreak(a) })
 	h[hDataBreak] = func(a, b, _ uint64) (uint64, bool) {
 		c.dataBreak(a, int(b&0xff), b>>8 != 0)

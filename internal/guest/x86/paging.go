@@ -199,6 +199,9 @@ func (c *CPU) AddressSpace() uint64 { return c.s.CR3 }
 
 // Walk implements guest.MMU (SDM vol. 3, 4.6 to 4.8).
 func (c *CPU) Walk(va uint64, a guest.Access, idx int) (guest.Page, *guest.Fault) {
+	if c.cfg.Pages != nil {
+		return c.walkUser(va, a, idx)
+	}
 	lin := va
 	if c.s.CR0&cr0PG == 0 {
 		pa := c.bus(lin & 0xfffff000)

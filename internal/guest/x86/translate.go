@@ -26,7 +26,10 @@ type tx struct {
 	loadsSS  bool
 	branches int // that the unit has gone beyond
 	left     int // instructions that the unit may still have, with this one
-	cc       cc
+	// old is what an instruction that is atomic for other threads has read and
+	// is to write; 0 = none.
+	old ir.Val
+	cc  cc
 }
 
 // cc is what is known at translation time of the lazy flags.
@@ -93,6 +96,8 @@ func (c *CPU) Guarded(code uint64) {
 		return
 	case guardNoStore:
 		c.finish(c.s.IP + uint64(f.Code))
+		return
+	case guardAgain:
 		return
 	}
 	c.Raise(f)
@@ -213,6 +218,7 @@ func (t *tx) begin() {
 		t.next &= 0xffffffff
 	}
 	t.Insn(t.pc)
+	t.old = 0
 	if u := t.Unit(); u.Bytes == 0 {
 		u.Bytes = max(n, 1)
 	}
@@ -467,13 +473,21 @@ func (t *tx) place(i int) loc {
 // get reads the place; a write will follow.
 func (t *tx) get(l loc) ir.Val {
 	if l.mem {
-		return t.Load(l.addr, ir.Mem{Size: l.size, Index: t.mmu(), RMW: true})
+		v := t.Load(l.addr, ir.Mem{Size: l.size, Index: t.mmu(), RMW: true})
+		if t.locked() {
+			t.old = v
+		}
+		return v
 	}
 	return t.reg(l.reg, l.size)
 }
 
 func (t *tx) put(l loc, v ir.Val) {
 	if l.mem {
+		if t.old != 0 {
+			t.swap(l.addr, t.old, v, l.size)
+			return
+		}
 		t.Store(l.addr, v, ir.Mem{Size: l.size, Index: t.mmu()})
 		return
 	}

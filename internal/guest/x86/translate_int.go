@@ -678,7 +678,11 @@ func emitCmpxchg8b(t *tx) {
 		return t.Bin(ir.Or, t.Conv(ir.I64, t.reg(lo, 4), false), t.BinImm(ir.Shl, t.Conv(ir.I64, t.reg(hi, 4), false), 32))
 	}
 	same := t.Cmp(ir.Eq, x, pair(rDX, rAX))
-	t.Store(addr, t.Select(same, pair(rCX, rBX), x), m)
+	if r := t.Select(same, pair(rCX, rBX), x); t.locked() {
+		t.swap(addr, x, r, 8)
+	} else {
+		t.Store(addr, r, m)
+	}
 	old := t.flags()
 	lo, hi := t.Conv(ir.I32, x, false), t.Extract(ir.I32, x, 32, 32) // unchanged if equal
 	if t.long {                                                      // then with all of the registers

@@ -6,7 +6,7 @@ func addMoveEmitters(m map[string]emitter) {
 	for name, f := range map[string]emitter{
 		"MOV": emitMov, "MOVZX": extend(false), "MOVSX": extend(true), "LEA": emitLea,
 		"XCHG": emitXchg, "XLAT": emitXlat, "MOVNTI": emitMov, "MOVSXD": extend(true), "NOP": emitNop, "PAUSE": func(*tx) {},
-		"LFENCE": func(*tx) {}, "MFENCE": func(*tx) {}, "SFENCE": func(*tx) {}, "CLFLUSH": emitTouch,
+		"LFENCE": func(*tx) {}, "MFENCE": emitMfence, "SFENCE": func(*tx) {}, "CLFLUSH": emitTouch,
 		"CBW": emitCBW, "CWD": emitCWD, "LAHF": emitLahf, "SAHF": emitSahf,
 		"CLD": direction(1), "STD": direction(0xffffffff),
 		"PUSH": emitPush, "POP": emitPop, "PUSHA": emitPusha, "POPA": emitPopa,
@@ -82,6 +82,12 @@ func emitNop(t *tx) {
 		x, y := t.reg(rAX, t.in.opsize), t.reg(t.in.inOpcode, t.in.opsize)
 		t.setReg(rAX, t.in.opsize, y)
 		t.setReg(t.in.inOpcode, t.in.opsize, x)
+	}
+}
+
+func emitMfence(t *tx) {
+	if t.c.cfg.Pages != nil {
+		t.Call(ir.Void, hFence, ir.NoStop|ir.KeepsStack)
 	}
 }
 

@@ -31,6 +31,10 @@ type Config struct {
 	// JumpSize pairs of words, tag and code address. If Wide is set they are
 	// JumpSize times four words: program counter, code address, tag, nothing.
 	Jumps int32
+	// Flat says that the guest's memory is the host's, at the base of GS:
+	// nothing is looked up, and what may not be accessed faults. See
+	// FaultStub.
+	Flat bool
 	// BMI2 says that the host has those instructions.
 	BMI2 bool
 	// Features are the host's instructions on vectors.
@@ -99,7 +103,8 @@ const MaxPinned = len(pinRegs)
 // each temporary register, then those of values.
 const (
 	saveWord  = ir.TempBase
-	spillWord = fxWord + 64
+	faultWord = fxWord + 64
+	spillWord = faultWord + 2*16 + 2
 )
 
 // SiteKind says why generated code was left.
@@ -159,6 +164,10 @@ type Site struct {
 	lost      uint16 // registers
 	back, end int    // offsets of the code memory
 }
+
+// Access is an instruction of flat code that accesses the guest's memory: its
+// offset in the code memory, and the offset of its site's record.
+type Access struct{ At, Site uint32 }
 
 // Write says what to write to a slot when the unit is left for good at a
 // site: the word Src as it was when the unit was left, or, if that is NoWord,

@@ -28,6 +28,10 @@ type Compiler struct {
 	vec   vecCompiler
 	fpu   stackCompiler
 	fused fusedLoad
+	// probed is the instruction that Probe was last seen in: a store that
+	// follows must be done.
+	probed   uint64
+	accesses int // of Accesses, those before the unit's
 
 	insts  []ir.Inst // of u
 	byVal  []value   // by ir.Val
@@ -92,6 +96,10 @@ type Compiler struct {
 	// SyncStub is where to enter generated code to have the state of the x87
 	// put into the frame (OffResident).
 	SyncStub int
+	// FaultStub is where a signal handler has flat code go on that has
+	// faulted: it leaves with FaultExit. ResumeStub enters it again, to do the
+	// access once more: the address is in the word OffResume.
+	FaultStub, ResumeStub int
 }
 
 // fixup is a rel32 to be patched with a block's place.
@@ -189,7 +197,7 @@ func slotMem(w uint16) mem { return at(r15, int32(w)*8) }
 // is the offset at which generated code is to be entered, to go on at the
 // address in the word OffResume.
 func (c *Compiler) Stubs(buf []byte) (n, entry int) {
-	c.asm = asm{buf: buf}
+	c.asm = asm{buf: buf, Accesses: c.Accesses}
 	c.exitStub = c.n // called: the return address is that of the site's record
 	for _, r := range temps {
 		c.rm(opMOVst|wide, r, slotMem(c.regWord[r]))
@@ -221,11 +229,17 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 		c.rm(opMOVload|wide, r, slotMem(c.regWord[r]))
 	}
 	c.rm(0xff, 4, at(r15, offResume))
+	if c.cfg.Flat {
+		c.flatStubs()
+	}
 	return c.n, c.entryStub
 }
 
 // Reset forgets all jumps: the code memory is used anew.
-func (c *Compiler) Reset() { c.Jumps, c.FirstJump = c.Jumps[:0], 1 }
+func (c *Compiler) Reset() {
+	c.Jumps, c.FirstJump = c.Jumps[:0], 1
+	c.Accesses = c.Accesses[:0]
+}
 
 // Options are what a unit is compiled for.
 type Options struct {
@@ -245,10 +259,11 @@ type Options struct {
 // written; 0 means that there was no room, or that the unit is too large.
 func (c *Compiler) Compile(u *ir.Unit, buf []byte, off int, o Options) int {
 	c.start(u, o.PC, o.Base)
-	c.apart = o.Apart
+	c.apart = o.Apart || c.cfg.Flat
 	c.buf, c.n, c.unitAt = buf, off, off
 	if c.full() || !c.compile(o.Counted) { // nothing refers to what it has left
 		c.Jumps = c.Jumps[:0]
+		c.Accesses = c.Accesses[:c.accesses]
 		return 0
 	}
 	binary.LittleEndian.PutUint64(buf[off-pcBefore:], o.PC-u.Page)
@@ -261,7 +276,8 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 	c.FirstJump += len(c.Jumps)
 	c.Jumps = c.Jumps[:0]
 	c.sites, c.recorded = c.sites[:0], 0
-	c.fused.at = -1
+	c.fused.at, c.probed = -1, ^uint64(0)
+	c.accesses = len(c.Accesses)
 	c.u, c.insts, c.unitPC, c.base = u, u.Insts, pc, base
 	c.blockAt, c.jumpsTo, c.cold = c.blockAt[:0], c.jumpsTo[:0], c.cold[:0]
 	c.groups, c.alone = c.groups[:0], c.alone[:0]
@@ -307,7 +323,7 @@ func (c *Compiler) compile(counted bool) bool {
 		}
 		c.emitStub(&c.cold[i])
 	}
-	return true
+	return c.recordAccesses()
 }
 
 // run lowers a run forwards.

@@ -37,6 +37,10 @@ type mem struct {
 	base, index reg
 	scale       uint8
 	disp        int32
+	// guest, if it is not 0, makes it the guest's memory (Config.Flat): the
+	// address is of 32 bits, and what it comes to if it faults is the site of
+	// this number, less 1.
+	guest uint32
 }
 
 // at is base + disp.
@@ -143,6 +147,10 @@ const (
 type asm struct {
 	buf []byte
 	n   int
+
+	// Accesses are the instructions that access the guest's memory, since
+	// Reset, in the order of their places.
+	Accesses []Access
 }
 
 // slack is the most that is written between two checks of full.
@@ -233,6 +241,10 @@ func (a *asm) ext(o opcode, x uint8, m reg) {
 // rm writes an instruction with a register and a memory operand.
 func (a *asm) rm(o opcode, r reg, m mem) {
 	const sib = 4 // in the place of a base: SIB follows; of an index: none
+	if m.guest != 0 {
+		a.Accesses = append(a.Accesses, Access{uint32(a.n), m.guest - 1})
+		a.put(0x6765, 2) // GS, and an address of 32 bits
+	}
 	x, b, index := m.index, m.base, uint64(m.index&7)
 	if x == noReg {
 		x, index = 0, sib

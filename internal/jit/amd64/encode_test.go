@@ -139,7 +139,7 @@ func mems() (list []mem) {
 			list = append(list, at(base, d))
 			for index := rax; index <= r15; index++ {
 				if index != rsp { // there is no such operand
-					list = append(list, mem{base, index, uint8(i+int(index)) & 3, d})
+					list = append(list, mem{base, index, uint8(i+int(index)) & 3, d, 0})
 				}
 			}
 		}
@@ -147,11 +147,11 @@ func mems() (list []mem) {
 	for index := rax; index <= r15; index++ {
 		for scale := range uint8(4) {
 			if index != rsp {
-				list = append(list, mem{noReg, index, scale, 0x1234}, mem{noReg, index, scale, -8})
+				list = append(list, mem{noReg, index, scale, 0x1234, 0}, mem{noReg, index, scale, -8, 0})
 			}
 		}
 	}
-	return append(list, mem{noReg, noReg, 0, 0x1234})
+	return append(list, mem{noReg, noReg, 0, 0x1234, 0})
 }
 
 func TestEncodeForms(t *testing.T) {
@@ -391,7 +391,7 @@ func FuzzEncode(f *testing.F) {
 		r := rand.New(rand.NewSource(seed))
 		for range 100 {
 			f := &all[r.Intn(len(all))]
-			x, m := reg(r.Intn(16)), mem{reg(r.Intn(16)), reg(r.Intn(16)), uint8(r.Intn(4)), int32(r.Uint32()) >> r.Intn(32)}
+			x, m := reg(r.Intn(16)), mem{reg(r.Intn(16)), reg(r.Intn(16)), uint8(r.Intn(4)), int32(r.Uint32()) >> r.Intn(32), 0}
 			if m.index == rsp || r.Intn(3) == 0 {
 				m.index, m.scale = noReg, 0
 			}

@@ -6,11 +6,11 @@ import "rhea/internal/ir"
 // x87 that takes the loaded value, or gives the stored one.
 
 // fusedLoad is a load that its only user, the instruction at, does along: the
-// host has the operand at base + index.
+// host has the operand at m.
 type fusedLoad struct {
-	at          int32
-	size        uint8
-	base, index reg
+	at   int32
+	size uint8
+	m    mem
 }
 
 // consumer returns the Vec or FPU that alone wants the value of the current
@@ -78,7 +78,7 @@ func (c *Compiler) fuseLoad(m ir.Mem, v ir.Val) bool {
 	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
 	c.vals[set].fused = true
-	c.fused = fusedLoad{at, uint8(m.Size), r, a}
+	c.fused = fusedLoad{at, uint8(m.Size), mem{base: r, index: a}}
 	return true
 }
 
@@ -97,9 +97,13 @@ func (c *Compiler) fusedOperand() (m mem, ok bool) {
 	if c.fused.at != c.i {
 		return mem{}, false
 	}
-	c.lock(c.fused.base)
-	c.lock(c.fused.index)
-	return mem{base: c.fused.base, index: c.fused.index}, true
+	m = c.fused.m
+	for _, r := range [2]reg{m.base, m.index} {
+		if r != noReg {
+			c.lock(r)
+		}
+	}
+	return m, true
 }
 
 // fusedHalf returns the vector whose low half is what the store in wants and

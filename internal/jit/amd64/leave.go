@@ -158,6 +158,10 @@ func log2(n int) int { return bits.TrailingZeros8(uint8(n)) }
 
 func (c *Compiler) load(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
+	if c.cfg.Flat {
+		c.loadFlat(in, m)
+		return
+	}
 	if c.fuseLoad(m, in.Args[0]) {
 		return
 	}
@@ -224,6 +228,10 @@ func (c *Compiler) after128(st *stub, w uint16) {
 
 func (c *Compiler) store(in *ir.Inst) {
 	m := ir.MemOf(in.Imm)
+	if c.cfg.Flat {
+		c.storeFlat(in, m)
+		return
+	}
 	st := stub{d: noReg}
 	if m.Size == 16 {
 		v := c.origin(in.Args[1])
@@ -270,18 +278,7 @@ func (c *Compiler) store(in *ir.Inst) {
 	st.jump = jump
 	to := mem{base: r, index: a}
 	if isConst {
-		switch m.Size {
-		case 1:
-			c.rm(0xc6, 0, to)
-			c.byte(byte(k))
-		case 2:
-			c.rm(0xc7|pfx66, 0, to)
-			c.put(k&0xffff, 2)
-		case 4:
-			c.movmi32(to, int32(uint32(k)))
-		default:
-			c.movmi(to, int32(k))
-		}
+		c.storeConst(to, m.Size, k)
 		st.site = c.storeConstSite(m, a, k&(^uint64(0)>>(64-bits)))
 	} else {
 		c.rm(storeOps[log2(m.Size)], x, to)
@@ -289,6 +286,22 @@ func (c *Compiler) store(in *ir.Inst) {
 	}
 	st.lost, st.back = c.paged, int32(c.n)
 	c.cold = append(c.cold, st)
+}
+
+// storeConst stores a constant of size bytes.
+func (c *Compiler) storeConst(to mem, size int, k uint64) {
+	switch size {
+	case 1:
+		c.rm(0xc6, 0, to)
+		c.byte(byte(k))
+	case 2:
+		c.rm(0xc7|pfx66, 0, to)
+		c.put(k&0xffff, 2)
+	case 4:
+		c.movmi32(to, int32(uint32(k)))
+	default:
+		c.movmi(to, int32(k))
+	}
 }
 
 func (c *Compiler) guard(in *ir.Inst) {
@@ -304,6 +317,10 @@ func (c *Compiler) call(in *ir.Inst) {
 	id, flags := ir.CallOf(in.Imm)
 	if z := c.cfg.Slots.Lazy; z != nil && id == z.Helper {
 		c.lazyFlags(in)
+		return
+	}
+	if k := c.cfg.Slots.Cas; c.cfg.Flat && k != 0 && id >= k && id < k+4 {
+		c.casFlat(in, 1<<(id-k))
 		return
 	}
 	pure := flags&ir.Pure != 0

@@ -34,6 +34,7 @@ const (
 	siteRMW     = 1 << 3 // Load
 	siteProbe   = 1 << 4
 	siteConst   = 1 << 3 // Store: of Imm
+	siteProbed  = 1 << 4 // Store: a Probe precedes it
 	sitePure    = 1 << 3 // Call
 	siteKeeps   = 1 << 4
 	siteNear    = 1 << 3 // Link: has a jump
@@ -218,6 +219,11 @@ func (c *Compiler) wordSite(kind SiteKind, word uint16) uint32 {
 // 0 afterwards. The code goes on at back, or if that is 0, behind the record.
 func (c *Compiler) leaveTo(site uint32, d reg, lost uint16, back int) {
 	c.patch(c.callRel(), c.exitStub)
+	c.record(site, d, lost, back)
+}
+
+// record writes the record of a site.
+func (c *Compiler) record(site uint32, d reg, lost uint16, back int) {
 	s, at := &c.sites[site], c.n
 	var how byte
 	flags := s.flags
@@ -334,10 +340,13 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 			if s.Size == 16 {
 				s.Args[1] = r.word()
 			}
-		} else if head&siteConst != 0 {
-			s.Imm = r.number()
 		} else {
-			s.Args[1] = r.word()
+			s.RMW, s.Probe = false, head&siteProbed != 0
+			if head&siteConst != 0 {
+				s.Imm = r.number()
+			} else {
+				s.Args[1] = r.word()
+			}
 		}
 		s.PC = unitPC + r.pc()
 	case Guard:

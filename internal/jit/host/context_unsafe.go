@@ -20,6 +20,7 @@ const (
 	offFaultAddr   = -136
 	offFaultRIP    = -144
 	offFaultSignal = -152
+	offFaultTo     = -160
 
 	// OffTables is the offset of the tables from R15; their address is
 	// page-aligned.
@@ -106,6 +107,11 @@ func Fault(c *Context) (addr, rip uintptr, ok bool) {
 	}
 	return uintptr(*c.word(offFaultAddr)), uintptr(*c.word(offFaultRIP)), true
 }
+
+// SetFaultEntry has generated code that raises SIGSEGV or SIGBUS go on at an
+// address of its own, with all registers as they were. It is to leave with
+// ExitFault; Fault says then what Fault says. 0 ends that.
+func (c *Context) SetFaultEntry(a uintptr) { *c.word(offFaultTo) = uint64(a) }
 
 // FaultSignal is the number of the signal that Fault's exception raised.
 func (c *Context) FaultSignal() int { return int(*c.word(offFaultSignal)) }

@@ -129,6 +129,20 @@ ours:
 	MOVQ AX, const_offFaultRIP(CX)
 	MOVL DI, DI
 	MOVQ DI, const_offFaultSignal(CX)
+	// Code that takes its own faults.
+	MOVQ const_offFaultTo(CX), AX
+	TESTQ AX, AX
+	JEQ  end
+	CMPL DI, $7 // SIGBUS
+	JEQ  own
+	CMPL DI, $11 // SIGSEGV
+	JNE  end
+
+own:
+	MOVQ AX, UC_RIP(DX)
+	RET
+
+end:
 	MOVL $const_ExitFault, AX
 	MOVQ AX, const_OffExit(CX)
 	MOVQ const_OffLeave(CX), AX

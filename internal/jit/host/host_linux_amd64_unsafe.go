@@ -230,6 +230,19 @@ func NewCode(size int) (*Code, error) {
 	return c, err
 }
 
+// NewPrivateCode makes memory for machine code that a fork of the process
+// copies. It is writable where it is executable.
+func NewPrivateCode(size int) (*Code, error) { return newCode(size, mapSingle) }
+
+// SetGS sets the base of GS of the calling thread.
+func SetGS(base uintptr) error {
+	const archSetGS = 0x1001
+	if _, _, errno := unix.RawSyscall(unix.SYS_ARCH_PRCTL, archSetGS, base, 0); errno != 0 {
+		return fmt.Errorf("setting the base of GS: %w", errno)
+	}
+	return nil
+}
+
 func newCode(size int, mapping func(*process, span) ([]byte, error)) (*Code, error) {
 	if size <= 0 {
 		panic("BUG: host: no code")

@@ -17,5 +17,11 @@ func (c *Context) Close() error { return nil }
 // NewCode makes memory for machine code; on this host it cannot.
 func NewCode(size int) (*Code, error) { return nil, errUnavailable }
 
+// NewPrivateCode is NewCode.
+func NewPrivateCode(size int) (*Code, error) { return nil, errUnavailable }
+
+// SetGS sets the base of GS, which this host has not.
+func SetGS(base uintptr) error { return errUnavailable }
+
 // Close gives the memory back.
 func (c *Code) Close() error { return nil }

@@ -1,0 +1,15 @@
+// Command rhea-user is `rhea user` alone: it runs single programs of other
+// processors, starts faster than the whole, and is what binfmt_misc should
+// name.
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"rhea/internal/app/user"
+)
+
+func main() {
+	os.Exit(user.Main(filepath.Base(os.Args[0]), "rhea-user", os.Args[1:], os.Stdout, os.Stderr))
+}

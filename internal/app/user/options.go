@@ -1,0 +1,260 @@
+package user
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rhea/internal/prop"
+	"rhea/internal/trace"
+	"rhea/internal/user/linux"
+)
+
+// config is what the command line and the environment say.
+type config struct {
+	program, version string
+	sysroot, cpu     string
+	argv0, release   string
+	stack, base      uint64
+	reserve          uint64
+	strace           bool
+	interpreter      bool
+	items            trace.Item
+	logFile          string
+	env              []string
+	// again is the command line for the programs that this one executes.
+	again []string
+	print func(io.Writer) error
+}
+
+// option is one of the command line.
+type option struct {
+	name, arg, env, help string
+	// here: it is for this program only, not for those that it executes.
+	here bool
+	set  func(c *config, v string) error
+}
+
+// options are those of qemu-user, under its names.
+func options() []option {
+	text := func(p func(c *config) *string) func(*config, string) error {
+		return func(c *config, v string) error { *p(c) = v; return nil }
+	}
+	number := func(p func(c *config) *uint64) func(*config, string) error {
+		return func(c *config, v string) error {
+			n, err := parseSize(v)
+			*p(c) = n
+			return err
+		}
+	}
+	return []option{
+		{"h", "", "", "show this text", true, func(c *config, _ string) error { c.print = help; return nil }},
+		{"help", "", "", "", true, func(c *config, _ string) error { c.print = help; return nil }},
+		{"g", "port", "QEMU_GDB", "wait for gdb at a port (not supported yet)", true, func(*config, string) error {
+			return fmt.Errorf("a debugger is not supported yet")
+		}},
+		{"L", "path", "QEMU_LD_PREFIX", "look for the program's interpreter and files below this directory first", false, func(c *config, v string) error {
+			st, err := os.Stat(v)
+			if err == nil && !st.IsDir() {
+				err = fmt.Errorf("%s is no directory", v)
+			}
+			c.sysroot = strings.TrimRight(v, "/")
+			return err
+		}},
+		{"s", "size", "QEMU_STACK_SIZE", "size of the stack in bytes (K, M and G are understood)", false, number(func(c *config) *uint64 { return &c.stack })},
+		{"cpu", "model", "QEMU_CPU", "the processor, 'help' lists them", false, text(func(c *config) *string { return &c.cpu })},
+		{"E", "var=value", "QEMU_SET_ENV", "set an environment variable of the program (several with commas between)", true, func(c *config, v string) error {
+			for _, s := range strings.Split(v, ",") {
+				name, _, ok := strings.Cut(s, "=")
+				if !ok {
+					return fmt.Errorf("%q is not of the form name=value", s)
+				}
+				c.unset(name)
+				c.env = append(c.env, s)
+			}
+			return nil
+		}},
+		{"U", "var", "QEMU_UNSET_ENV", "remove an environment variable (several with commas between)", true, func(c *config, v string) error {
+			for _, s := range strings.Split(v, ",") {
+				c.unset(s)
+			}
+			return nil
+		}},
+		{"0", "argv0", "QEMU_ARGV0", "the name that the program is called by", true, text(func(c *config) *string { return &c.argv0 })},
+		{"r", "release", "QEMU_UNAME", "the kernel's release, as uname tells it", false, text(func(c *config) *string { return &c.release })},
+		{"B", "address", "QEMU_GUEST_BASE", "the host's address of the program's address 0", false, number(func(c *config) *uint64 { return &c.base })},
+		{"R", "size", "QEMU_RESERVED_VA", "how many bytes of addresses the program has", false, number(func(c *config) *uint64 { return &c.reserve })},
+		{"d", "item,...", "QEMU_LOG", "log these items, 'help' lists them", false, func(c *config, v string) error {
+			if v == "help" {
+				c.print = logHelp
+				return nil
+			}
+			items, _, err := trace.ParseItems(v)
+			c.items = items
+			c.strace = c.strace || slices.Contains(strings.Split(v, ","), "strace")
+			return err
+		}},
+		{"D", "file", "QEMU_LOG_FILENAME", "where logs go, instead of standard error", false, text(func(c *config) *string { return &c.logFile })},
+		{"strace", "", "QEMU_STRACE", "log system calls", false, func(c *config, _ string) error { c.strace = true; return nil }},
+		{"interpreter", "", "", "interpret, do not translate to machine code", false, func(c *config, _ string) error { c.interpreter = true; return nil }},
+		{"p", "size", "QEMU_PAGESIZE", "", true, func(_ *config, v string) error {
+			if v != "4096" {
+				return fmt.Errorf("pages have 4096 bytes")
+			}
+			return nil
+		}},
+		{"version", "", "", "show the version", true, func(c *config, _ string) error {
+			c.print = func(w io.Writer) error { _, err := fmt.Fprintln(w, c.version); return err }
+			return nil
+		}},
+		{"binfmt", "", "", "print what makes the kernel run such programs by this one (binfmt_misc)", true, func(c *config, _ string) error { c.print = binfmt; return nil }},
+		{"syscalls", "", "", "print what becomes of each system call", true, func(c *config, _ string) error { c.print = syscalls; return nil }},
+	}
+}
+
+// unset removes a variable.
+func (c *config) unset(name string) {
+	c.env = slices.DeleteFunc(c.env, func(s string) bool { return strings.HasPrefix(s, name+"=") })
+}
+
+// parse reads options up to the program's name; what the environment says they
+// override.
+func (c *config) parse(args, env []string) (rest []string, err error) {
+	c.env, c.cpu = slices.Clone(env), "max"
+	list := options()
+	for i := range list {
+		o := &list[i]
+		v, ok := lookup(env, o.env)
+		if !ok || o.env == "" {
+			continue
+		}
+		if err := o.set(c, v); err != nil {
+			return nil, fmt.Errorf("%s=%s: %w", o.env, v, err)
+		}
+	}
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") && args[0] != "-" {
+		arg := args[0]
+		name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
+		args = args[1:]
+		if arg == "--" {
+			break
+		}
+		i := slices.IndexFunc(list, func(o option) bool { return o.name == name })
+		if i < 0 {
+			var known []string
+			for _, o := range list {
+				known = append(known, "-"+o.name)
+			}
+			return nil, fmt.Errorf("there is no option %s%s; -help lists them", arg, prop.DidYouMean("-"+name, known))
+		}
+		o := &list[i]
+		var v string
+		if o.arg != "" {
+			if len(args) == 0 {
+				return nil, fmt.Errorf("-%s needs an argument: -%s %s", o.name, o.name, o.arg)
+			}
+			v, args = args[0], args[1:]
+		}
+		if o.name == "cpu" && v == "help" {
+			c.print = cpuHelp
+			return nil, nil
+		}
+		if err := o.set(c, v); err != nil {
+			return nil, fmt.Errorf("%s: %w", strings.TrimSpace("-"+o.name+" "+v), err)
+		}
+		if c.print != nil {
+			return nil, nil
+		}
+		if !o.here {
+			c.again = append(c.again, arg)
+			if o.arg != "" {
+				c.again = append(c.again, v)
+			}
+		}
+	}
+	return args, nil
+}
+
+func lookup(env []string, name string) (string, bool) {
+	for _, s := range env {
+		if v, ok := strings.CutPrefix(s, name+"="); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// parseSize reads a number of bytes: decimal, octal or hexadecimal, with K, M or
+// G behind it.
+func parseSize(s string) (uint64, error) {
+	shift := 0
+	digits := s
+	if n := len(s); n > 0 {
+		if i := strings.IndexByte("kmgKMG", s[n-1]); i >= 0 {
+			digits, shift = s[:n-1], 10*(i%3+1)
+		}
+	}
+	v, err := strconv.ParseUint(digits, 0, 64)
+	if err != nil || v<<shift>>shift != v {
+		return 0, fmt.Errorf("%q is no number of bytes", s)
+	}
+	return v << shift, nil
+}
+
+func help(w io.Writer) error {
+	fmt.Fprintln(w, "usage: rhea user [options] program [arguments]\nRuns a Linux program of another processor ("+strings.Join(names(), ", ")+").")
+	for _, o := range options() {
+		if o.help == "" {
+			continue
+		}
+		text := strings.TrimSpace("-" + o.name + " " + o.arg)
+		env := ""
+		if o.env != "" {
+			env = " [" + o.env + "]"
+		}
+		fmt.Fprintf(w, "  %-16s %s%s\n", text, o.help, env)
+	}
+	return nil
+}
+
+func logHelp(w io.Writer) error {
+	for _, i := range trace.Items() {
+		fmt.Fprintf(w, "%-15s %s\n", i.Name, i.Help)
+	}
+	_, err := fmt.Fprintf(w, "%-15s %s\n", "strace", "log system calls")
+	return err
+}
+
+func syscalls(w io.Writer) error {
+	for _, a := range linux.ABIs() {
+		if err := linux.Document(w, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// binfmt prints the lines for /proc/sys/fs/binfmt_misc/register
+// (Documentation/admin-guide/binfmt-misc.rst).
+func binfmt(w io.Writer) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	for _, a := range linux.ABIs() {
+		magic, mask := a.Magic()
+		fmt.Fprintf(w, ":qemu-%s:M::%s:%s:%s:F\n", a.Name, escape(magic), escape(mask), exe)
+	}
+	return nil
+}
+
+func escape(b []byte) string {
+	var s strings.Builder
+	for _, c := range b {
+		fmt.Fprintf(&s, `\x%02x`, c)
+	}
+	return s.String()
+}

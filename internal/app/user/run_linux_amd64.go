@@ -1,0 +1,127 @@
+package user
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"rhea/internal/accel/tcg"
+	"rhea/internal/guest/x86"
+	"rhea/internal/trace"
+	"rhea/internal/user/linux"
+)
+
+// descriptor is a file that the runtime's poller does not know.
+type descriptor int
+
+func (d descriptor) Write(b []byte) (int, error) { return unix.Write(int(d), b) }
+
+// highDescriptor moves a descriptor out of the guest's way.
+func highDescriptor(fd int) (descriptor, error) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 900)
+	return descriptor(n), err
+}
+
+// run starts the program.
+func (c *config) run(abi *linux.ABI, args []string) error {
+	var log io.Writer
+	if c.strace || c.items != 0 {
+		fd := 2
+		if c.logFile != "" {
+			var err error
+			if fd, err = unix.Open(c.logFile, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_APPEND|unix.O_CLOEXEC, 0o666); err != nil {
+				return fmt.Errorf("-D %s: %w", c.logFile, err)
+			}
+		}
+		d, err := highDescriptor(fd)
+		if err != nil {
+			return fmt.Errorf("-D %s: %w", c.logFile, err)
+		}
+		if fd != 2 {
+			unix.Close(fd)
+		}
+		linux.KeepDescriptor(int(d))
+		log = d
+	}
+	cfg := linux.Config{
+		ABI: abi, Path: args[0], Args: append([]string{}, args...), Env: c.env, Sysroot: c.sysroot, CPU: c.cpu, Release: c.release,
+		Stack: c.stack, Base: c.base, Reserve: c.reserve, Again: c.again, ExecFD: -1,
+	}
+	if fd, preserved := fromKernel(); fd >= 0 || preserved {
+		cfg.ExecFD = fd
+		if preserved && len(args) > 1 { // binfmt_misc's flag P: the path, argv[0], the arguments
+			cfg.Args = append([]string{}, args[1:]...)
+		}
+	}
+	if c.argv0 != "" {
+		cfg.Args[0] = c.argv0
+	}
+	if c.strace {
+		cfg.Strace = log
+	}
+	if c.items != 0 {
+		cfg.Log = trace.New(log, c.items)
+		cfg.Disassemble = true
+	}
+	if c.interpreter {
+		cfg.Engine = tcg.Interpreter
+	}
+	// Memory of ours is little, and a collection stops all threads.
+	debug.SetGCPercent(400)
+	debug.SetMaxThreads(40000)
+	err := linux.Start(cfg)
+	var e *linux.ExecError
+	if errors.As(err, &e) {
+		return exitError{err, e.Status}
+	}
+	return err
+}
+
+type exitError struct {
+	error
+	status int
+}
+
+func (e exitError) ExitStatus() int { return e.status }
+
+// fromKernel is what binfmt_misc has told by the auxiliary vector: the
+// program's descriptor (flag O; -1 = none), and whether argv[0] is an argument
+// of its own (flag P).
+func fromKernel() (fd int, preserved bool) {
+	const atExecFD, atFlags, preserve = 2, 8, 1
+	fd = -1
+	f, err := unix.Open("/proc/self/auxv", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, false
+	}
+	defer unix.Close(f)
+	b := make([]byte, 1024)
+	n, _ := unix.Read(f, b)
+	for ; n >= 16; b, n = b[16:], n-16 {
+		k, v := word(b), word(b[8:])
+		switch k {
+		case atExecFD:
+			fd = int(v)
+		case atFlags:
+			preserved = v&preserve != 0
+		}
+	}
+	return fd, preserved
+}
+
+func word(b []byte) (v uint64) {
+	for i := range 8 {
+		v |= uint64(b[i]) << (8 * i)
+	}
+	return v
+}
+
+func cpuHelp(w io.Writer) error {
+	for _, m := range x86.Models() {
+		fmt.Fprintf(w, "%-10s %s\n", m.Name, m.Title)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+// Package linux is Linux for the programs of another processor: it loads them,
+// has their system calls done by the host's kernel, and delivers signals. A
+// guest process is a host process, a guest thread a host thread.
+//
+// What depends on the guest is data: an ABI says how its structures lie in
+// memory and which system calls it has; one table of handlers serves all.
+package linux
+
+import "encoding/binary"
+
+// ABI is how the programs of a processor talk to Linux.
+type ABI struct {
+	// Name is as in QEMU's qemu-<name>.
+	Name string
+	// Machine is the ELF header's, and Class its class (1 = 32, 2 = 64 bits).
+	Machine uint16
+	Class   byte
+	Order   binary.ByteOrder
+	// Long is the size of a long and of a pointer, Align64 the alignment of a
+	// 64-bit integer in a structure.
+	Long, Align64 int
+	// UTSName is what uname(2) calls the machine, Platform AT_PLATFORM.
+	UTSName, Platform string
+	// Top is the end of the addresses for programs.
+	Top uint64
+	// PieBase is where position-independent programs are loaded.
+	PieBase uint64
+
+	text    string // of its table of system calls
+	calls   *table
+	layouts map[string]string
+}
+
+// ABIs lists the guests there are.
+func ABIs() []*ABI { return []*ABI{i386()} }
+
+// ABIOf returns the ABI of that name, nil if there is none.
+func ABIOf(name string) *ABI {
+	for _, a := range ABIs() {
+		if a.Name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+func i386() *ABI {
+	return &ABI{
+		Name: "i386", Machine: 3, Class: 1, Order: binary.LittleEndian, Long: 4, Align64: 4,
+		UTSName: "i686", Platform: "i686", Top: 0xffffe000, PieBase: 0x56555000,
+		layouts: i386Layouts(), text: i386Calls,
+	}
+}
+
+// Magic is what the programs of the ABI begin with, and which of its bits
+// count, for binfmt_misc.
+func (a *ABI) Magic() (magic, mask []byte) {
+	magic, mask = make([]byte, 20), make([]byte, 20)
+	copy(magic, "\x7fELF")
+	order := byte(1)
+	if a.Order != binary.LittleEndian {
+		order = 2
+	}
+	magic[4], magic[5], magic[6] = a.Class, order, 1
+	a.Order.PutUint16(magic[16:], etExec)
+	a.Order.PutUint16(magic[18:], a.Machine)
+	for i := range mask {
+		mask[i] = 0xff
+	}
+	mask[7] = 0 // the system
+	// ET_EXEC or ET_DYN.
+	var m [2]byte
+	a.Order.PutUint16(m[:], 0xfffe)
+	copy(mask[16:], m[:])
+	return magic, mask
+}

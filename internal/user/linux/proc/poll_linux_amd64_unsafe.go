@@ -1,0 +1,157 @@
+//go:build linux && amd64
+
+package proc
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// poller is what the runtime waits for timers with: an epoll descriptor and an
+// eventfd that wakes it. They are opened at first use, wherever there is room;
+// the guest's descriptors are to be the guest's, so that is done at the start,
+// at high numbers.
+type poller struct {
+	epoll, event uintptr
+	ctl          unix.EpollEvent // what epoll knows of event
+}
+
+var theirs poller
+
+// lowDescriptors is where the runtime's descriptors lie at least, if the limit
+// allows.
+const lowDescriptors = 1000
+
+// MovePoller has the runtime open its descriptors, out of the guest's way.
+func MovePoller() error {
+	limit := lowDescriptors
+	var lim unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) == nil && lim.Cur < lowDescriptors+16 {
+		limit = max(int(lim.Cur)-16, 3)
+	}
+	f, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("descriptors: %w", err)
+	}
+	first := f
+	list := []int{f}
+	for f < limit {
+		if f, err = unix.FcntlInt(uintptr(first), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			break
+		}
+		list = append(list, f)
+	}
+	time.AfterFunc(time.Hour, func() {}).Stop()
+	name := make([]byte, 64)
+	for fd := f + 1; fd < f+32; fd++ {
+		n, err := unix.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd), name)
+		if err != nil {
+			continue
+		}
+		switch string(name[:n]) {
+		case "anon_inode:[eventpoll]":
+			theirs.epoll = uintptr(fd)
+		case "anon_inode:[eventfd]":
+			theirs.event = uintptr(fd)
+		}
+		if theirs.epoll != 0 && theirs.event != 0 {
+			break
+		}
+	}
+	for i := 0; i < len(list); { // ranges: there are few
+		j := i
+		for j+1 < len(list) && list[j+1] == list[j]+1 {
+			j++
+		}
+		if unix.CloseRange(uint(list[i]), uint(list[j]), 0) != nil {
+			for _, fd := range list[i : j+1] {
+				unix.Close(fd)
+			}
+		}
+		i = j + 1
+	}
+	if theirs.epoll == 0 || theirs.event == 0 {
+		return nil // the runtime had opened them before: there is nothing to be done
+	}
+	return theirs.describe()
+}
+
+// describe finds out what epoll knows of the eventfd (proc(5), fdinfo).
+func (p *poller) describe() error {
+	f, err := unix.Open(fmt.Sprintf("/proc/self/fdinfo/%d", p.epoll), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("the runtime's poller: %w", err)
+	}
+	defer unix.Close(f)
+	b := make([]byte, 1024)
+	n, err := unix.Read(f, b)
+	if err != nil {
+		return fmt.Errorf("the runtime's poller: %w", err)
+	}
+	for line := range strings.Lines(string(b[:n])) {
+		var tfd uintptr
+		var events uint32
+		var data uint64
+		if k, _ := fmt.Sscanf(line, "tfd: %d events: %x data: %x", &tfd, &events, &data); k == 3 && tfd == p.event {
+			p.ctl = unix.EpollEvent{Events: events, Fd: int32(data), Pad: int32(data >> 32)}
+			return nil
+		}
+	}
+	return fmt.Errorf("the runtime's poller is not what rhea's fork expects")
+}
+
+// renew gives the child of a fork a poller of its own at the same descriptors:
+// the parent's is shared, and would take each other's wake-ups.
+//
+//go:nosplit
+func (p *poller) renew() {
+	if p.ctl.Events == 0 {
+		return
+	}
+	e := raw(unix.SYS_EPOLL_CREATE1, unix.EPOLL_CLOEXEC, 0, 0, 0, 0, 0)
+	raw(unix.SYS_DUP3, e, p.epoll, unix.O_CLOEXEC, 0, 0, 0)
+	raw(unix.SYS_CLOSE, e, 0, 0, 0, 0, 0)
+	v := raw(unix.SYS_EVENTFD2, 0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK, 0, 0, 0, 0)
+	raw(unix.SYS_DUP3, v, p.event, unix.O_CLOEXEC, 0, 0, 0)
+	raw(unix.SYS_CLOSE, v, 0, 0, 0, 0, 0)
+	raw(unix.SYS_EPOLL_CTL, p.epoll, unix.EPOLL_CTL_ADD, p.event, uintptr(unsafe.Pointer(&p.ctl)), 0, 0)
+}
+
+// Keep has a descriptor be one that the guest cannot close, either.
+func Keep(fd int) { kept = append(kept, fd) }
+
+var kept []int
+
+// Own are the descriptors that are not the guest's, in order.
+func Own() []int {
+	list := append([]int{}, kept...)
+	if theirs.epoll != 0 {
+		list = append(list, int(theirs.epoll), int(theirs.event))
+	}
+	for i := range list {
+		for j := i; j > 0 && list[j] < list[j-1]; j-- {
+			list[j], list[j-1] = list[j-1], list[j]
+		}
+	}
+	return list
+}
+
+// IsOwn reports whether a descriptor is not the guest's.
+func IsOwn(fd int) bool {
+	if fd < 0 {
+		return false
+	}
+	if fd == int(theirs.epoll) || fd == int(theirs.event) {
+		return theirs.epoll != 0
+	}
+	for _, k := range kept {
+		if k == fd {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,322 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// The handlers run on the thread's signal stack with the kernel's calling
+// convention: DI the signal, SI its siginfo, DX its ucontext. They use no
+// stack, so that the next handler can be jumped to as if it had been called.
+
+#define UC_RIP 168
+#define UC_MASK 296
+#define SI_CODE 8
+
+#define SYS_mmap 9
+#define SYS_getpid 39
+#define SYS_clone 56
+#define SYS_arch_prctl 158
+#define SYS_gettid 186
+#define SYS_futex 202
+#define SYS_tgkill 234
+#define SYS_rt_tgsigqueueinfo 297
+
+#define FUTEX_WAIT_PRIVATE 128
+#define ARCH_GET_FS 0x1003
+
+// parkURG waits while somebody forks. Then it goes on to the handler that it
+// has replaced: the runtime asks by the same signal.
+TEXT ·parkURG(SB), NOSPLIT|NOFRAME, $0-0
+	MOVL ·state+shared_pending(SB), AX
+	TESTL AX, AX
+	JEQ  next
+	MOVL $1, R8
+	LOCK
+	XADDL R8, ·state+shared_claimed(SB)
+	CMPL R8, $const_maxParked
+	JCC  next
+	SHLQ $const_parkedShift, R8
+	LEAQ ·parking(SB), R12
+	ADDQ R8, R12
+	MOVQ SP, parked_sp(R12)
+	MOVQ DI, parked_di(R12)
+	MOVQ SI, parked_si(R12)
+	MOVQ DX, parked_dx(R12)
+	MOVQ (TLS), CX
+	MOVQ const_mOffset(CX), CX
+	MOVQ CX, parked_m(R12)
+	MOVL $SYS_arch_prctl, AX
+	MOVL $ARCH_GET_FS, DI
+	LEAQ parked_fs(R12), SI
+	SYSCALL
+	MOVL $SYS_gettid, AX
+	SYSCALL
+	MOVQ AX, parked_tid(R12)
+	MOVL $1, AX
+	LOCK
+	XADDL AX, ·state+shared_stopped(SB)
+
+wait:
+	LEAQ ·state+shared_pending(SB), DI
+	MOVL $FUTEX_WAIT_PRIVATE, SI
+	MOVL $1, DX
+	XORL R10, R10
+	MOVL $SYS_futex, AX
+	SYSCALL
+	MOVL ·state+shared_pending(SB), AX
+	TESTL AX, AX
+	JNE  wait
+	MOVQ parked_di(R12), DI
+	MOVQ parked_si(R12), SI
+	MOVQ parked_dx(R12), DX
+	MOVL $1, AX
+	LOCK
+	XADDL AX, ·state+shared_left(SB)
+
+next:
+	MOVQ ·state+shared_nextURG(SB), AX
+	JMP  AX
+
+// func revive(p *parked, flags uintptr) uintptr
+TEXT ·revive(SB), NOSPLIT|NOFRAME, $0-24
+	MOVQ p+0(FP), R12
+	MOVQ flags+8(FP), DI
+	MOVQ parked_sp(R12), SI
+	XORL DX, DX
+	XORL R10, R10
+	MOVQ parked_fs(R12), R8
+	MOVL $SYS_clone, AX
+	SYSCALL
+	TESTQ AX, AX
+	JEQ  child
+	MOVQ AX, ret+16(FP)
+	RET
+
+child:
+	MOVL $SYS_gettid, AX
+	SYSCALL
+	MOVQ parked_m(R12), CX
+	ADDQ ·state+shared_procid(SB), CX
+	MOVQ AX, (CX)
+	MOVQ parked_di(R12), DI
+	MOVQ parked_si(R12), SI
+	MOVQ parked_dx(R12), DX
+	MOVQ ·state+shared_nextURG(SB), AX
+	JMP  AX
+
+// func cloneProcess(flags, childTID uintptr) uintptr
+TEXT ·cloneProcess(SB), NOSPLIT|NOFRAME, $0-24
+	MOVQ flags+0(FP), DI
+	XORL SI, SI
+	XORL DX, DX
+	MOVQ childTID+8(FP), R10
+	XORL R8, R8
+	MOVL $SYS_clone, AX
+	SYSCALL
+	MOVQ AX, ret+16(FP)
+	RET
+
+// func raw(nr, a, b, c, d, e, f uintptr) uintptr
+TEXT ·raw(SB), NOSPLIT|NOFRAME, $0-64
+	MOVQ nr+0(FP), AX
+	MOVQ a+8(FP), DI
+	MOVQ b+16(FP), SI
+	MOVQ c+24(FP), DX
+	MOVQ d+32(FP), R10
+	MOVQ e+40(FP), R8
+	MOVQ f+48(FP), R9
+	SYSCALL
+	MOVQ AX, ret+56(FP)
+	RET
+
+// func safe(signal *uint32, nr, a, b, c, d, e, f uintptr) uintptr
+//
+// From here to the end of the SYSCALL instruction is the window: a handler
+// that interrupts it goes on at bail.
+TEXT ·safe(SB), NOSPLIT|NOFRAME, $0-72
+	MOVQ signal+0(FP), R12
+	MOVQ nr+8(FP), AX
+	MOVQ a+16(FP), DI
+	MOVQ b+24(FP), SI
+	MOVQ c+32(FP), DX
+	MOVQ d+40(FP), R10
+	MOVQ e+48(FP), R8
+	MOVQ f+56(FP), R9
+	CMPL (R12), $0
+	JNE  stored
+	SYSCALL
+	MOVQ AX, ret+64(FP)
+	RET
+
+stored:
+	MOVQ $const_errRestart, ret+64(FP)
+	RET
+
+TEXT ·bail(SB), NOSPLIT|NOFRAME, $0-72
+	MOVQ $const_errRestart, ret+64(FP)
+	RET
+
+// guestSignal stores a signal in the record of the thread, which is found by
+// the runtime's M: a guest's thread keeps its own.
+TEXT ·guestSignal(SB), NOSPLIT|NOFRAME, $0-0
+	MOVQ (TLS), CX
+	TESTQ CX, CX
+	JEQ  stray
+	MOVQ const_mOffset(CX), R8
+	MOVQ R8, R9
+	SHRQ $const_hashShift, R9
+	LEAQ ·index(SB), R10
+
+probe:
+	ANDQ $const_indexMask, R9
+	MOVQ R9, R11
+	SHLQ $4, R11
+	MOVQ (R10)(R11*1), AX
+	TESTQ AX, AX
+	JEQ  stray
+	CMPQ AX, R8
+	JEQ  found
+	INCQ R9
+	JMP  probe
+
+found:
+	MOVQ 8(R10)(R11*1), R12
+	TESTQ R12, R12
+	JEQ  stray
+	MOVL Record_Signal(R12), AX
+	TESTL AX, AX
+	JNE  another
+	MOVQ UC_RIP(DX), AX
+	SUBQ ·state+shared_window(SB), AX
+	CMPQ AX, ·state+shared_windowSize(SB)
+	JCC  outside
+	LEAQ ·bail(SB), AX
+	MOVQ AX, UC_RIP(DX)
+
+outside:
+	// One that was passed on has its siginfo in the record.
+	MOVL SI_CODE(SI), AX
+	CMPL AX, $-6 // SI_TKILL
+	JNE  store
+	CMPL DI, Record_PassedSignal(R12)
+	JNE  store
+	LEAQ Record_PassedInfo(R12), SI
+	MOVL $0, Record_PassedSignal(R12)
+
+store:
+	// 128 bytes of siginfo.
+	MOVQ $0, CX
+
+copy:
+	MOVQ (SI)(CX*8), AX
+	MOVQ AX, Record_Info(R12)(CX*8)
+	INCQ CX
+	CMPQ CX, $16
+	JNE  copy
+	MOVL DI, Record_Signal(R12)
+	MOVQ ·state+shared_blockAll(SB), AX
+	ORQ  AX, UC_MASK(DX)
+	MOVQ Record_Poll(R12), AX
+	MOVB $1, (AX)
+	MOVQ Record_Attention(R12), AX
+	MOVL $1, (AX)
+
+	RET
+
+another:
+	// One is stored already: the kernel is to keep this one.
+	MOVQ ·state+shared_blockAll(SB), AX
+	ORQ  AX, UC_MASK(DX)
+	MOVQ SI, R10
+	MOVL DI, R9
+	MOVL $SYS_getpid, AX
+	SYSCALL
+	MOVL AX, DI
+	MOVL Record_tid(R12), SI
+	MOVL R9, DX
+	MOVL $SYS_rt_tgsigqueueinfo, AX
+	SYSCALL
+	RET
+
+stray:
+	// Some other thread of the runtime's: it takes no more of them, and passes
+	// this one on to a guest's. The kernel forbids to pass the siginfo on.
+	MOVQ ·state+shared_blockAll(SB), AX
+	ORQ  AX, UC_MASK(DX)
+	MOVQ ·state+shared_forward(SB), R12
+	TESTQ R12, R12
+	JEQ  none
+	MOVL Record_PassedSignal(R12), AX
+	TESTL AX, AX
+	JNE  pass
+	MOVQ $0, CX
+
+save:
+	MOVQ (SI)(CX*8), AX
+	MOVQ AX, Record_PassedInfo(R12)(CX*8)
+	INCQ CX
+	CMPQ CX, $16
+	JNE  save
+	MOVL DI, Record_PassedSignal(R12)
+
+pass:
+	MOVL DI, R9
+	MOVL $SYS_getpid, AX
+	SYSCALL
+	MOVL AX, DI
+	MOVL Record_tid(R12), SI
+	MOVL R9, DX
+	MOVL $SYS_tgkill, AX
+	SYSCALL
+
+none:
+	RET
+
+// faultSignal is before the handler of exceptions: what another process sent
+// is a signal as any.
+TEXT ·faultSignal(SB), NOSPLIT|NOFRAME, $0-0
+	MOVL SI_CODE(SI), AX
+	CMPL AX, $0
+	JGT  exception
+	JMP  ·guestSignal(SB)
+
+exception:
+	LEAQ ·state+shared_nextFault(SB), AX
+	MOVQ (AX)(DI*8), AX
+	JMP  AX
+
+// func addresses() (park, guest, fault, window uintptr)
+TEXT ·addresses(SB), NOSPLIT, $0-32
+	LEAQ ·parkURG(SB), AX
+	MOVQ AX, park+0(FP)
+	LEAQ ·guestSignal(SB), AX
+	MOVQ AX, guest+8(FP)
+	LEAQ ·faultSignal(SB), AX
+	MOVQ AX, fault+16(FP)
+	LEAQ ·safe(SB), AX
+	MOVQ AX, window+24(FP)
+	RET
+
+// func thisM() uintptr
+TEXT ·thisM(SB), NOSPLIT, $0-8
+	MOVQ (TLS), CX
+	MOVQ const_mOffset(CX), AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// func bailAddress() uintptr
+TEXT ·bailAddress(SB), NOSPLIT, $0-8
+	LEAQ ·bail(SB), AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// func storeBarrier(p *uint32, v uint32)
+TEXT ·storeBarrier(SB), NOSPLIT, $0-12
+	MOVQ p+0(FP), AX
+	MOVL v+8(FP), CX
+	XCHGL CX, (AX)
+	RET
+
+// func load32(p *uint32) uint32
+TEXT ·load32(SB), NOSPLIT, $0-12
+	MOVQ p+0(FP), AX
+	MOVL (AX), CX
+	MOVL CX, ret+8(FP)
+	RET

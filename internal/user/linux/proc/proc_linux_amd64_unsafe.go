@@ -1,0 +1,399 @@
+//go:build linux && amd64
+
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	mOffset     = 48 // of g.m; setUp checks it
+	maxParked   = 1 << 14
+	parkedShift = 6
+	hashShift   = 8
+	indexSize   = 1 << 15
+	indexMask   = indexSize - 1
+
+	// ERESTARTSYS is what Syscall returns, negated, if a signal came first.
+	ERESTARTSYS = 512
+
+	errRestart = -ERESTARTSYS
+)
+
+// parked is a thread that waits for a fork to end: the registers with which
+// its handler goes on.
+type parked struct {
+	sp, di, si, dx, fs, m, tid, _ uintptr
+}
+
+// shared is what the handlers use.
+type shared struct {
+	pending uint32 // a futex; 1 = threads are to wait
+	claimed uint32 // places of parking that are taken
+	stopped uint32 // that are filled in
+	left    uint32 // that are not used any more
+
+	nextURG    uintptr
+	procid     uintptr // offset of the thread's number in the runtime's M
+	window     uintptr
+	windowSize uintptr
+	blockAll   uint64
+	forward    uintptr // the Record of who gets the signals of other threads
+	nextFault  [65]uintptr
+}
+
+// Handlers belong to the process, hence the state of the package.
+var (
+	state   shared
+	parking [maxParked]parked
+	index   [indexSize]struct{ m, record uintptr }
+
+	setUpOnce sync.Once
+	setUpErr  error
+	mu        sync.Mutex // over index and records
+	records   []*Record
+	restorer  sigaction // of the runtime's: flags and restorer
+)
+
+func revive(p *parked, flags uintptr) uintptr
+func cloneProcess(flags, childTID uintptr) uintptr
+func raw(nr, a, b, c, d, e, f uintptr) uintptr
+func safe(signal *uint32, nr, a, b, c, d, e, f uintptr) uintptr
+func addresses() (park, guest, fault, window uintptr)
+func thisM() uintptr
+
+//go:linkname entersyscall runtime.entersyscall
+func entersyscall()
+
+//go:linkname exitsyscall runtime.exitsyscall
+func exitsyscall()
+
+// Record is a thread that runs a guest's. It is not Go's memory.
+type Record struct {
+	Signal uint32    // that has come, 0 = none
+	Over   uint32    // not 0: this is the child of a fork, and has no such thread
+	Info   [128]byte // its siginfo
+	// Another thread has taken this signal, and passed it on.
+	PassedInfo   [128]byte
+	PassedSignal uint32
+	_            uint32
+	Poll         uintptr // byte that makes machine code leave
+	Attention    uintptr // word that makes the engine's loop look
+	tid          uint32
+	_            uint32
+	unused       uint32 // where Poll and Attention lead without an engine
+	_            uint32
+	m            uintptr
+}
+
+type sigaction struct {
+	handler, flags, restorer uintptr
+	mask                     uint64
+}
+
+func rtSigaction(sig int, to, from *sigaction) error {
+	r := raw(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(to)), uintptr(unsafe.Pointer(from)), 8, 0, 0)
+	if r > ^uintptr(4095) {
+		return unix.Errno(-r)
+	}
+	return nil
+}
+
+// internal are the signals that no thread may block: the runtime's, and those
+// of exceptions.
+func internal() uint64 {
+	var m uint64
+	for _, s := range []unix.Signal{unix.SIGURG, unix.SIGPROF, unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGFPE, unix.SIGTRAP} {
+		m |= 1 << (s - 1)
+	}
+	return m
+}
+
+// exceptions are the signals that jit/host and Go handle.
+func exceptions() []unix.Signal {
+	return []unix.Signal{unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGFPE, unix.SIGTRAP}
+}
+
+// SetUp installs the handlers, once. It must follow the first use of jit/host,
+// whose handlers it goes on to.
+func SetUp() error {
+	setUpOnce.Do(func() { setUpErr = setUp() })
+	return setUpErr
+}
+
+func setUp() error {
+	// The thread's number lies in the runtime's M.
+	m, tid := thisM(), uintptr(unix.Gettid())
+	for off := uintptr(0); off < 1024; off += 8 {
+		if *(*uintptr)(pointer(m + off)) == tid {
+			state.procid = off
+			break
+		}
+	}
+	if state.procid == 0 {
+		return errors.New("this Go runtime's threads are not laid out as rhea's fork expects")
+	}
+	park, _, fault, window := addresses()
+	state.window = window
+	code := unsafe.Slice((*byte)(pointer(window)), 256)
+	for i := range code {
+		if code[i] == 0x0f && code[i+1] == 0x05 {
+			state.windowSize = uintptr(i) + 2
+			break
+		}
+	}
+	if state.windowSize == 0 {
+		return errors.New("BUG: proc: no system call in the window")
+	}
+	state.blockAll = ^internal()
+
+	var a sigaction
+	if err := rtSigaction(int(unix.SIGURG), nil, &a); err != nil {
+		return fmt.Errorf("the handler of SIGURG: %w", err)
+	}
+	restorer = a
+	state.nextURG = a.handler
+	a.handler = park
+	if err := rtSigaction(int(unix.SIGURG), &a, nil); err != nil {
+		return fmt.Errorf("the handler of SIGURG: %w", err)
+	}
+	for _, s := range exceptions() {
+		if err := rtSigaction(int(s), nil, &a); err != nil {
+			return fmt.Errorf("the handler of signal %d: %w", int(s), err)
+		}
+		state.nextFault[s] = a.handler
+		a.handler = fault
+		if err := rtSigaction(int(s), &a, nil); err != nil {
+			return fmt.Errorf("the handler of signal %d: %w", int(s), err)
+		}
+	}
+	return nil
+}
+
+// pointer is for addresses of memory that is not Go's, or does not move.
+func pointer(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
+
+// recordPage is how many Records are made at once.
+const recordPage = 16384
+
+var freeRecords []*Record
+
+// Enter makes the calling thread, to which the goroutine must be locked, one
+// that runs a guest's. Leave ends that.
+func Enter() (*Record, error) {
+	mu.Lock()
+	defer mu.Unlock()
+	if len(freeRecords) == 0 {
+		b, err := unix.Mmap(-1, 0, recordPage, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		if err != nil {
+			return nil, err
+		}
+		for off := 0; off+int(unsafe.Sizeof(Record{})) <= len(b); off += int(unsafe.Sizeof(Record{})) {
+			freeRecords = append(freeRecords, (*Record)(unsafe.Pointer(&b[off])))
+		}
+	}
+	if len(records) >= indexSize/2 {
+		return nil, unix.EAGAIN
+	}
+	r := freeRecords[len(freeRecords)-1]
+	freeRecords = freeRecords[:len(freeRecords)-1]
+	*r = Record{tid: uint32(unix.Gettid()), m: thisM()}
+	r.Poll, r.Attention = uintptr(unsafe.Pointer(&r.unused)), uintptr(unsafe.Pointer(&r.unused))
+	records = append(records, r)
+	rebuild()
+	return r, nil
+}
+
+// rebuild makes the index of the records anew. Handlers may read it at any
+// time: entries that stay are written as they were.
+func rebuild() {
+	insert := func(r *Record) {
+		for h := r.m >> hashShift; ; h++ {
+			e := &index[h&indexMask]
+			if e.m == r.m {
+				e.record = uintptr(unsafe.Pointer(r))
+				return
+			}
+			if e.m == 0 {
+				e.record = uintptr(unsafe.Pointer(r))
+				e.m = r.m
+				return
+			}
+		}
+	}
+	insert(records[len(records)-1])
+	state.forward = uintptr(unsafe.Pointer(records[0]))
+}
+
+// Leave ends what Enter began. All signals but the internal ones should be
+// blocked: what comes later goes to other threads.
+func (r *Record) Leave() {
+	mu.Lock()
+	defer mu.Unlock()
+	for i, o := range records {
+		if o == r {
+			records = append(records[:i], records[i+1:]...)
+			break
+		}
+	}
+	r.forget()
+	state.forward = 0
+	if len(records) > 0 {
+		to := records[0]
+		state.forward = uintptr(unsafe.Pointer(to))
+		if r.Signal != 0 && r.Over == 0 { // it has come too late for this thread
+			if to.PassedSignal == 0 {
+				to.PassedInfo, to.PassedSignal = r.Info, r.Signal
+			}
+			pid := raw(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
+			raw(unix.SYS_TGKILL, pid, uintptr(to.tid), uintptr(r.Signal), 0, 0, 0)
+		}
+	}
+	freeRecords = append(freeRecords, r)
+}
+
+// forget makes the entry of the index, which stays for a later thread of the
+// same M, lead to no record.
+func (r *Record) forget() {
+	for h := r.m >> hashShift; ; h++ {
+		switch e := &index[h&indexMask]; e.m {
+		case r.m:
+			e.record = 0
+			return
+		case 0:
+			return
+		}
+	}
+}
+
+// Only makes r, the calling thread's, the only record: it is called in the
+// child of a fork.
+func (r *Record) Only() {
+	mu.Lock()
+	defer mu.Unlock()
+	r.tid = uint32(raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0))
+	r.m = thisM()
+	for _, o := range records {
+		if o != r {
+			o.forget()
+		}
+	}
+	records = append(records[:0], r)
+	state.forward = uintptr(unsafe.Pointer(r))
+}
+
+// TID is the thread's number.
+func (r *Record) TID() int { return int(r.tid) }
+
+// Raw is a system call that does not wait.
+func Raw(nr int, a ...uintptr) (uintptr, unix.Errno) {
+	var x [6]uintptr
+	copy(x[:], a)
+	return result(raw(uintptr(nr), x[0], x[1], x[2], x[3], x[4], x[5]))
+}
+
+func result(r uintptr) (uintptr, unix.Errno) {
+	if r > ^uintptr(4095) {
+		return 0, unix.Errno(-r)
+	}
+	return r, 0
+}
+
+// Syscall is a system call that may wait. It ends with ERESTARTSYS if a signal
+// is stored in the record, or comes before the kernel has begun.
+func (r *Record) Syscall(nr uintptr, a *[6]uintptr) uintptr {
+	return blocking(&r.Signal, nr, a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
+//go:nosplit
+func blocking(signal *uint32, nr, a, b, c, d, e, f uintptr) uintptr {
+	entersyscall()
+	x := safe(signal, nr, a, b, c, d, e, f)
+	exitsyscall()
+	return x
+}
+
+// RawSyscall6 is a system call that does not wait, as the kernel answers.
+func RawSyscall6(nr uintptr, a *[6]uintptr) uintptr {
+	return raw(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
+// SetMask sets the mask of the calling thread. Internal signals stay unblocked.
+func SetMask(mask uint64) {
+	mask &^= internal()
+	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
+}
+
+// BlockAll blocks all but the internal signals and returns what was blocked.
+func BlockAll() (old uint64) {
+	mask := ^internal()
+	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&mask)), uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+	return old
+}
+
+// Disposition of a signal of the host's.
+type Disposition uint8
+
+// The dispositions.
+const (
+	Default Disposition = iota
+	Ignore
+	Catch // by the handler that fills in a Record
+)
+
+// Dispose sets what the host does with a signal. Internal ones are refused:
+// for them the package's handlers stay.
+func Dispose(sig int, d Disposition, noCldStop, noCldWait bool) error {
+	if internal()>>(sig-1)&1 != 0 {
+		return nil
+	}
+	const saNoCldStop, saNoCldWait = 1, 2
+	a := sigaction{flags: restorer.flags, restorer: restorer.restorer, mask: ^internal()}
+	_, guest, _, _ := addresses()
+	switch d {
+	case Default:
+		a.handler = 0
+	case Ignore:
+		a.handler = 1
+	case Catch:
+		a.handler = guest
+	}
+	if noCldStop {
+		a.flags |= saNoCldStop
+	}
+	if noCldWait {
+		a.flags |= saNoCldWait
+	}
+	return rtSigaction(sig, &a, nil)
+}
+
+// Die ends the process by a signal.
+func Die(sig int) {
+	a := sigaction{flags: restorer.flags, restorer: restorer.restorer}
+	rtSigaction(sig, &a, nil)
+	mask := ^uint64(1 << (sig - 1))
+	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
+	pid := raw(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
+	raw(unix.SYS_TGKILL, pid, raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0), uintptr(sig), 0, 0, 0)
+	for {
+		raw(unix.SYS_EXIT_GROUP, uintptr(128+sig), 0, 0, 0, 0, 0)
+	}
+}
+
+// IsIgnored reports whether the host ignores a signal.
+func IsIgnored(sig int) bool {
+	var a sigaction
+	return rtSigaction(sig, nil, &a) == nil && a.handler == 1
+}
+
+// Internal are the signals that no thread may block: the runtime's, and those
+// of exceptions.
+func Internal() uint64 { return internal() }
+
+// HostMask is the mask with which a thread may wait that blocks mask.
+func HostMask(mask uint64) uint64 { return mask &^ internal() }

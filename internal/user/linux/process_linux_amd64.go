@@ -1,0 +1,262 @@
+package linux
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"rhea/internal/accel/tcg"
+	"rhea/internal/guest/x86"
+	"rhea/internal/mem"
+	"rhea/internal/trace"
+	"rhea/internal/user/linux/proc"
+)
+
+// Config is what a guest process is started with.
+type Config struct {
+	ABI *ABI
+	// Path is the program, Args its arguments with the name it is called by,
+	// Env its environment.
+	Path string
+	Args []string
+	Env  []string
+	// Sysroot is where its interpreter and libraries are looked for first, -L.
+	Sysroot string
+	// CPU is the processor's model, Release what uname(2) says (-r).
+	CPU     string
+	Release string
+	// Stack is the size of the stack, Base where guest address 0 is to be, and
+	// Reserve how many bytes of addresses there are; 0 = as the host has it.
+	Stack, Base, Reserve uint64
+	// Strace, if it is not nil, gets a line for each system call.
+	Strace io.Writer
+	Log    *trace.Log
+	Engine tcg.Engine
+	// Again is the command line, up to the program, that runs another program
+	// in the same way; its first element is the name that rhea is called by.
+	Again []string
+	// ExecFD is a descriptor of the program, -1 = none: it is opened by Path.
+	ExecFD int
+	// Disassemble names instructions, for logs.
+	Disassemble bool
+}
+
+// Process is a guest process.
+type Process struct {
+	cfg   Config
+	abi   *ABI
+	sp    *space
+	ram   *mem.Region
+	types structures
+	infos infoTypes
+	model *x86.Model
+	flat  *tcg.Flat
+
+	exe  string // the program's file, as the guest is to see it
+	auxv []byte
+	// trampoline is code for handlers to return to that name none.
+	trampoline uint64
+	// argv is what /proc/self/cmdline says.
+	argv []byte
+	// Where the arguments, the environment and the stack begin.
+	stackTop, argStart, argEnd uint64
+
+	// epoch counts forks: threads of another one are over.
+	epoch atomic.Uint32
+
+	mu      sync.Mutex
+	threads map[int]*Thread
+	idle    []*i386CPU // processors of threads that have ended
+	acts    [65]action
+	cpus    []*i386CPU
+
+	ldtSize int // entries of the LDT that were set
+}
+
+// Thread is a guest thread.
+type Thread struct {
+	p     *Process
+	cpu   *i386CPU
+	rec   *proc.Record
+	epoch uint32
+	tid   int
+
+	mask  uint64 // of signals, the guest's
+	saved uint64 // what sigsuspend and its like have replaced
+	// swapped: mask is to be saved again once a signal has been delivered.
+	swapped bool
+
+	altSP, altSize uint64
+	altFlags       int32
+
+	clearTID   uint64
+	robust     uint64
+	robustSize uint64
+
+	// The system call that is being done, for a restart.
+	call    int
+	args    [6]uint64
+	restart bool
+	ended   bool
+
+	line string // -strace's, that waits for the result
+	// kept: the system call has set the registers itself.
+	kept bool
+
+	// Of the last exception.
+	trapNo  int
+	trapErr uint32
+
+	// Memory for a system call's structures: the heap does not move.
+	buf  [8192]byte
+	used int
+	keep [][]byte
+}
+
+// Start makes the process, loads the program and runs it. It returns only if
+// that cannot be: the process ends with the program.
+func Start(cfg Config) error {
+	if cfg.Reserve != 0 && cfg.Reserve < 1<<20 {
+		return fmt.Errorf("-R %#x: a program needs 1 MiB of addresses at least", cfg.Reserve)
+	}
+	p := &Process{cfg: cfg, abi: cfg.ABI, threads: make(map[int]*Thread)}
+	p.types, p.infos = newStructures(p.abi), newInfoTypes(p.abi)
+	model, err := x86.ParseModel(cfg.CPU)
+	if err != nil {
+		return fmt.Errorf("-cpu: %w", err)
+	}
+	p.model = model
+	p.abi.calls = newTable(p.abi)
+	// Files and addresses are the guest's from here on: nothing of Go's that
+	// opens any.
+	runtime.LockOSThread()
+	if err := proc.MovePoller(); err != nil {
+		return err
+	}
+	sp, ram, err := newSpace(p.abi, uintptr(cfg.Base))
+	if err != nil {
+		return err
+	}
+	if cfg.Reserve != 0 {
+		sp.limit = min(sp.limit, cfg.Reserve&^pageMask)
+	}
+	p.sp, p.ram = sp, ram
+	p.flat = &tcg.Flat{
+		Base: sp.base, RAM: sp.ram, Protect: sp.protectCode, Written: sp.codeWritten,
+		UserFault: p.userFault, UserIndex: x86.UserIndex,
+	}
+	sp.forget = func(va, n uint64) {
+		for _, c := range p.cpus {
+			c.v.ForgetCode(va, n)
+		}
+	}
+	sp.remapped = func(code bool) {
+		for _, c := range p.cpus {
+			c.v.Remapped(code)
+		}
+	}
+	sp.guarded = func() {
+		for _, c := range p.cpus {
+			c.v.Protect()
+		}
+	}
+	entry, stack, err := p.load()
+	if err != nil {
+		return err
+	}
+	t, err := p.firstThread(entry, stack)
+	if err != nil {
+		return err
+	}
+	t.run()
+	for { // the thread has ended, the process has not
+		unix.Pause()
+	}
+}
+
+func (p *Process) firstThread(entry, stack uint64) (*Thread, error) {
+	cpu, err := p.newCPU()
+	if err != nil {
+		return nil, err
+	}
+	if err := proc.SetUp(); err != nil {
+		return nil, err
+	}
+	t := &Thread{p: p, cpu: cpu, altFlags: ssDisable}
+	if err := t.enter(); err != nil {
+		return nil, err
+	}
+	panicOnFault()
+	cpu.cpu.StartUser(uint32(entry), uint32(stack))
+	cpu.cpu.SetLDT(8192)
+	p.startSignals(t)
+	return t, nil
+}
+
+// enter makes the calling host thread the guest's.
+func (t *Thread) enter() error {
+	rec, err := proc.Enter()
+	if err != nil {
+		return fmt.Errorf("a thread: %w", err)
+	}
+	t.rec = rec
+	t.tid = rec.TID()
+	t.attach()
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	if t.over() {
+		return unix.EAGAIN
+	}
+	t.p.threads[t.tid] = t
+	return setGS(t.p.sp.base)
+}
+
+// over reports whether the process has forked and this is the child, which has
+// no such thread.
+func (t *Thread) over() bool { return t.rec.Over != 0 || t.epoch != t.p.epoch.Load() }
+
+// attach connects the record with the processor.
+func (t *Thread) attach() {
+	t.rec.Poll, t.rec.Attention = t.cpu.v.AttentionWords()
+	t.cpu.v.SetInterrupted(&t.rec.Signal)
+}
+
+// run runs the thread until it ends.
+func (t *Thread) run() {
+	for !t.ended {
+		if t.over() {
+			return
+		}
+		if t.rec.Signal != 0 {
+			t.deliver()
+			continue
+		}
+		switch t.cpu.run(t) {
+		case trapCall:
+			t.syscall()
+		case trapFault:
+			t.fault()
+		}
+	}
+}
+
+// exitGroup ends the process.
+func (p *Process) exitGroup(status int) {
+	for {
+		proc.Raw(unix.SYS_EXIT_GROUP, uintptr(status))
+	}
+}
+
+// fatal ends the process for a failure of our own or the host's.
+func (p *Process) fatal(err error) {
+	fmt.Fprintf(os.Stderr, "qemu-%s: %v\n", p.abi.Name, err)
+	p.exitGroup(1)
+}
+
+// KeepDescriptor has a descriptor be one that the guest cannot close.
+func KeepDescriptor(fd int) { proc.Keep(fd) }

@@ -1,0 +1,460 @@
+//go:build linux && amd64
+
+package linux
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"rhea/internal/mem"
+	"rhea/internal/user/linux/proc"
+)
+
+const (
+	page     = mem.PageSize
+	pageMask = page - 1
+
+	space32 = 1 << 32
+)
+
+// What may be done with a page: bits of a page's byte.
+const (
+	pageR = 1 << iota
+	pageW
+	pageX
+	pageMapped
+)
+
+// space is the memory of a guest process: the guest's addresses are the host's
+// behind base. All of them are reserved, so that what the guest has not mapped
+// cannot be accessed.
+type space struct {
+	base uintptr
+	abi  *ABI
+	ram  *mem.RAM
+	all  []byte // the 4 GiB
+
+	mu    sync.Mutex
+	pages []byte // what may be done
+	maps  vmas
+	limit uint64 // of addresses, -R
+	top   uint64 // where mmap begins to look, downwards
+	brk   uint64
+	brk0  uint64
+	// forget is told of pages whose code is not what it was.
+	forget func(lo, n uint64)
+	// remapped is told that accesses may be forbidden that were not, of code or
+	// only of data.
+	remapped func(code bool)
+	// guarded is told that a page is write-protected for the code in it.
+	guarded func()
+	shm     map[uint64]uint64 // segments of shared memory: their sizes
+	execAll bool              // whatever may be read may be executed
+}
+
+// newSpace reserves the addresses. Base is where they are to be, 0 = anywhere.
+func newSpace(a *ABI, base uintptr) (*space, *mem.Region, error) {
+	const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE
+	const align = 1 << 32
+	var at unsafe.Pointer
+	var err error
+	if base != 0 {
+		at, err = unix.MmapPtr(-1, 0, address(base), space32+page, unix.PROT_NONE, flags|unix.MAP_FIXED_NOREPLACE)
+		if err != nil || uintptr(at) != base {
+			return nil, nil, fmt.Errorf("-B %#x: the host's addresses there are in use; leave -B out", base)
+		}
+	} else {
+		at, err = unix.MmapPtr(-1, 0, nil, 2*align+page, unix.PROT_NONE, flags)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reserving 4 GiB of addresses for the program: %w", err)
+		}
+		base = (uintptr(at) + align - 1) &^ (align - 1)
+		if d := base - uintptr(at); d > 0 {
+			unix.MunmapPtr(at, d)
+		}
+		if end, have := base+space32+page, uintptr(at)+2*align+page; have > end {
+			unix.MunmapPtr(address(end), have-end)
+		}
+	}
+	s := &space{base: base, abi: a, all: unsafe.Slice((*byte)(address(base)), space32), limit: a.Top, forget: func(lo, n uint64) {}, remapped: func(bool) {}, guarded: func() {}}
+	b, err := unix.Mmap(-1, 0, space32/page, unix.PROT_READ|unix.PROT_WRITE, flags)
+	if err != nil {
+		return nil, nil, fmt.Errorf("memory for the program: %w", err)
+	}
+	s.pages = b
+	r := mem.NewRAMOf("user", s.all)
+	s.ram = r.RAM()
+	return s, r, nil
+}
+
+func address(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
+
+// Page implements x86.Pages.
+func (s *space) Page(lin uint32) (read, write, exec bool) {
+	p := s.pages[lin/page]
+	return p&pageR != 0, p&pageW != 0, p&pageX != 0
+}
+
+// host is the host's address of a guest's.
+func (s *space) host(va uint64) uintptr { return s.base + uintptr(va) }
+
+// allowed reports whether n bytes at va may be accessed.
+func (s *space) allowed(va, n uint64, bits byte) bool {
+	if va+n > space32 || va+n < va {
+		return false
+	}
+	for p := va / page; p*page < va+n; p++ {
+		if s.pages[p]&bits != bits {
+			return false
+		}
+	}
+	return true
+}
+
+// readable returns n bytes at va, nil if they may not be read.
+func (s *space) readable(va, n uint64) []byte {
+	if !s.allowed(va, n, pageR) {
+		return nil
+	}
+	return s.all[va : va+n : va+n]
+}
+
+// writable returns n bytes at va to be written, nil if they may not be.
+func (s *space) writable(va, n uint64) []byte {
+	if !s.allowed(va, n, pageW) {
+		return nil
+	}
+	s.unprotect(va, n)
+	return s.all[va : va+n : va+n]
+}
+
+// text returns the string at va.
+func (s *space) text(va uint64) (string, unix.Errno) {
+	for at := va; at-va < 1<<20; {
+		n := page - at&pageMask
+		b := s.readable(at, n)
+		if b == nil {
+			return "", unix.EFAULT
+		}
+		if i := bytes.IndexByte(b, 0); i >= 0 {
+			return string(s.all[va : at+uint64(i)]), 0
+		}
+		at += n
+	}
+	return "", unix.ENAMETOOLONG
+}
+
+// unprotect makes pages writable that are write-protected for the code in
+// them: the host is going to write there.
+func (s *space) unprotect(va, n uint64) {
+	if va >= space32 {
+		return
+	}
+	end := min(va+n, space32)
+	for at := va &^ pageMask; at < end; at += page {
+		if s.ram.Watched(at) {
+			s.codeWritten(at)
+		}
+	}
+}
+
+// protectCode is tcg.Flat's Protect.
+func (s *space) protectCode(va uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ram.Watched(va) {
+		return
+	}
+	s.ram.Watch(va)
+	if s.pages[va/page]&pageW != 0 {
+		s.protect(va, page, unix.PROT_READ)
+		s.guarded()
+	}
+}
+
+// codeWritten is tcg.Flat's Written.
+func (s *space) codeWritten(va uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unwatch(va)
+	s.forget(va, page)
+}
+
+func (s *space) unwatch(va uint64) {
+	if !s.ram.Watched(va) {
+		return
+	}
+	s.ram.Unwatch(va)
+	if p := s.pages[va/page]; p&pageW != 0 {
+		s.protect(va, page, unix.PROT_READ|unix.PROT_WRITE)
+	}
+}
+
+func (s *space) protect(va, n uint64, prot int) unix.Errno {
+	_, errno := proc.Raw(unix.SYS_MPROTECT, s.host(va), uintptr(n), uintptr(prot))
+	return errno
+}
+
+// hostProt is the host's protection for a guest's: what it executes, the host
+// only reads.
+func hostProt(prot int) int {
+	p := prot & (unix.PROT_READ | unix.PROT_WRITE)
+	if prot&(unix.PROT_EXEC|unix.PROT_WRITE) != 0 {
+		p |= unix.PROT_READ
+	}
+	return p
+}
+
+func (s *space) bits(prot int) byte {
+	b := byte(pageMapped)
+	if prot&(unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC) != 0 {
+		b |= pageR
+	}
+	if prot&unix.PROT_WRITE != 0 {
+		b |= pageW
+	}
+	if prot&unix.PROT_EXEC != 0 || s.execAll && b&pageR != 0 {
+		b |= pageX
+	}
+	return b
+}
+
+func (s *space) set(lo, hi uint64, bits byte) {
+	p := s.pages[lo/page : hi/page]
+	for i := range p {
+		p[i] = bits
+	}
+}
+
+// changed is told that lo..hi-1 is something else now: code of it is
+// forgotten. The protection of the host's is set anew by the caller.
+func (s *space) changed(lo, hi uint64) {
+	mapped, code := false, false
+	for va := lo; va < hi; va += page {
+		p := s.pages[va/page]
+		mapped = mapped || p != 0
+		if p&pageX != 0 {
+			code = true
+			if s.ram.Watched(va) {
+				s.ram.Unwatch(va)
+				s.forget(va, page)
+			}
+		}
+	}
+	if mapped {
+		s.remapped(code)
+	}
+}
+
+const mapFixedNoReplace = unix.MAP_FIXED_NOREPLACE
+
+// mmap maps n bytes, wherever flags say.
+func (s *space) mmap(va, n uint64, prot, flags, fd int, off uint64) (uint64, unix.Errno) {
+	if n == 0 {
+		return 0, unix.EINVAL
+	}
+	if n > s.limit {
+		return 0, unix.ENOMEM
+	}
+	n = (n + pageMask) &^ pageMask
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fixed := flags&(unix.MAP_FIXED|mapFixedNoReplace) != 0
+	if fixed && va&pageMask != 0 {
+		return 0, unix.EINVAL
+	}
+	if !fixed {
+		at, ok := s.place(va, n)
+		if !ok {
+			return 0, unix.ENOMEM
+		}
+		va = at
+	}
+	if va+n > s.limit || va+n < va {
+		return 0, unix.ENOMEM
+	}
+	if fixed && va < 0x1000 {
+		return 0, unix.EPERM
+	}
+	if flags&mapFixedNoReplace == mapFixedNoReplace && s.maps.overlaps(va, va+n) {
+		return 0, unix.EEXIST
+	}
+	hf := flags&^(mapFixedNoReplace|unix.MAP_GROWSDOWN|unix.MAP_32BIT) | unix.MAP_FIXED
+	if _, errno := proc.Raw(unix.SYS_MMAP, s.host(va), uintptr(n), uintptr(hostProt(prot)), uintptr(hf), uintptr(fd), uintptr(off)); errno != 0 {
+		return 0, errno
+	}
+	s.changed(va, va+n)
+	s.set(va, va+n, s.bits(prot))
+	s.maps.add(va, va+n)
+	return va, 0
+}
+
+// place finds n free bytes, at va if they are free there.
+func (s *space) place(va, n uint64) (uint64, bool) {
+	va &^= pageMask
+	if va >= 0x10000 && va+n <= s.limit && !s.maps.overlaps(va, va+n) {
+		return va, true
+	}
+	if at, ok := s.maps.below(min(s.top, s.limit), 0x10000, n); ok {
+		return at, true
+	}
+	return s.maps.below(s.limit, 0x10000, n)
+}
+
+func (s *space) munmap(va, n uint64) unix.Errno {
+	if va&pageMask != 0 || n == 0 || va+n > space32 {
+		return unix.EINVAL
+	}
+	n = (n + pageMask) &^ pageMask
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.release(va, va+n)
+}
+
+// release makes addresses free that are mapped.
+func (s *space) release(lo, hi uint64) unix.Errno {
+	if !s.maps.overlaps(lo, hi) {
+		return 0
+	}
+	const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE | unix.MAP_FIXED
+	if _, errno := proc.Raw(unix.SYS_MMAP, s.host(lo), uintptr(hi-lo), unix.PROT_NONE, flags, ^uintptr(0), 0); errno != 0 {
+		return errno
+	}
+	s.changed(lo, hi)
+	s.set(lo, hi, 0)
+	s.maps.remove(lo, hi)
+	return 0
+}
+
+func (s *space) mprotect(va, n uint64, prot int) unix.Errno {
+	n = (n + pageMask) &^ pageMask
+	if va&pageMask != 0 || va+n > space32 {
+		return unix.EINVAL
+	}
+	if n == 0 {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.maps.covers(va, va+n) {
+		return unix.ENOMEM
+	}
+	s.changed(va, va+n)
+	if errno := s.protect(va, n, hostProt(prot&7)); errno != 0 {
+		return errno
+	}
+	s.set(va, va+n, s.bits(prot&7))
+	return 0
+}
+
+// mremap moves, grows or shrinks a mapping.
+func (s *space) mremap(va, old, n uint64, flags int, to uint64) (uint64, unix.Errno) {
+	if va&pageMask != 0 || n == 0 || va+old > space32 || n > s.limit {
+		return 0, unix.EINVAL
+	}
+	old, n = (old+pageMask)&^pageMask, (n+pageMask)&^pageMask
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if flags&unix.MREMAP_FIXED != 0 {
+		if flags&unix.MREMAP_MAYMOVE == 0 || to&pageMask != 0 || to+n > s.limit || to < va+old && va < to+n {
+			return 0, unix.EINVAL
+		}
+		return s.moveMap(va, old, n, to)
+	}
+	switch {
+	case old == 0 || !s.maps.covers(va, va+old):
+		return 0, unix.EFAULT
+	case n == old:
+		return va, 0
+	case n < old:
+		return va, s.release(va+n, va+old)
+	}
+	if end := va + old; va+n <= s.limit && !s.maps.overlaps(end, va+n) {
+		// The host's reservation behind it has to go first.
+		unix.MunmapPtr(address(s.host(end)), uintptr(n-old))
+		_, errno := proc.Raw(unix.SYS_MREMAP, s.host(va), uintptr(old), uintptr(n), 0)
+		if errno != 0 {
+			const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE | mapFixedNoReplace
+			proc.Raw(unix.SYS_MMAP, s.host(end), uintptr(n-old), unix.PROT_NONE, flags, ^uintptr(0), 0)
+		} else {
+			s.set(end, va+n, s.pages[(end-1)/page])
+			s.maps.add(end, va+n)
+			return va, 0
+		}
+	}
+	if flags&unix.MREMAP_MAYMOVE == 0 {
+		return 0, unix.ENOMEM
+	}
+	at, ok := s.place(0, n)
+	if !ok {
+		return 0, unix.ENOMEM
+	}
+	return s.moveMap(va, old, n, at)
+}
+
+// moveMap moves a mapping to addresses that are reserved or mapped.
+func (s *space) moveMap(va, old, n, to uint64) (uint64, unix.Errno) {
+	if old == 0 || !s.maps.covers(va, va+min(old, n)) {
+		return 0, unix.EFAULT
+	}
+	s.changed(to, to+n)
+	s.changed(va, va+old)
+	bits := s.pages[va/page]
+	if bits&pageW != 0 { // code in it may have taken that away
+		s.protect(va, min(old, n), unix.PROT_READ|unix.PROT_WRITE)
+	}
+	if old > n {
+		if errno := s.release(va+n, va+old); errno != 0 {
+			return 0, errno
+		}
+		old = n
+	}
+	_, errno := proc.Raw(unix.SYS_MREMAP, s.host(va), uintptr(old), uintptr(n), unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, s.host(to))
+	if errno != 0 {
+		return 0, errno
+	}
+	const reserve = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE | mapFixedNoReplace
+	proc.Raw(unix.SYS_MMAP, s.host(va), uintptr(old), unix.PROT_NONE, reserve, ^uintptr(0), 0)
+	s.set(va, va+old, 0)
+	s.maps.remove(va, va+old)
+	s.set(to, to+n, bits)
+	s.maps.add(to, to+n)
+	return to, 0
+}
+
+// setBrk is brk(2): it returns the end that there is then.
+func (s *space) setBrk(end uint64) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if end < s.brk0 || end > s.limit {
+		return s.brk
+	}
+	have, want := (s.brk+pageMask)&^pageMask, (end+pageMask)&^pageMask
+	switch {
+	case want > have:
+		if s.maps.overlaps(have, want) {
+			return s.brk
+		}
+		const prot = unix.PROT_READ | unix.PROT_WRITE
+		const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_FIXED
+		if _, errno := proc.Raw(unix.SYS_MMAP, s.host(have), uintptr(want-have), prot, flags, ^uintptr(0), 0); errno != 0 {
+			return s.brk
+		}
+		s.changed(have, want)
+		s.set(have, want, s.bits(prot))
+		s.maps.add(have, want)
+	case want < have:
+		if s.release(want, have) != 0 {
+			return s.brk
+		}
+	}
+	s.brk = end
+	return end
+}
+
+// hostBytes are n bytes of the host's memory that the collector does not move.
+func hostBytes(a uintptr, n int) []byte { return unsafe.Slice((*byte)(address(a)), n) }

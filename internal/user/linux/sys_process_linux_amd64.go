@@ -1,0 +1,572 @@
+package linux
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"rhea/internal/user/linux/proc"
+)
+
+// processCalls are those that concern processes and threads.
+func processCalls() map[string]handler {
+	return map[string]handler{
+		"exit":       sysExit,
+		"exit_group": func(t *Thread, a *[6]uint64) uint64 { return t.exitGroup(int(int32(a[0]))) },
+		"fork":       func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{}) },
+		"vfork":      func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{}) },
+		"clone": func(t *Thread, a *[6]uint64) uint64 { // i386's order of arguments
+			return t.clone(cloneArgs{flags: a[0], stack: a[1], parentTID: a[2], tls: a[3], childTID: a[4]})
+		},
+		"clone3": sysClone3,
+		"execve": func(t *Thread, a *[6]uint64) uint64 { return t.execve(a[0], a[1], a[2]) },
+		"execveat": func(t *Thread, a *[6]uint64) uint64 {
+			return t.execveat(a[0], a[1], a[2], a[3], a[4])
+		},
+		"waitpid":         func(t *Thread, a *[6]uint64) uint64 { return t.wait4(a[0], a[1], a[2], 0) },
+		"wait4":           func(t *Thread, a *[6]uint64) uint64 { return t.wait4(a[0], a[1], a[2], a[3]) },
+		"waitid":          sysWaitid,
+		"gettid":          func(t *Thread, a *[6]uint64) uint64 { return uint64(t.tid) },
+		"set_tid_address": func(t *Thread, a *[6]uint64) uint64 { t.clearTID = a[0]; return uint64(t.tid) },
+		"set_robust_list": func(t *Thread, a *[6]uint64) uint64 {
+			if a[1] != uint64(3*t.p.abi.Long) {
+				return negative(unix.EINVAL)
+			}
+			t.robust = a[0]
+			return 0
+		},
+		"get_robust_list": func(t *Thread, a *[6]uint64) uint64 {
+			o := t
+			if a[0] != 0 && int(a[0]) != t.tid {
+				t.p.mu.Lock()
+				o = t.p.threads[int(a[0])]
+				t.p.mu.Unlock()
+				if o == nil {
+					return negative(unix.ESRCH)
+				}
+			}
+			e1, e2 := t.putWord(a[1], o.robust), t.putWord(a[2], uint64(3*t.p.abi.Long))
+			if e1|e2 != 0 {
+				return negative(unix.EFAULT)
+			}
+			return 0
+		},
+		"set_thread_area": sysSetThreadArea,
+		"get_thread_area": sysGetThreadArea,
+		"modify_ldt":      sysModifyLDT,
+		"nice":            sysNice,
+		"sched_getaffinity": func(t *Thread, a *[6]uint64) uint64 {
+			n := (min(a[1], 4096) + 7) &^ 7
+			b := t.alloc(int(n))
+			r := t.raw(unix.SYS_SCHED_GETAFFINITY, fd(a[0]), uintptr(n), ref(b))
+			if failed(r) {
+				return r
+			}
+			r = min(r, a[1])
+			dst := t.p.sp.writable(a[2], r)
+			if dst == nil {
+				return negative(unix.EFAULT)
+			}
+			t.swapWords(dst, b[:r])
+			return r
+		},
+		"sched_setaffinity": func(t *Thread, a *[6]uint64) uint64 {
+			n := min(a[1], 4096)
+			src := t.p.sp.readable(a[2], n)
+			if src == nil {
+				return negative(unix.EFAULT)
+			}
+			b := t.alloc(int(n+7) &^ 7)
+			t.swapWords(b, src)
+			return t.raw(unix.SYS_SCHED_SETAFFINITY, fd(a[0]), uintptr(len(b)), ref(b))
+		},
+	}
+}
+
+// cloneArgs are clone's, wherever an ABI has them.
+type cloneArgs struct {
+	flags, stack, parentTID, tls, childTID uint64
+}
+
+func (t *Thread) clone(c cloneArgs) uint64 {
+	const thread = unix.CLONE_VM | unix.CLONE_THREAD | unix.CLONE_SIGHAND
+	if c.flags&thread == thread {
+		return t.startThread(c)
+	}
+	return t.fork(c)
+}
+
+func sysClone3(t *Thread, a *[6]uint64) uint64 {
+	b := t.p.sp.readable(a[0], min(a[1], 88))
+	if b == nil {
+		return negative(unix.EFAULT)
+	}
+	if a[1] < 64 {
+		return negative(unix.EINVAL)
+	}
+	w := func(i int) uint64 { return t.p.abi.Order.Uint64(b[8*i:]) }
+	c := cloneArgs{flags: w(0), childTID: w(2), parentTID: w(3), tls: w(7)}
+	if sp := w(5); sp != 0 {
+		c.stack = sp + w(6)
+	}
+	if c.flags&(unix.CLONE_INTO_CGROUP|unix.CLONE_CLEAR_SIGHAND|unix.CLONE_PIDFD) != 0 {
+		return negative(unix.ENOSYS) // libraries have clone for that
+	}
+	if c.flags&unix.CLONE_THREAD == 0 && w(4) != uint64(unix.SIGCHLD) && w(4) != 0 {
+		return negative(unix.ENOSYS)
+	}
+	return t.clone(c)
+}
+
+// fork is fork, vfork, and clone of a process: the child has a copy of the
+// memory in all cases.
+func (t *Thread) fork(c cloneArgs) uint64 {
+	p := t.p
+	const passed = unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUSER | unix.CLONE_PARENT | unix.CLONE_IO | unix.CLONE_NEWCGROUP
+	flags := c.flags & passed
+	if c.flags&unix.CLONE_PARENT_SETTID != 0 && p.sp.writable(c.parentTID, 4) == nil ||
+		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil {
+		return negative(unix.EFAULT)
+	}
+	old := proc.BlockAll()
+	pid, errno := proc.Fork(t.rec, uintptr(flags), 0)
+	if errno != 0 {
+		proc.SetMask(old)
+		return negative(errno)
+	}
+	if pid != 0 {
+		if c.flags&unix.CLONE_PARENT_SETTID != 0 {
+			t.put32(c.parentTID, uint32(pid))
+		}
+		proc.SetMask(old)
+		return uint64(pid)
+	}
+	// The child: all other threads see that they are over.
+	t.rec.Only()
+	t.tid = t.rec.TID()
+	p.mu.Lock()
+	t.epoch = p.epoch.Add(1)
+	p.threads = map[int]*Thread{t.tid: t}
+	p.idle = nil
+	p.mu.Unlock()
+	p.sp.mu.Lock()
+	p.cpus = []*i386CPU{t.cpu}
+	p.sp.mu.Unlock()
+	t.clearTID, t.robust = 0, 0
+	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
+		t.put32(c.childTID, uint32(t.tid))
+	}
+	if c.flags&unix.CLONE_CHILD_CLEARTID != 0 {
+		t.clearTID = c.childTID
+	}
+	if c.stack != 0 {
+		t.cpu.setSP(c.stack)
+	}
+	if c.flags&unix.CLONE_SETTLS != 0 {
+		if errno := t.cpu.setTLS(t, c.tls); errno != 0 {
+			return negative(errno)
+		}
+	}
+	proc.SetMask(old)
+	return 0
+}
+
+// startThread is clone of a thread.
+func (t *Thread) startThread(c cloneArgs) uint64 {
+	p := t.p
+	cpu, err := p.newCPU()
+	if err != nil {
+		return negative(unix.EAGAIN)
+	}
+	cpu.copyFrom(t.cpu)
+	n := &Thread{p: p, cpu: cpu, mask: t.mask, altFlags: ssDisable, epoch: t.epoch}
+	cpu.setResult(0)
+	if c.stack != 0 {
+		cpu.setSP(c.stack)
+	}
+	if c.flags&unix.CLONE_SETTLS != 0 {
+		if errno := cpu.setTLS(t, c.tls); errno != 0 {
+			return negative(errno)
+		}
+	}
+	if c.flags&unix.CLONE_CHILD_CLEARTID != 0 {
+		n.clearTID = c.childTID
+	}
+	p.moreProcessors()
+	// The new thread begins with all blocked: no signal is to find it half made.
+	ready := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the host's thread ends with the guest's
+		proc.BlockAll()
+		panicOnFault()
+		err := n.enter()
+		if err == nil {
+			if c.flags&unix.CLONE_CHILD_SETTID != 0 {
+				n.put32(c.childTID, uint32(n.tid))
+			}
+			if c.flags&unix.CLONE_PARENT_SETTID != 0 {
+				n.put32(c.parentTID, uint32(n.tid))
+			}
+		}
+		ready <- err
+		if err != nil {
+			return
+		}
+		n.applyMask()
+		n.run()
+	}()
+	if err := <-ready; err != nil {
+		return negative(unix.EAGAIN)
+	}
+	return uint64(n.tid)
+}
+
+// moreProcessors lets the runtime run as many goroutines as there are threads:
+// each of them may run machine code for long.
+func (p *Process) moreProcessors() {
+	p.mu.Lock()
+	want := len(p.threads) + 3
+	p.mu.Unlock()
+	if have := runtime.GOMAXPROCS(0); want > have && have < 256 {
+		runtime.GOMAXPROCS(min(256, max(want, 2*have)))
+	}
+}
+
+// sysExit ends the thread, and with the last one the process.
+func sysExit(t *Thread, a *[6]uint64) uint64 {
+	p := t.p
+	proc.BlockAll()
+	t.leaveRobust()
+	if t.clearTID != 0 {
+		if t.put32(t.clearTID, 0) == 0 {
+			t.raw(unix.SYS_FUTEX, t.pointer(t.clearTID), 1, 1)
+		}
+	}
+	p.mu.Lock()
+	delete(p.threads, t.tid)
+	last := len(p.threads) == 0
+	p.mu.Unlock()
+	if last {
+		return t.exitGroup(int(int32(a[0])))
+	}
+	t.rec.Leave()
+	t.cpu.v.SetInterrupted(nil)
+	p.mu.Lock()
+	p.idle = append(p.idle, t.cpu)
+	p.mu.Unlock()
+	t.ended = true
+	return 0
+}
+
+// leaveRobust marks the futexes that the thread holds as without an owner
+// (linux/futex.h; Documentation/locking/robust-futexes).
+func (t *Thread) leaveRobust() {
+	if t.robust == 0 {
+		return
+	}
+	long := uint64(t.p.abi.Long)
+	off, e1 := t.getWord(t.robust + long)
+	pending, e2 := t.getWord(t.robust + 2*long)
+	next, e3 := t.getWord(t.robust)
+	if e1|e2|e3 != 0 {
+		return
+	}
+	handle := func(entry uint64) {
+		va := (entry&^1 + off) & 0xffffffff
+		const waiters, ownerDied, tidMask = 1 << 31, 1 << 30, 1<<30 - 1
+		v, errno := t.get32(va)
+		if errno != 0 || v&tidMask != uint32(t.tid) {
+			return
+		}
+		if t.put32(va, v&waiters|ownerDied) == 0 && v&waiters != 0 {
+			t.raw(unix.SYS_FUTEX, t.pointer(va), 1, 1)
+		}
+	}
+	for n := 0; next != t.robust && n < 2048; n++ {
+		entry := next
+		var errno unix.Errno
+		if next, errno = t.getWord(entry &^ 1); errno != 0 {
+			break
+		}
+		if entry != pending {
+			handle(entry)
+		}
+	}
+	if pending != 0 {
+		handle(pending)
+	}
+}
+
+// stringList reads an array of strings.
+func (t *Thread) stringList(va uint64) ([]string, unix.Errno) {
+	var list []string
+	if va == 0 {
+		return nil, 0
+	}
+	for total := 0; ; va += uint64(t.p.abi.Long) {
+		p, errno := t.getWord(va)
+		if errno != 0 || p == 0 {
+			return list, errno
+		}
+		s, errno := t.p.sp.text(p)
+		if errno != 0 {
+			return nil, errno
+		}
+		if total += len(s) + 1; total > 8<<20 {
+			return nil, unix.E2BIG
+		}
+		list = append(list, s)
+	}
+}
+
+func (t *Thread) execveat(dir, path, argv, envp, flags uint64) uint64 {
+	name, errno := t.p.sp.text(path)
+	if errno != 0 {
+		return negative(errno)
+	}
+	switch f := int(int32(dir)); {
+	case name == "" && flags&unix.AT_EMPTY_PATH != 0:
+		name = fmt.Sprintf("/proc/self/fd/%d", f)
+	case !strings.HasPrefix(name, "/") && f != unix.AT_FDCWD:
+		name = fmt.Sprintf("/proc/self/fd/%d/%s", f, name)
+	}
+	return t.exec(name, argv, envp)
+}
+
+func (t *Thread) execve(path, argv, envp uint64) uint64 {
+	name, errno := t.p.sp.text(path)
+	if errno != 0 {
+		return negative(errno)
+	}
+	return t.exec(name, argv, envp)
+}
+
+// exec replaces the process by another program: one of the guest's is run by
+// rhea again.
+func (t *Thread) exec(name string, argv, envp uint64) uint64 {
+	args, errno := t.stringList(argv)
+	if errno != 0 {
+		return negative(errno)
+	}
+	env, errno := t.stringList(envp)
+	if errno != 0 {
+		return negative(errno)
+	}
+	if name == "" {
+		return negative(unix.ENOENT)
+	}
+	if what, ok := t.ownProc(name); ok && what == "exe" {
+		name = t.p.exe
+	}
+	ours, errno := t.p.isGuest(name, 0)
+	if errno != 0 {
+		return negative(errno)
+	}
+	path := t.p.inSysroot(name)
+	if ours {
+		if strings.HasPrefix(name, "-") {
+			name = "./" + name
+		}
+		argv0 := name
+		if len(args) > 0 {
+			argv0 = args[0]
+			args = args[1:]
+		}
+		line := append([]string{}, t.p.cfg.Again...)
+		args = append(append(line, "-0", argv0, name), args...)
+		path = "/proc/self/exe"
+		if v := t.p.ignored(); v != 0 {
+			env = append(env, fmt.Sprintf("%s=%x", ignoredVar, v))
+		}
+	}
+	// Not a thread of the parent's in the child of a fork: hence no plain exec.
+	return t.wait(unix.SYS_EXECVE, t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env)))
+}
+
+// cstrings is an array of strings as C has it, for the length of the system call.
+func (t *Thread) cstrings(list []string) []byte {
+	b := t.alloc(8 * (len(list) + 1))
+	for i, s := range list {
+		le.PutUint64(b[8*i:], uint64(t.cstring(s)))
+	}
+	return b
+}
+
+// exitGroup ends the process, unless this is the child of a fork which the
+// thread is not in.
+func (t *Thread) exitGroup(status int) uint64 {
+	for !t.over() {
+		t.rec.Signal = 0
+		t.wait(unix.SYS_EXIT_GROUP, uintptr(status))
+	}
+	return 0
+}
+
+// ignored are the signals that the program which follows is to ignore, though
+// its runtime would not know.
+func (p *Process) ignored() (m uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for sig := range p.acts {
+		if sig > 0 && p.acts[sig].handler == sigIgn {
+			m |= sigbit(sig)
+		}
+	}
+	return m &^ (sigbit(int(unix.SIGHUP)) | sigbit(int(unix.SIGINT)))
+}
+
+// isGuest reports whether a file is a program of the guest's, or a script whose
+// interpreter is.
+func (p *Process) isGuest(name string, depth int) (bool, unix.Errno) {
+	path := p.inSysroot(name)
+	if err := unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, 0); err != nil {
+		return false, err.(unix.Errno)
+	}
+	var st unix.Stat_t
+	if unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false, unix.EACCES
+	}
+	f, err := openFile(path)
+	if err != nil { // may be executed and not read: the host knows
+		return false, 0
+	}
+	defer f.close()
+	if interp, _, ok := script(f); ok {
+		if depth > 4 {
+			return false, unix.ELOOP
+		}
+		return p.isGuest(interp, depth+1)
+	}
+	im, err := readImage(f)
+	if err != nil {
+		return false, unix.ENOEXEC
+	}
+	return im.fits(p.abi) == nil, 0
+}
+
+func (t *Thread) wait4(pid, status, options, usage uint64) uint64 {
+	var b []byte
+	if usage != 0 {
+		b = t.room("rusage")
+	}
+	r := t.wait(unix.SYS_WAIT4, fd(pid), t.output(status, 4), uintptr(options), ref(b))
+	return t.outAfter(r, "rusage", usage, b)
+}
+
+func sysWaitid(t *Thread, a *[6]uint64) uint64 {
+	var b []byte
+	if a[4] != 0 {
+		b = t.room("rusage")
+	}
+	info := t.alloc(128)
+	r := t.wait(unix.SYS_WAITID, uintptr(a[0]), fd(a[1]), ref(info), uintptr(a[3]), ref(b))
+	if failed(r) {
+		return r
+	}
+	if a[2] != 0 {
+		dst := t.p.sp.writable(a[2], 128)
+		if dst == nil {
+			return negative(unix.EFAULT)
+		}
+		var i siginfo
+		copy(i[:], info)
+		t.p.putInfo(dst, &i)
+	}
+	return t.outAfter(r, "rusage", a[4], b)
+}
+
+func sysNice(t *Thread, a *[6]uint64) uint64 {
+	r := t.raw(unix.SYS_GETPRIORITY, unix.PRIO_PROCESS, 0)
+	if failed(r) {
+		return r
+	}
+	return t.raw(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(20-int64(r)+int64(int32(a[0]))))
+}
+
+// --- threads' segments, struct user_desc (asm/ldt.h): entry, base, limit, flags
+
+func (t *Thread) userDesc(va uint64) (w [4]uint32, errno unix.Errno) {
+	b := t.p.sp.readable(va, 16)
+	if b == nil {
+		return w, unix.EFAULT
+	}
+	for i := range w {
+		w[i] = le.Uint32(b[4*i:])
+	}
+	return w, 0
+}
+
+func sysSetThreadArea(t *Thread, a *[6]uint64) uint64 {
+	w, errno := t.userDesc(a[0])
+	if errno != 0 {
+		return negative(errno)
+	}
+	n, errno := t.cpu.setThreadArea(int(int32(w[0])), w[1], w[2], w[3])
+	if errno != 0 {
+		return negative(errno)
+	}
+	return negative(t.put32(a[0], uint32(n)))
+}
+
+func sysGetThreadArea(t *Thread, a *[6]uint64) uint64 {
+	w, errno := t.userDesc(a[0])
+	if errno != 0 {
+		return negative(errno)
+	}
+	d, errno := t.cpu.threadArea(int(int32(w[0])))
+	if errno != 0 {
+		return negative(errno)
+	}
+	b := t.p.sp.writable(a[0], 16)
+	if b == nil {
+		return negative(unix.EFAULT)
+	}
+	putUserDesc(b, w[0], d)
+	return 0
+}
+
+func putUserDesc(b []byte, entry uint32, d uint64) {
+	lo, hi := uint32(d), uint32(d>>32)
+	le.PutUint32(b, entry)
+	le.PutUint32(b[4:], lo>>16|hi&0xff<<16|hi&0xff000000)
+	le.PutUint32(b[8:], lo&0xffff|hi&0xf0000)
+	flags := hi>>22&1 | hi>>10&3<<1 | (hi>>9&1^1)<<3 | hi>>23&1<<4 | (hi>>15&1^1)<<5 | hi>>20&1<<6
+	le.PutUint32(b[12:], flags)
+}
+
+func sysModifyLDT(t *Thread, a *[6]uint64) uint64 {
+	p := t.p
+	const read, writeOld, write = 0, 1, 0x11
+	switch a[0] {
+	case read:
+		n := min(a[2], uint64(8*p.ldtSize))
+		dst := p.sp.writable(a[1], n)
+		if dst == nil {
+			return negative(unix.EFAULT)
+		}
+		copy(dst, t.cpu.ldt())
+		return n
+	case writeOld, write:
+		if a[2] != 16 {
+			return negative(unix.EINVAL)
+		}
+		w, errno := t.userDesc(a[1])
+		if errno != 0 {
+			return negative(errno)
+		}
+		if w[0] >= 8192 {
+			return negative(unix.EINVAL)
+		}
+		d := descriptorOf(w[1], w[2], w[3])
+		p.sp.mu.Lock()
+		defer p.sp.mu.Unlock()
+		for _, c := range p.cpus {
+			le.PutUint64(c.ldt()[8*w[0]:], d)
+		}
+		p.ldtSize = max(p.ldtSize, int(w[0])+1)
+		return 0
+	}
+	return negative(unix.ENOSYS)
+}

@@ -1,0 +1,57 @@
+package linux
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// TestVMAs compares the ranges with a map of pages.
+func TestVMAs(t *testing.T) {
+	const pages = 200
+	var v vmas
+	var want [pages]bool
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 20000 {
+		lo := r.Uint64N(pages)
+		hi := lo + 1 + r.Uint64N(min(pages-lo, 20))
+		on := r.IntN(2) == 0
+		if on {
+			v.add(lo, hi)
+		} else {
+			v.remove(lo, hi)
+		}
+		for i := lo; i < hi; i++ {
+			want[i] = on
+		}
+		for i, m := range v {
+			if m.lo >= m.hi || i > 0 && v[i-1].hi >= m.lo {
+				t.Fatalf("not in order, or not joined: %v", v)
+			}
+		}
+		lo = r.Uint64N(pages)
+		hi = lo + 1 + r.Uint64N(pages-lo)
+		any, all := false, true
+		for i := lo; i < hi; i++ {
+			any, all = any || want[i], all && want[i]
+		}
+		if v.overlaps(lo, hi) != any || v.covers(lo, hi) != all {
+			t.Fatalf("%d..%d of %v: overlaps %v, covers %v", lo, hi, v, v.overlaps(lo, hi), v.covers(lo, hi))
+		}
+		n := 1 + r.Uint64N(10)
+		at, ok := v.below(hi, lo, n)
+		best, found := uint64(0), false
+		for s := int64(hi) - int64(n); s >= int64(lo); s-- {
+			free := true
+			for i := uint64(s); i < uint64(s)+n; i++ {
+				free = free && !want[i]
+			}
+			if free {
+				best, found = uint64(s), true
+				break
+			}
+		}
+		if ok != found || ok && at != best {
+			t.Fatalf("below(%d, %d, %d) of %v = %d %v, want %d %v", hi, lo, n, v, at, ok, best, found)
+		}
+	}
+}

@@ -138,18 +138,21 @@ func (t *tx) x87Memory(write bool) (off, lin ir.Val) {
 func (t *tx) loadX87() (v, place ir.Val) {
 	off, lin := t.x87Memory(false)
 	size := t.size(0)
-	place = t.place32(off)
+	place = t.noted(off)
 	if size == 10 {
 		v = t.Load(lin, ir.Mem{Size: 8, Index: t.mmu()})
 		hi := t.Load(t.BinImm(ir.Add, lin, 8), ir.Mem{Size: 2, Index: t.mmu()})
-		return v, t.Bin(ir.Or, place, t.BinImm(ir.Shl, t.Conv(ir.I64, hi, false), 32))
+		return v, t.Bin(ir.Or, place, t.BinImm(ir.Shl, t.Conv(ir.I64, hi, false), 48))
 	}
 	return t.Conv(ir.I64, t.Load(lin, ir.Mem{Size: size, Index: t.mmu()}), false), place
 }
 
-// place32 is an operand's offset as helpers get it, to note: 32 bits of it.
-func (t *tx) place32(off ir.Val) ir.Val {
-	return t.Conv(ir.I64, t.Conv(ir.I32, off, false), false)
+// noted is an operand's offset as helpers get it, to note: 48 bits of it.
+func (t *tx) noted(off ir.Val) ir.Val {
+	if t.long {
+		return t.BinImm(ir.And, off, 1<<48-1)
+	}
+	return t.Conv(ir.I64, off, false)
 }
 
 // x87Insn translates an instruction that does not store to memory.
@@ -228,7 +231,7 @@ func x87Store(op, pops, done int, integer, truncate, native bool) emitter {
 			return
 		}
 		off, lin := t.x87Memory(true)
-		place := t.place32(off)
+		place := t.noted(off)
 		arg := t.Const(ir.I64, uint64(a))
 		v := t.Call(ir.I64, hX87Store, ir.NoStop, arg, t.zero64(), place)
 		t.forgetX87()
@@ -377,7 +380,7 @@ func (u *x87Unit) begin(a, v, place uint64) {
 	if cw := u.s.FCW; cw != u.cw || !u.ready {
 		u.load(cw)
 	}
-	u.arg, u.mem, u.memHi = x87Arg(a), v, uint16(place>>32)
+	u.arg, u.mem, u.memHi = x87Arg(a), v, uint16(place>>48)
 	u.env.Flags = 0
 }
 
@@ -387,7 +390,7 @@ func (u *x87Unit) note(place uint64) {
 	s.setFIP(s.IP)
 	s.FCS, s.FOP = s.Seg[CS].Sel, u.arg.opcode()
 	if u.arg.mem() {
-		s.FDP, s.FDS = place&0xffffffff, s.Seg[u.arg.seg()].Sel
+		s.FDP, s.FDS = uint64(int64(place<<16)>>16), s.Seg[u.arg.seg()].Sel
 	}
 }
 

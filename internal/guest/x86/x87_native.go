@@ -108,14 +108,14 @@ func (t *tx) fpuInsn(typ ir.Type, o ir.StackOp, a x87Arg, arg ir.Val) ir.Val {
 	}
 	off, lin := t.x87Memory(false)
 	size := t.size(0)
-	place := t.place32(off)
+	place := t.noted(off)
 	var v ir.Val
 	if size == 10 {
 		v = t.Load(lin, ir.Mem{Size: 8, Index: t.mmu()})
 		hi := t.Conv(ir.I64, t.Load(t.BinImm(ir.Add, lin, 8), ir.Mem{Size: 2, Index: t.mmu()}), false)
 		t.Set(slotTmp64, v)
 		t.Set(slotTmp64+1, hi)
-		place = t.Bin(ir.Or, place, t.BinImm(ir.Shl, hi, 32))
+		place = t.Bin(ir.Or, place, t.BinImm(ir.Shl, hi, 48))
 	} else {
 		v = t.Conv(ir.I64, t.Load(lin, ir.Mem{Size: size, Index: t.mmu()}), false)
 		t.Set(slotTmp64, v)
@@ -139,7 +139,7 @@ func (t *tx) fpuStore(o ir.StackOp, a x87Arg) {
 		t.Load(lin, ir.Mem{Size: size, Index: t.mmu(), RMW: true, Probe: true})
 	}
 	o.Helper, o.Store = hX87StoreAll, true
-	t.fpu(ir.Void, o, a, t.Const(ir.I64, uint64(a)), t.zero64(), t.place32(off))
+	t.fpu(ir.Void, o, a, t.Const(ir.I64, uint64(a)), t.zero64(), t.noted(off))
 	v := t.Get(ir.I64, slotTmp64)
 	if size == 10 {
 		hi := t.Conv(ir.I16, t.Get(ir.I64, slotTmp64+1), false)

@@ -267,6 +267,21 @@ func parseModel(target, arg string) (*x86.Model, error) {
 	return x86.ParseModel(arg)
 }
 
+// lockedCPU is the processor as the board sees it: the board's parts answer its
+// INTA cycles under the machine's lock.
+type lockedCPU struct {
+	*x86.CPU
+	lock sync.Locker
+}
+
+func (l lockedCPU) SetIntAck(ack func() int) {
+	l.CPU.SetIntAck(func() int {
+		l.lock.Lock()
+		defer l.lock.Unlock()
+		return ack()
+	})
+}
+
 // lockedAPIC is the local APIC as the processor core's goroutine sees it.
 type lockedAPIC struct {
 	lock sync.Locker
@@ -331,7 +346,7 @@ func (m *machine) crash() {
 func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	c := m.cfg
 	b := pc.Config{
-		CPU: m.cpu, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics,
+		CPU: lockedCPU{m.cpu, m.vm.Locker()}, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics,
 		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"), HasX2APIC: model.Has("x2apic"), PhysBits: model.PhysBits(),
 		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0),
 			RebootAfter: c.Boot.RebootTimeout + 1, NoSignature: !c.Machine.FDBootChk},

@@ -34,6 +34,9 @@ func gkbenchSteps() (steps []step) {
 	return steps
 }
 
+// awkWords counts words.
+const awkWords = "{ for (i = 1; i < NF; i++) n[$i]++; s += $NF } END { for (w in n) { k++; h += n[w] * length(w) } print k, h, s }"
+
 const (
 	textSize = 4 << 20
 	diskSize = 64 << 20
@@ -49,7 +52,7 @@ func workSteps() []step {
 		{name: "xz", label: "xz of 1 MiB", kind: integer, setup: "$B head -c 1048576 /bench/data/text >/tmp/1m", do: "/usr/bin/xz -T1 -c /tmp/1m"},
 		{name: "unxz", label: "unxz of 4 MiB", kind: integer, setup: "/usr/bin/xz -0 -T1 -c /bench/data/text >/tmp/4m.xz", do: "/usr/bin/xz -dc /tmp/4m.xz"},
 		{name: "awk", label: "awk, words of 4 MiB (mawk)", kind: integer,
-			do: `/usr/bin/mawk '{ for (i = 1; i < NF; i++) n[$i]++; s += $NF } END { for (w in n) { k++; h += n[w] * length(w) } print k, h, s }' /bench/data/text`},
+			do: "/usr/bin/mawk '" + awkWords + "' /bench/data/text"},
 		{name: "cc1", label: "C compiler, gcc -O2 (cc1)", kind: integer, do: "/usr/lib/gcc/i686-linux-gnu/12/cc1 -quiet -fpreprocessed -O2 -o - /bench/data/big.i"},
 		{name: "sort", label: "sort of 4 MiB (busybox)", kind: integer, do: "/bench/bin/busybox sort /bench/data/text"},
 		{name: "fork", label: "400 fork+exec in the shell", kind: system, do: "i=0; while [ $i -lt 400 ]; do /bench/bin/busybox true; i=$((i+1)); done"},

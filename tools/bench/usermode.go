@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// This file measures user mode: the same i386 programs under rhea, under
+// qemu-i386 and on the processor, each a process of its own. In a command
+// BENCH is the folder of the bench's files, TREE that of Debian's programs.
+
+// userRow is a program to run, Times times.
+type userRow struct {
+	row
+	times int
+	args  []string
+}
+
+// userRows are programs for which QEMU takes about a second.
+func userRows() (rows []userRow) {
+	for _, x := range []struct {
+		part string
+		work int
+		kind kind
+	}{
+		{"sieve", 150, integer}, {"mix", 40, integer}, {"mem", 60, integer}, {"sort", 30, integer}, {"call", 60, integer}, {"int64", 50, integer},
+		{"matmul", 25, floating}, {"fpgen", 25, floating}, {"conv", 60, floating},
+	} {
+		rows = append(rows, userRow{row{"user-" + x.part, "user mode: gkbench " + x.part, x.kind}, 1,
+			[]string{"BENCH/bin/gkbench", fmt.Sprint(x.work), x.part}})
+	}
+	for _, x := range []struct {
+		name, label string
+		args        []string
+	}{
+		{"user-sha256", "user mode: sha256 of 4 MiB, 16 times (busybox)", append([]string{"BENCH/bin/busybox", "sha256sum"}, sixteen("BENCH/data/text")...)},
+		{"user-gzip", "user mode: gzip of 4 MiB", []string{"TREE/bin/gzip", "-nc", "BENCH/data/text"}},
+		{"user-xz", "user mode: xz of 4 MiB, fast", []string{"TREE/usr/bin/xz", "-0", "-T1", "-c", "BENCH/data/text"}},
+		{"user-awk", "user mode: awk, words of 4 MiB (mawk)", []string{"TREE/usr/bin/mawk", awkWords, "BENCH/data/text"}},
+		{"user-cc1", "user mode: C compiler, gcc -O2 (cc1)",
+			[]string{"TREE/usr/lib/gcc/i686-linux-gnu/12/cc1", "-quiet", "-fpreprocessed", "-O2", "-o", "-", "BENCH/data/big.i"}},
+	} {
+		rows = append(rows, userRow{row{x.name, x.label, integer}, 1, x.args})
+	}
+	return append(rows,
+		userRow{row{"user-fork", "user mode: 400 subshells", system}, 1,
+			[]string{"BENCH/bin/busybox", "sh", "-c", "i=0; while [ $i -lt 400 ]; do ( : ); i=$((i+1)); done"}},
+		userRow{row{"user-start", "user mode: 20 times true (static)", system}, 20, []string{"BENCH/bin/busybox", "true"}})
+}
+
+func sixteen(s string) (list []string) {
+	for range 16 {
+		list = append(list, s)
+	}
+	return list
+}
+
+func userTable() (rows []row) {
+	for _, r := range userRows() {
+		rows = append(rows, r.row)
+	}
+	return rows
+}
+
+// qemuUser are the names of QEMU's user mode, in Debian's packages
+// qemu-user-static and qemu-user.
+var qemuUser = []string{"qemu-i386-static", "qemu-i386"}
+
+func needUser(b *bench) error {
+	if _, err := userCommand(b, emulator{name: "QEMU"}); err != nil {
+		return err
+	}
+	return needPackages(b)
+}
+
+// userCommand is what runs a program under an emulator.
+func userCommand(b *bench, e emulator) ([]string, error) {
+	// QEMU's -L alone does not lead ld.so to all libraries.
+	in := []string{"-L", b.full, "-E", "LD_LIBRARY_PATH=" + b.libraries()}
+	if e.name == "rhea" {
+		return append([]string{e.bin, "user"}, in...), nil
+	}
+	for _, name := range qemuUser {
+		if bin, err := exec.LookPath(name); err == nil {
+			return append([]string{bin}, in...), nil
+		}
+	}
+	return nil, errors.New("no qemu-i386: install the package qemu-user-static")
+}
+
+func (b *bench) libraries() string {
+	return filepath.Join(b.full, "lib/i386-linux-gnu") + ":" + filepath.Join(b.full, "usr/lib/i386-linux-gnu")
+}
+
+func runUser(b *bench, e emulator) (map[string]outcome, error) {
+	command, err := userCommand(b, e)
+	if err != nil {
+		return nil, err
+	}
+	return b.userPrograms(command)
+}
+
+// runUserNative runs the programs with their own loader, which finds their
+// libraries; static ones do not need it.
+func runUserNative(b *bench) (map[string]outcome, error) { return b.userPrograms(nil) }
+
+func (b *bench) userPrograms(command []string) (map[string]outcome, error) {
+	got := map[string]outcome{}
+	for _, r := range userRows() {
+		args := command
+		if args == nil && strings.HasPrefix(r.args[0], "TREE") {
+			args = []string{filepath.Join(b.full, "lib/ld-linux.so.2"), "--library-path", b.libraries()}
+		}
+		args = args[:len(args):len(args)]
+		for _, a := range r.args {
+			a = strings.ReplaceAll(a, "TREE/", b.full+"/")
+			args = append(args, strings.ReplaceAll(a, "BENCH/", filepath.Join(b.full, "bench")+"/"))
+		}
+		var o outcome
+		for range r.times {
+			cmd := exec.Command(args[0], args[1:]...)
+			start := time.Now()
+			out, err := cmd.Output()
+			o.used.wall += time.Since(start)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w: %s", r.name, err, bytes.TrimSpace(out))
+			}
+			o.used.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			o.sum = shortSum(out)
+		}
+		got[r.name] = o
+	}
+	return got, nil
+}

@@ -212,6 +212,7 @@ func (m *machine) buildPC() error {
 	if err != nil {
 		return err
 	}
+	m.closeLater(m.vcpu)
 	m.pc.OnClean(m.vcpu.Protect)
 	m.vm.Add(m.pc)
 	m.vm.Add(resetPin{m.cpu})

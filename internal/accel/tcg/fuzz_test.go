@@ -290,7 +290,7 @@ func testEnginesAgree(t *testing.T, f *fuzzer) {
 				missing = append(missing, e)
 			}
 		}
-		if len(missing) > 0 {
+		if len(missing) > 0 && !testing.Short() {
 			t.Errorf("too few events %v: %v", missing, f.events)
 		}
 		if ended := f.ends["end"]; ended < f.ran/2 || f.ends["goes on"] > f.ran/5 || f.ends["stuck"] > 0 || f.count < f.ran*20 {

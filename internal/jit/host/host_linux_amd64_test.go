@@ -615,3 +615,26 @@ func BenchmarkCollection(b *testing.B) {
 		b.ReportMetric(float64(took[len(took)-1].Microseconds()), "µs-max")
 	}
 }
+
+// Wherever in its stack a goroutine is, it finds the runtime as it should be.
+func TestGuardAtAnyDepth(t *testing.T) {
+	for depth := range 300 {
+		done := make(chan error)
+		go func() { done <- guardBelow(depth) }()
+		if err := <-done; err != nil {
+			t.Fatalf("%d calls deep: %v", depth, err)
+		}
+	}
+}
+
+//go:noinline
+func guardBelow(depth int) error {
+	if depth == 0 {
+		return checkGuard()
+	}
+	err := guardBelow(depth - 1)
+	guardErrors++
+	return err
+}
+
+var guardErrors int // has the calls return to each other

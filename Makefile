@@ -37,8 +37,10 @@ test: deps
 	$(GO) test -timeout 120m ./...
 
 # The tool names what is missing; it makes its own guests from Debian packages (~/.cache/rhea-bench).
+# The interpreter's speed comes last, in millions of guest instructions a second.
 bench: build
 	$(GO) run ./tools/bench $(BENCH)
+	$(GO) test -run '^$$' -bench Gkbench/interp -benchtime 1x ./internal/accel/tcg
 
 bench-go:
 	$(GO) test -run '^$$' -bench . -benchtime 3s ./...

@@ -321,6 +321,11 @@ func (r *rig) check(t testing.TB, v *vector386) string {
 			return fmt.Sprintf("register %d is %#x, want %#x", i, got, want)
 		}
 	}
+	return r.checkData(v)
+}
+
+// checkData compares memory, and the state of floating point if a vector has it.
+func (r *rig) checkData(v *vector386) string {
 	want := unhex(v.M)
 	for _, m := range v.Mout {
 		copy(want[int(m[0].(float64)):], unhex(m[1].(string)))

@@ -131,19 +131,7 @@ func (r *rig) check64(v *vector386) string {
 			return fmt.Sprintf("register %s is %#x, want %#x", n, got, want)
 		}
 	}
-	want := unhex(v.M)
-	for _, m := range v.Mout {
-		copy(want[int(m[0].(float64)):], unhex(m[1].(string)))
-	}
-	for i, b := range r.ram[pData+0x1000 : pData+0x1080] {
-		if b != want[i] {
-			return fmt.Sprintf("memory at %d is %#x, want %#x", i, b, want[i])
-		}
-	}
-	if v.FI != nil {
-		return r.checkFP(v)
-	}
-	return ""
+	return r.checkData(v)
 }
 
 func testVectors64(t *testing.T, file string) {

@@ -193,6 +193,22 @@ func newInfoTypes(a *ABI) infoTypes {
 	return m
 }
 
+// outInfo gives the guest a siginfo of the host's kernel, if it wants it: at
+// addr, 0 = it does not.
+func (t *Thread) outInfo(addr uint64, info []byte) unix.Errno {
+	if addr == 0 {
+		return 0
+	}
+	dst := t.p.sp.writable(addr, 128)
+	if dst == nil {
+		return unix.EFAULT
+	}
+	var i siginfo
+	copy(i[:], info)
+	t.p.putInfo(dst, &i)
+	return 0
+}
+
 // putInfo writes a siginfo where the guest has one.
 func (p *Process) putInfo(dst []byte, info *siginfo) {
 	sig, code := int(int32(le.Uint32(info[0:]))), int(int32(le.Uint32(info[8:])))

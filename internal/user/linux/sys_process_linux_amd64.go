@@ -468,14 +468,8 @@ func sysWaitid(t *Thread, a *[6]uint64) uint64 {
 	if failed(r) {
 		return r
 	}
-	if a[2] != 0 {
-		dst := t.p.sp.writable(a[2], 128)
-		if dst == nil {
-			return negative(unix.EFAULT)
-		}
-		var i siginfo
-		copy(i[:], info)
-		t.p.putInfo(dst, &i)
+	if errno := t.outInfo(a[2], info); errno != 0 {
+		return negative(errno)
 	}
 	return t.outAfter(r, "rusage", a[4], b)
 }

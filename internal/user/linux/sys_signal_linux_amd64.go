@@ -299,14 +299,8 @@ func (t *Thread) sigtimedwait(spec string, a *[6]uint64) uint64 {
 	if failed(r) {
 		return r
 	}
-	if a[1] != 0 {
-		dst := t.p.sp.writable(a[1], 128)
-		if dst == nil {
-			return negative(unix.EFAULT)
-		}
-		var i siginfo
-		copy(i[:], info)
-		t.p.putInfo(dst, &i)
+	if errno := t.outInfo(a[1], info); errno != 0 {
+		return negative(errno)
 	}
 	return uint64(guestSignal(int(r)))
 }

@@ -6,9 +6,14 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"rhea/internal/app/user"
 )
+
+// Only an init keeps the main goroutine on the process' main thread, which a
+// guest process needs: its number is the process' (package runtime, LockOSThread).
+func init() { runtime.LockOSThread() }
 
 func main() {
 	os.Exit(user.Main(filepath.Base(os.Args[0]), "rhea-user", os.Args[1:], os.Stdout, os.Stderr))

@@ -5,8 +5,13 @@ package main
 
 import (
 	"os"
+	"runtime"
 
 	"rhea/internal/app"
 )
+
+// Only an init keeps the main goroutine on the process' main thread, which a
+// guest process needs: its number is the process' (package runtime, LockOSThread).
+func init() { runtime.LockOSThread() }
 
 func main() { os.Exit(app.Main(os.Args, os.Stdin, os.Stdout, os.Stderr)) }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"rhea/internal/app/img"
@@ -21,16 +22,19 @@ type applet struct {
 	name string
 	help string
 	main func(e system.Env, args []string) int
+	// onMain: it stays on the process' main thread, to which cmd/rhea has
+	// locked its goroutine.
+	onMain bool
 }
 
 func applets() []applet {
 	return []applet{
-		{"system", "emulate a whole machine (qemu-system-i386, qemu-system-x86_64)", system.Main},
-		{"user", "run a program of another processor (qemu-i386)", func(e system.Env, args []string) int {
+		{name: "system", help: "emulate a whole machine (qemu-system-i386, qemu-system-x86_64)", main: system.Main},
+		{name: "user", help: "run a program of another processor (qemu-i386)", onMain: true, main: func(e system.Env, args []string) int {
 			return user.Main(e.Program, system.VersionLine(e.Program), args, e.Stdout, e.Stderr)
 		}},
-		{"img", "create, convert and check disk images (not yet)", func(e system.Env, _ []string) int { return img.Main(e.Program, e.Stderr) }},
-		{"nbd", "serve disk images (not yet)", func(e system.Env, _ []string) int { return nbd.Main(e.Program, e.Stderr) }},
+		{name: "img", help: "create, convert and check disk images (not yet)", main: func(e system.Env, _ []string) int { return img.Main(e.Program, e.Stderr) }},
+		{name: "nbd", help: "serve disk images (not yet)", main: func(e system.Env, _ []string) int { return nbd.Main(e.Program, e.Stderr) }},
 	}
 }
 
@@ -77,6 +81,9 @@ func Main(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	var names []string
 	for _, a := range applets() {
 		if a.name == want {
+			if !a.onMain {
+				runtime.UnlockOSThread()
+			}
 			return a.main(env, args)
 		}
 		names = append(names, a.name)
@@ -94,5 +101,5 @@ func usage(w io.Writer) {
 	for _, a := range applets() {
 		fmt.Fprintf(w, "  %-8s %s\n", a.name, a.help)
 	}
-	fmt.Fprintln(w, "'rhea <applet> -help' says more. Under the names qemu-system-i386 and qemu-system-x86_64 rhea is those tools.")
+	fmt.Fprintln(w, "'rhea <applet> -help' says more. Under the names qemu-system-i386, qemu-system-x86_64 and qemu-i386 rhea is those tools.")
 }

@@ -187,7 +187,8 @@ func Start(cfg Config) error {
 const againVar = "_RHEA_MAIN"
 
 // onMainThread makes sure that the guest's main thread is the process': its
-// number is the process', as programs expect. The runtime may have moved us.
+// number is the process', as programs expect. The runtime may have moved us, if
+// the program's main package has not locked its goroutine there.
 func onMainThread() error {
 	if unix.Gettid() == unix.Getpid() {
 		return nil

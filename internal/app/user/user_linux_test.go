@@ -7,10 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
+
+// As cmd/rhea: see there.
+func init() { runtime.LockOSThread() }
 
 // TestMain is rhea user if the test's program is called as that: programs that
 // guests execute come back here.
@@ -21,7 +25,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const guests = "/work/shared/guests/user"
+// guests is the folder of the guests' programs.
+var guests = func() string {
+	dir := os.Getenv("RHEA_GUESTS")
+	if dir == "" {
+		dir = "../../../../shared/guests"
+	}
+	dir, err := filepath.Abs(filepath.Join(dir, "user"))
+	if err != nil {
+		panic(err)
+	}
+	return dir
+}()
 
 // start runs a program, natively if native is set.
 func start(t *testing.T, native bool, args ...string) (stdout, stderr string, status int) {

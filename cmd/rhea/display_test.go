@@ -58,13 +58,12 @@ func (g *guest) dump() image.Image {
 func (g *guest) painted() image.Image {
 	g.t.Helper()
 	var m image.Image
-	for end := time.Now().Add(slow); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		m = g.dump()
 		if m.Bounds().Dx() != 640 || m.Bounds().Dy() != 400 {
 			continue
 		}
-		last := (64000 - 1) ^ (64000-1)>>8
-		if _, _, b, _ := m.At(639, 399).RGBA(); b != 0 || last&255 == 0 {
+		if rgb(m.At(639, 399)) == [3]int{170, 85, 0} { // colour 6: the last offset is f9ffh
 			return m
 		}
 	}

@@ -52,7 +52,7 @@ func (t *Thread) syscall() {
 		t.traceCall(r, nr, &a)
 	}
 	var x uint64
-	for {
+	for !t.over() {
 		args := a
 		x = t.do(r, nr, &args)
 		// A fork of another thread's has interrupted it, not a signal.

@@ -53,7 +53,7 @@ type Process struct {
 	abi   *ABI
 	sp    *space
 	ram   *mem.Region
-	types structures
+	types *structures
 	infos infoTypes
 	model *x86.Model
 	flat  *tcg.Flat

@@ -216,7 +216,9 @@ func contains(m *image.RGBA, part image.Image) bool {
 			p.Set(x, y, part.At(x, y))
 		}
 	}
-	row := func(m *image.RGBA, x, y int) []byte { return m.Pix[m.PixOffset(x, y):m.PixOffset(x+p.Rect.Dx()-1, y)+4] }
+	row := func(m *image.RGBA, x, y int) []byte {
+		return m.Pix[m.PixOffset(x, y) : m.PixOffset(x+p.Rect.Dx()-1, y)+4]
+	}
 	for y := range m.Rect.Dy() - p.Rect.Dy() + 1 {
 		for x := range m.Rect.Dx() - p.Rect.Dx() + 1 {
 			same := 0

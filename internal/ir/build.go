@@ -93,6 +93,9 @@ func (b *Builder) emit(op Op, t Type, x, y Val, imm uint64) Val {
 	if op >= Jump {
 		b.end()
 	}
+	if t == V128 {
+		u.Vectors = true
+	}
 	return Val(n + 1)
 }
 

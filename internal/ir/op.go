@@ -363,6 +363,8 @@ type Unit struct {
 	// in the page at the address in Slots.Page.
 	Moves bool
 	Page  uint64
+	// Vectors says that there are values of 128 bits.
+	Vectors bool
 }
 
 // Inst returns the instruction that makes v.

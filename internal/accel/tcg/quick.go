@@ -102,7 +102,8 @@ func (v *VCPU) compileNow(u *unit, k guest.Key) (*unit, *guest.Fault) {
 }
 
 // evaluate executes the IR of u. It returns the unit to go on with, or nil if
-// something has to be looked at.
+// something has to be looked at. The program counter in the frame is always that
+// of the instruction: what Go accesses in user mode may fault.
 func (v *VCPU) evaluate(u *unit) *unit {
 	code := v.waitingIR(u)
 	f := v.cpu.Frame()
@@ -120,7 +121,6 @@ func (v *VCPU) evaluate(u *unit) *unit {
 		v.quick.vals = make([]uint64, 2*len(insts)+256)
 	}
 	vals := v.quick.vals[:len(insts)+1]
-	pc := f[pcSlot]
 	k := u.key
 	for i := 0; ; {
 		in := &insts[i]
@@ -129,7 +129,7 @@ func (v *VCPU) evaluate(u *unit) *unit {
 		switch in.Op {
 		case ir.Nop, ir.Param:
 		case ir.Insn:
-			pc = (in.Imm + shift) & pcMask
+			f[pcSlot] = (in.Imm + shift) & pcMask
 		case ir.Const:
 			vals[i] = in.Imm
 		case ir.Get:
@@ -169,7 +169,6 @@ func (v *VCPU) evaluate(u *unit) *unit {
 		case ir.Load:
 			r, fault := v.evaluateLoad(x, ir.MemOf(in.Imm))
 			if fault != nil {
-				f[pcSlot] = pc
 				v.refused(fault, fault == errSelf)
 				return nil
 			}
@@ -181,13 +180,11 @@ func (v *VCPU) evaluate(u *unit) *unit {
 				break
 			}
 			if fault, self := v.missStore(x, m.Size, m.Index, y, u); fault != nil || self {
-				f[pcSlot] = pc
 				v.refused(fault, self)
 				return nil
 			}
 		case ir.Guard:
 			if x != 0 {
-				f[pcSlot] = pc
 				v.cpu.Guarded(in.Imm)
 				return nil
 			}
@@ -195,9 +192,6 @@ func (v *VCPU) evaluate(u *unit) *unit {
 			h, flags := int(in.Imm>>40), ir.NoStop
 			if in.Op == ir.Call {
 				h, flags = ir.CallOf(in.Imm)
-			}
-			if flags&ir.Pure == 0 {
-				f[pcSlot] = pc
 			}
 			r, stop := v.n.helpers[h](x, y, vals[in.Args[2]])
 			if stop && flags&(ir.Pure|ir.NoStop) == 0 {

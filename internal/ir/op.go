@@ -365,6 +365,10 @@ type Unit struct {
 	Page  uint64
 	// Vectors says that there are values of 128 bits.
 	Vectors bool
+	// Unroll asks the front end to have a loop that leads to the unit's beginning
+	// in it several times: what is the same each time around is then done once, and
+	// what the next time overwrites not at all. Loops says that it would have.
+	Unroll, Loops bool
 }
 
 // Inst returns the instruction that makes v.

@@ -89,7 +89,7 @@ func (v *VCPU) isDue(u *unit) bool {
 
 // compileNow makes machine code of u, which is at k.
 func (v *VCPU) compileNow(u *unit, k guest.Key) (*unit, *guest.Fault) {
-	if code := v.waitingIR(u); code != nil && v.n.tryCompile(v, u, code) {
+	if code := v.waitingIR(u); code != nil && !code.Loops && v.n.tryCompile(v, u, code) {
 		v.cache.size -= quickBytes
 		u.quick = false
 		return u, nil

@@ -489,6 +489,7 @@ func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep b
 	if v.ir.Moves = moves; moves {
 		v.ir.Page = k.PC &^ pageMask
 	}
+	v.ir.Unroll = v.n != nil && v.eager && limit != 1 && !v.counted
 	if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
 		return nil, false, fault
 	}

@@ -75,7 +75,10 @@ func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v := &VCPU{
 		cfg: t.cfg, cpu: cpu, space: space, io: t.cfg.IO, lock: t.cfg.Lock, log: t.cfg.Log,
 		wake: make(chan struct{}, 1), eager: t.cfg.Eager,
-		vaMask: ^uint64(0), largeFirst: ^uint64(0),
+		vaMask: ^uint64(0), largeFirst: ^uint64(0), jumpMask: jumpSize - 1,
+	}
+	if t.cfg.Flat != nil {
+		v.jumpMask = flatJumps - 1
 	}
 	if !isWide(cpu.Slots()) {
 		v.vaMask = 0xffffffff
@@ -148,9 +151,10 @@ type VCPU struct {
 	wake    chan struct{}
 
 	// jumps finds units by their virtual key while the page tables stay.
-	jumps [jumpSize]jump
-	code  [interp.Indexes]codeView
-	fetch [fetchSize]fetchEntry
+	jumps    [jumpSize]jump
+	jumpMask uint64
+	code     [interp.Indexes]codeView
+	fetch    [fetchSize]fetchEntry
 	// Between these addresses the TLB has pieces of large pages.
 	largeFirst, largeLast uint64
 
@@ -164,6 +168,7 @@ type VCPU struct {
 
 const (
 	jumpSize  = 4096
+	flatJumps = 512 // in user mode, where programs are short and threads many
 	fetchSize = 256
 )
 
@@ -420,7 +425,7 @@ func (v *VCPU) lookup(k guest.Key) (*unit, *guest.Fault) {
 		v.renew(index)
 	}
 	h := k.PC
-	j := &v.jumps[(h^h>>12)%jumpSize]
+	j := &v.jumps[(h^h>>12)&v.jumpMask%jumpSize]
 	if j.key == k && j.generation == v.code[index].generation && j.index == index && j.unit.valid {
 		return j.unit, nil
 	}

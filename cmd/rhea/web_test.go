@@ -31,8 +31,12 @@ type browser struct {
 func chromium(t *testing.T) *browser {
 	t.Helper()
 	bin := tool(t, "chromium", "chromium")
+	profile, err := os.MkdirTemp("", "rhea-chromium") // t.TempDir would fail where a helper process still writes
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(bin, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-port=0",
-		"--user-data-dir="+t.TempDir(), "about:blank")
+		"--user-data-dir="+profile, "about:blank")
 	errs, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +44,7 @@ func chromium(t *testing.T) *browser {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait(); os.RemoveAll(profile) })
 	var addr string
 	for sc := bufio.NewScanner(errs); sc.Scan(); {
 		if m := regexp.MustCompile(`DevTools listening on ws://([^/]+)/`).FindStringSubmatch(sc.Text()); m != nil {

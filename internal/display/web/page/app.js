@@ -76,6 +76,12 @@ async function openScreen() {
     });
   };
   connect();
+  // A click beside the picture leaves the keyboard with the machine.
+  $('panel-screen').addEventListener('mousedown', (e) => {
+    if (e.target.tagName === 'CANVAS') return;
+    e.preventDefault();
+    rfb.focus();
+  });
 }
 
 // The keyboard of a phone writes into a text area; its characters are X

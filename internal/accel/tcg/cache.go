@@ -24,6 +24,7 @@ type unit struct {
 	quick bool
 	runs  uint8 // as IR
 	waits uint8 // entry of quick.waiting
+	index int32 // of coder.quick
 	// code is the interpreter's form, native the machine's; either may be
 	// missing.
 	code   *interp.Code
@@ -42,10 +43,7 @@ func (u *unit) after(page place) **unit {
 
 // bytes is roughly the memory that a unit takes.
 func (u *unit) bytes() int {
-	switch {
-	case u.quick:
-		return quickBytes
-	case u.code == nil:
+	if u.code == nil {
 		return 0 // the code memory has a bound of its own
 	}
 	return u.code.Size()
@@ -299,9 +297,15 @@ func (c *cache) invalidate(p place, n uint64) {
 	}
 }
 
+// drop takes out a unit whose code has changed.
 func (c *cache) drop(u *unit) {
-	u.invalidate()
 	c.drops++
+	c.take(u)
+}
+
+// take takes a unit out.
+func (c *cache) take(u *unit) {
+	u.invalidate()
 	c.size -= u.bytes()
 	if c.dropped != nil {
 		c.dropped(u)

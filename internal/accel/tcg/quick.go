@@ -115,11 +115,7 @@ func (n *coder) notQuick(u *unit) {
 
 // dropQuick drops all units that were not compiled.
 func (v *VCPU) dropQuick() {
-	for _, u := range v.n.quick {
-		if u.valid {
-			v.cache.take(u)
-		}
-	}
+	v.cache.takeAll(v.n.quick)
 	clear(v.jumps[:])
 	v.n.freeQuick(func(*unit) bool { return true })
 }

@@ -86,12 +86,9 @@ func (n *coder) evict(v *VCPU, s *segment) {
 	}
 	n.evictions++
 	for _, u := range s.units[1:] {
-		if u.valid {
-			n.closeTo(u)
-			u.native = native{}
-			v.cache.take(u)
-		}
+		n.closeTo(u)
 	}
+	v.cache.takeAll(s.units[1:])
 	for i := range s.jumps {
 		if j := &s.jumps[i]; j.next != 0 {
 			n.unlink(j)

@@ -79,7 +79,7 @@ func (f *Flat) written(v *VCPU, va uint64) {
 // accessesAt returns the accesses of the segment with an offset.
 func (n *coder) accessesAt(off uint32) []amd64.Access {
 	for i := range n.segments {
-		if s := &n.segments[i]; int(off)-s.first < s.end-s.first && i != n.current {
+		if s := &n.segments[i]; i != n.current && int(off) >= s.first && int(off) < s.end {
 			return s.accesses
 		}
 	}

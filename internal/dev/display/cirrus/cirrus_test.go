@@ -102,7 +102,12 @@ func build(b *devtest.Bench) dev.Device {
 		W: func(off uint64, _ int, x uint64) { k.Store(uint32(off)&0x1ffff, uint8(x)) },
 	})
 	b.MMIO(4, mem.Handlers{
-		R: func(_ uint64, size int) uint64 { k.Draw(&surface, false); return k.hostRead(size) },
+		R: func(off uint64, size int) uint64 {
+			if off == 3 && size == 1 {
+				k.Draw(&surface, false)
+			}
+			return k.hostRead(size)
+		},
 		W: func(_ uint64, size int, x uint64) { k.hostWrite(size, x) },
 	})
 	b.MMIO(256, k.fn.Space())

@@ -13,10 +13,11 @@ import (
 // may not be accessed protected by the host. The vCPU is that of one thread;
 // others have theirs. Pages with code in them are write-protected.
 type Flat struct {
-	// Base is where guest address 0 is. There are 4 GiB, and an inaccessible
-	// page behind them.
+	// Base is where guest address 0 is.
 	Base uintptr
-	// RAM is the same memory.
+	// RAM is the same memory. What addresses there are besides must fault, too, as
+	// far as they are the guest's: of processors with 32-bit addresses those that
+	// an access at the end of 4 GiB may reach.
 	RAM *mem.RAM
 	// Protect has stores to the page at va fault from now on. Watched is then
 	// true of it in RAM.
@@ -88,9 +89,9 @@ func (n *coder) faulted(v *VCPU) bool {
 		n.broken(host.ExitFault)
 	}
 	s := n.c.Site(n.code.RW, int(list[i].Site))
-	va := uint64(uint32(addr - f.Base))
+	va := uint64(addr-f.Base) & v.vaMask
 	store := s.Kind == amd64.Store
-	if store && f.RAM.Watched(va) {
+	if store && va < uint64(len(f.RAM.Bytes)) && f.RAM.Watched(va) {
 		u := n.units[s.Owner]
 		f.written(v, va)
 		if u.valid || s.Probe {

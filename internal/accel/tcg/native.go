@@ -145,7 +145,7 @@ func newCoder(cpu guest.CPU, shared *Config) (*coder, error) {
 	}
 	n.first = amd64.Place(size)
 	n.reset()
-	if wide {
+	if wide && !n.flat {
 		for i := range interp.Indexes {
 			n.clearTable(n.readTable(i))
 			n.clearTable(n.writeTable(i))

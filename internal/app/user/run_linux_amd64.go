@@ -80,6 +80,15 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 	return err
 }
 
+// abiOf is what a program is of, as its file says. Of one that is none, or of
+// another processor, any ABI tells what is wrong with it.
+func abiOf(sysroot, path string) *linux.ABI {
+	if a := linux.ABIOfFile(sysroot, path); a != nil {
+		return a
+	}
+	return linux.ABIs()[0]
+}
+
 type exitError struct {
 	error
 	status int

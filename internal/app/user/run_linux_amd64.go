@@ -129,7 +129,7 @@ func word(b []byte) (v uint64) {
 }
 
 func cpuHelp(w io.Writer) error {
-	for _, m := range x86.Models() {
+	for _, m := range append(x86.Models(), x86.Models64()...) {
 		fmt.Fprintf(w, "%-10s %s\n", m.Name, m.Title)
 	}
 	return nil

@@ -22,6 +22,8 @@ type ABI struct {
 	// Long is the size of a long and of a pointer, Align64 the alignment of a
 	// 64-bit integer in a structure.
 	Long, Align64 int
+	// CPU is the processor's model, if none is named.
+	CPU string
 	// UTSName is what uname(2) calls the machine, Platform AT_PLATFORM.
 	UTSName, Platform string
 	// Space is how many addresses there are, Top the end of those for programs.
@@ -55,7 +57,7 @@ func ABIOf(name string) *ABI {
 func i386() *ABI {
 	return &ABI{
 		Name: "i386", Machine: 3, Class: 1, Order: binary.LittleEndian, Long: 4, Align64: 4,
-		UTSName: "i686", Platform: "i686", Space: 1 << 32, Top: 0xffffe000, PieBase: 0x56555000,
+		CPU: "max", UTSName: "i686", Platform: "i686", Space: 1 << 32, Top: 0xffffe000, PieBase: 0x56555000,
 		layouts: i386Layouts(), text: i386Calls,
 		trampolines: [2]string{
 			"\x58\xb8\x77\x00\x00\x00\xcd\x80", // POP EAX; MOV EAX, 119; INT 80H
@@ -70,6 +72,7 @@ func x8664() *ABI {
 	const top = 1<<45 - 0x1000
 	return &ABI{
 		Name: "x86_64", Machine: 62, Class: 2, Order: binary.LittleEndian, Long: 8, Align64: 8,
+		CPU: "max,-avx", // AVX takes more than SSE does
 		UTSName: "x86_64", Platform: "x86_64", Space: 1 << 45, Top: top, PieBase: top / 3 * 2 &^ 0xfffff,
 		text: x8664Calls, names: x8664Names(),
 	}

@@ -28,7 +28,7 @@ type Config struct {
 	Env  []string
 	// Sysroot is where its interpreter and libraries are looked for first, -L.
 	Sysroot string
-	// CPU is the processor's model, Release what uname(2) says (-r).
+	// CPU is the processor's model, "" = the ABI's; Release what uname(2) says (-r).
 	CPU     string
 	Release string
 	// Stack is the size of the stack, Base where guest address 0 is to be, and
@@ -129,6 +129,9 @@ func Start(cfg Config) error {
 	p := &Process{cfg: cfg, abi: cfg.ABI, threads: make(map[int]*Thread)}
 	p.types, p.infos = newStructures(p.abi), newInfoTypes(p.abi)
 	p.kind = guestKinds()[p.abi.Name]
+	if cfg.CPU == "" {
+		cfg.CPU = p.abi.CPU
+	}
 	model, err := p.kind.model(cfg.CPU)
 	if err != nil {
 		return fmt.Errorf("-cpu: %w", err)

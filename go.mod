@@ -9,3 +9,5 @@ require (
 )
 
 require golang.org/x/arch v0.32.0
+
+require github.com/coder/websocket v1.8.15

@@ -150,7 +150,8 @@ func VGAs() []Entry {
 func Displays() []Entry {
 	return []Entry{
 		{Name: "none", Desc: "nothing (the monitor's screendump works)", Built: true, Default: true},
-		{Name: "vnc"}, {Name: "curses"}, {Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
+		{Name: "vnc", Desc: "VNC server, as -vnc", Built: true},
+		{Name: "curses"}, {Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
 		{Name: "dbus"}, {Name: "cocoa"},
 	}
 }

@@ -20,6 +20,10 @@ type unit struct {
 	moves  bool // see ir.Unit
 	// counted: its machine code keeps the budget.
 	counted bool
+	// quick: it was not compiled yet; see quick.go.
+	quick bool
+	runs  uint8 // as IR
+	waits uint8 // entry of quick.waiting
 	// code is the interpreter's form, native the machine's; either may be
 	// missing.
 	code   *interp.Code
@@ -38,7 +42,10 @@ func (u *unit) after(page place) **unit {
 
 // bytes is roughly the memory that a unit takes.
 func (u *unit) bytes() int {
-	if u.code == nil {
+	switch {
+	case u.quick:
+		return quickBytes
+	case u.code == nil:
 		return 0 // the code memory has a bound of its own
 	}
 	return u.code.Size()

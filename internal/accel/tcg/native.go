@@ -58,6 +58,8 @@ type coder struct {
 	// What sites and jumps refer to, until the code memory is cleared.
 	units []*unit
 	jumps []jumpRecord
+	// taken are units that newUnit has given since then.
+	taken []*unit
 	// free are units to be used again.
 	free []*unit
 
@@ -179,9 +181,7 @@ func (n *coder) pending() bool { return n != nil && n.ctx.Pending() }
 // reset empties the code memory. No unit may be used any more.
 func (n *coder) reset() {
 	n.next = n.first
-	if len(n.units) > 1 {
-		n.free = append(n.free, n.units[1:]...)
-	}
+	n.free, n.taken = append(n.free, n.taken...), n.taken[:0]
 	n.units = append(n.units[:0], nil)
 	n.c.Reset()
 	n.jumps = append(n.jumps[:0], jumpRecord{})
@@ -334,28 +334,37 @@ func (n *coder) newUnit() *unit {
 	}
 	last := len(n.free) - 1
 	u := n.free[last]
-	n.free = n.free[:last]
+	n.free, n.taken = n.free[:last], append(n.taken, u)
 	return u
 }
 
-// compile makes machine code of a unit. It returns false if it is too large.
+// compile makes machine code of a unit that newUnit has just given. It returns
+// false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
-	for try := 0; ; try++ {
-		size := n.c.Compile(code, n.code.RW, n.next, amd64.Options{
-			PC: code.Page + u.key.PC, Base: u.key.Base, Owner: uint32(len(n.units)), Counted: u.counted, Apart: n.apart[apartKey{u.key, u.place}],
-		})
-		if size != 0 {
-			n.enter(u, size)
-			v.logOptimized()
-			n.logCode(v.log, u, code.Page)
-			n.mapCode(v, u)
-			return true
-		}
-		if try > 0 || n.next == n.first {
-			return false
-		}
-		v.cache.clear()
+	if n.tryCompile(v, u, code) {
+		return true
 	}
+	if n.next == n.first {
+		return false
+	}
+	v.cache.clear()
+	n.newUnit() // it is u, the last that was taken
+	return n.tryCompile(v, u, code)
+}
+
+// tryCompile is compile, but also returns false if there is no room.
+func (n *coder) tryCompile(v *VCPU, u *unit, code *ir.Unit) bool {
+	size := n.c.Compile(code, n.code.RW, n.next, amd64.Options{
+		PC: code.Page + u.key.PC, Base: u.key.Base, Owner: uint32(len(n.units)), Counted: u.counted, Apart: n.apart[apartKey{u.key, u.place}],
+	})
+	if size == 0 {
+		return false
+	}
+	n.enter(u, size)
+	v.logOptimized(code)
+	n.logCode(v.log, u, code.Page)
+	n.mapCode(v, u, code.Page)
+	return true
 }
 
 // enter takes over what the compiler has made for u.
@@ -374,6 +383,9 @@ func (n *coder) point(j *jumpRecord, to int) { n.code.Store32(int(j.at), uint32(
 
 // drop makes the jumps to u leave to us again.
 func (n *coder) drop(u *unit) {
+	if u.native.size == 0 {
+		return
+	}
 	for i := u.native.incoming; i > 0; {
 		j := &n.jumps[i]
 		n.point(j, int(j.at)+4)

@@ -26,6 +26,9 @@ type Config struct {
 	Log *trace.Log
 	// Engine is what executes translated code.
 	Engine Engine
+	// Eager has the translator compile units when they are met first, not when
+	// they are met again.
+	Eager bool
 	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 48 MiB.
 	CacheSize int
 	// Disassemble names the instruction in b, for logs; it may be nil.
@@ -71,7 +74,7 @@ func (t *TCG) NewVCPU(cpu guest.CPU, space *mem.Space) (accel.VCPU, error) {
 func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v := &VCPU{
 		cfg: t.cfg, cpu: cpu, space: space, io: t.cfg.IO, lock: t.cfg.Lock, log: t.cfg.Log,
-		wake:   make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), eager: t.cfg.Eager,
 		vaMask: ^uint64(0), largeFirst: ^uint64(0), jumpMask: jumpSize - 1,
 	}
 	if t.cfg.Flat != nil {
@@ -135,6 +138,7 @@ type VCPU struct {
 	global  fillList
 	ir      ir.Unit
 	builder *ir.Builder
+	quick   quick
 	cache   *cache
 	vaMask  uint64
 
@@ -157,6 +161,7 @@ type VCPU struct {
 	counted bool // a budget is kept
 	traced  bool // the log wants each unit
 	oneShot bool // the next unit is a single instruction, not kept
+	eager   bool // units are compiled at once
 	alone   bool // such a unit runs
 	spaces  []*mem.Space
 }
@@ -338,6 +343,8 @@ func (v *VCPU) run(u *unit, end uint64) {
 			if v.counted {
 				v.m.Count = end - *left
 			}
+		case u.quick && !v.traced:
+			u = v.evaluate(u)
 		default:
 			if v.traced {
 				v.logRun(u)
@@ -400,6 +407,14 @@ func samePage(a, b uint64) bool { return (a^b)&^pageMask == 0 }
 
 // find returns the unit at k, translating it if need be.
 func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
+	u, fault := v.lookup(k)
+	if fault == nil && v.isDue(u) {
+		return v.compileNow(u, k)
+	}
+	return u, fault
+}
+
+func (v *VCPU) lookup(k guest.Key) (*unit, *guest.Fault) {
 	if v.oneShot {
 		v.oneShot = false
 		u, _, fault := v.translate(k, 1)
@@ -479,6 +494,7 @@ func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep b
 	if v.ir.Moves = moves; moves {
 		v.ir.Page = k.PC &^ pageMask
 	}
+	v.ir.Unroll = v.n != nil && v.eager && limit != 1 && !v.counted
 	if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
 		return nil, false, fault
 	}
@@ -504,6 +520,11 @@ func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep b
 		u.code.OneShot = true
 		return u, false, nil
 	}
+	if v.isQuick() {
+		v.wait(u)
+		v.cache.add(u)
+		return u, true, nil
+	}
 	if v.n == nil || !v.n.compile(v, u, &v.ir) {
 		if moves { // the interpreter does not
 			return v.translateFor(k, limit, false)
@@ -523,7 +544,7 @@ func (v *VCPU) cleared() {
 // lowerUnit makes the interpreter's form of what is in v.ir.
 func (v *VCPU) lowerUnit(u *unit) {
 	u.code = v.lower.Lower(&v.ir)
-	v.logOptimized()
+	v.logOptimized(&v.ir)
 	u.code.PC, u.code.Owner = u.key.PC, u
 }
 

@@ -27,6 +27,12 @@ type Config struct {
 	// VGAMemory is its memory in bytes, 0 = the adapter's usual.
 	VGAMemory uint64
 
+	// VNC are the servers of -vnc.
+	VNC []VNC
+	// Keyboard is the layout of -k, "" = en-us.
+	Keyboard string
+	Objects  []Object
+
 	Drives    []Drive
 	Chardevs  []Chardev
 	Serials   []string // chardev IDs, "" = no port

@@ -161,6 +161,9 @@ func (m *machine) eject(_ io.Writer, a hmp.Args) error {
 
 // change is the monitor's "change".
 func (m *machine) change(_ io.Writer, a hmp.Args) error {
+	if a.Text("device") == "vnc" {
+		return m.changeVNC(a.Text("filename"), a.Text("format"))
+	}
 	d, err := m.removable(a.Text("device"))
 	if err != nil {
 		return err

@@ -95,6 +95,7 @@ type parser struct {
 	devices      []Device
 	nographic    bool
 	display      string
+	vncGiven     bool
 	snapshot     bool
 	noDefaults   bool
 	vga          string

@@ -218,9 +218,11 @@ func emitIMul(t *tx) {
 	} else {
 		x, y = t.read(0), t.read(1)
 	}
-	lo, hi := t.product(x, y, size, true)
+	// Who looks at the flags is rare: what they need has no part in the result.
+	lo := t.Bin(ir.Mul, x, y)
 	t.write(0, lo)
-	t.setCC(ccMul, size, lo, t.signOverflow(lo, hi, size), 0)
+	same, hi := t.product(x, y, size, true)
+	t.setCC(ccMul, size, lo, t.signOverflow(same, hi, size), 0)
 }
 
 // dividend returns AX, DX:AX or EDX:EAX as an I64.

@@ -25,8 +25,9 @@ type Flat struct {
 	// Written ends Protect, and has all vCPUs forget what was translated of
 	// the page (ForgetCode).
 	Written func(va uint64)
-	// UserFault is the exception of an access that the host has refused.
-	UserFault func(va uint64, write bool) *guest.Fault
+	// UserFault is the exception of an access that the host has refused, by which
+	// signal; nil = none: it would not refuse it now.
+	UserFault func(va uint64, write bool, signal int) *guest.Fault
 	// UserIndex is the MMU index of the accesses that are flat.
 	UserIndex int
 }
@@ -77,13 +78,23 @@ func (f *Flat) written(v *VCPU, va uint64) {
 	v.cache.catchUp()
 }
 
+// accessesAt returns the accesses of the segment with an offset.
+func (n *coder) accessesAt(off uint32) []amd64.Access {
+	for i := range n.segments {
+		if s := &n.segments[i]; i != n.current && int(off) >= s.first && int(off) < s.end {
+			return s.accesses
+		}
+	}
+	return n.c.Accesses
+}
+
 // faulted handles a fault of flat code. It reports whether to go on with the
 // access.
 func (n *coder) faulted(v *VCPU) bool {
 	f := v.cfg.Flat
 	addr, rip, ok := host.Fault(n.ctx)
 	off := uint32(rip - n.code.RX)
-	list := n.c.Accesses
+	list := n.accessesAt(off)
 	i := sort.Search(len(list), func(i int) bool { return list[i].At >= off })
 	if !ok || i == len(list) || list[i].At != off {
 		n.broken(host.ExitFault)
@@ -92,7 +103,7 @@ func (n *coder) faulted(v *VCPU) bool {
 	va := uint64(addr-f.Base) & v.vaMask
 	store := s.Kind == amd64.Store
 	if store && va < uint64(len(f.RAM.Bytes)) && f.RAM.Watched(va) {
-		u := n.units[s.Owner]
+		u := n.unitOf(s.Owner)
 		f.written(v, va)
 		if u.valid || s.Probe {
 			*n.ctx.Word(amd64.OffResume) = uint64(rip)
@@ -102,7 +113,12 @@ func (n *coder) faulted(v *VCPU) bool {
 		v.oneShot = true
 		return false
 	}
+	fault := f.UserFault(va, store || s.RMW, n.ctx.FaultSignal())
+	if fault == nil {
+		*n.ctx.Word(amd64.OffResume) = uint64(rip)
+		return true
+	}
 	n.leave(s)
-	v.cpu.Raise(f.UserFault(va, store || s.RMW))
+	v.cpu.Raise(fault)
 	return false
 }

@@ -21,8 +21,9 @@ const (
 	quickBlocks = 16 // of a unit
 )
 
-// quickBytes is roughly the memory that a unit takes that is not compiled.
-const quickBytes = 256
+// quickShare is how many bytes of code memory there are for each unit that was not
+// compiled, at least: if they become more all of them are dropped.
+const quickShare = 1024
 
 // quick is what the tier needs.
 type quick struct {
@@ -51,7 +52,11 @@ func (v *VCPU) isQuick() bool {
 // wait keeps the unit in v.ir to be executed as it is.
 func (v *VCPU) wait(u *unit) {
 	q := &v.quick
-	u.quick = true
+	if len(v.n.quick) >= len(v.n.code.RW)/quickShare {
+		v.dropQuick()
+	}
+	u.quick, u.index = true, int32(len(v.n.quick))
+	v.n.quick = append(v.n.quick, u)
 	n := uint64(len(v.ir.Insts))
 	if q.insts == nil {
 		q.insts = make([]ir.Inst, quickInsts)
@@ -89,9 +94,8 @@ func (v *VCPU) isDue(u *unit) bool {
 
 // compileNow makes machine code of u, which is at k.
 func (v *VCPU) compileNow(u *unit, k guest.Key) (*unit, *guest.Fault) {
-	if code := v.waitingIR(u); code != nil && !code.Loops && v.n.tryCompile(v, u, code) {
-		v.cache.size -= quickBytes
-		u.quick = false
+	if code := v.waitingIR(u); code != nil && !code.Loops && v.n.compile(v, u, code) {
+		v.n.notQuick(u)
 		return u, nil
 	}
 	v.cache.drop(u)
@@ -99,6 +103,35 @@ func (v *VCPU) compileNow(u *unit, k guest.Key) (*unit, *guest.Fault) {
 	u, fault := v.lookup(k)
 	v.eager = v.cfg.Eager
 	return u, fault
+}
+
+// notQuick takes a unit off the list of those that were not compiled.
+func (n *coder) notQuick(u *unit) {
+	last := n.quick[len(n.quick)-1]
+	n.quick[u.index], last.index = last, u.index
+	n.quick = n.quick[:len(n.quick)-1]
+	u.quick = false
+}
+
+// dropQuick drops all units that were not compiled.
+func (v *VCPU) dropQuick() {
+	v.cache.takeAll(v.n.quick)
+	clear(v.jumps[:])
+	v.n.freeQuick(func(*unit) bool { return true })
+}
+
+// freeQuick has those units used again that were not compiled and are over.
+func (n *coder) freeQuick(over func(*unit) bool) {
+	list := n.quick
+	n.quick = n.quick[:0]
+	for _, u := range list {
+		if over(u) {
+			n.free = append(n.free, u)
+			continue
+		}
+		u.index = int32(len(n.quick))
+		n.quick = append(n.quick, u)
+	}
 }
 
 // evaluate executes the IR of u. It returns the unit to go on with, or nil if

@@ -16,9 +16,9 @@ type Compiler struct {
 	u *ir.Unit
 
 	// Jumps are those of the unit that was compiled last. They are numbered
-	// from FirstJump on, since Reset; there is no jump 0.
+	// from Options.Jump on.
 	Jumps     []Jump
-	FirstJump int
+	firstJump int
 
 	site     Site      // that was asked for last
 	sites    []siteRef // of the unit
@@ -239,18 +239,14 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	return c.n, c.entryStub
 }
 
-// Reset forgets all jumps: the code memory is used anew.
-func (c *Compiler) Reset() {
-	c.Jumps, c.FirstJump = c.Jumps[:0], 1
-	c.Accesses = c.Accesses[:0]
-}
-
 // Options are what a unit is compiled for.
 type Options struct {
 	// PC is where it begins in a segment with the given base.
 	PC, Base uint64
 	// Owner is what its sites say of it.
 	Owner uint32
+	// Jump is the number of its first jump.
+	Jump int
 	// Counted units leave, as a poll does, before they exceed the budget.
 	Counted bool
 	// Apart says that its accesses look up their places each by itself. It is
@@ -263,6 +259,7 @@ type Options struct {
 // written; 0 means that there was no room, or that the unit is too large.
 func (c *Compiler) Compile(u *ir.Unit, buf []byte, off int, o Options) int {
 	c.start(u, o.PC, o.Base)
+	c.firstJump = o.Jump
 	c.apart = o.Apart || c.cfg.Flat
 	c.buf, c.n, c.unitAt = buf, off, off
 	if c.full() || !c.compile(o.Counted) { // nothing refers to what it has left
@@ -277,7 +274,6 @@ func (c *Compiler) Compile(u *ir.Unit, buf []byte, off int, o Options) int {
 
 // start forgets the unit before.
 func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
-	c.FirstJump += len(c.Jumps)
 	c.Jumps = c.Jumps[:0]
 	c.sites, c.recorded = c.sites[:0], 0
 	c.fused.at, c.probed = -1, ^uint64(0)

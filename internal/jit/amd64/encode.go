@@ -150,8 +150,8 @@ type asm struct {
 	// wideGuest says that addresses of the guest's memory have 64 bits.
 	wideGuest bool
 
-	// Accesses are the instructions that access the guest's memory, since
-	// Reset, in the order of their places.
+	// Accesses are the instructions that access the guest's memory, in the order
+	// of their places. Those of a unit are added to what is there.
 	Accesses []Access
 }
 

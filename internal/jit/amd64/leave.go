@@ -508,7 +508,7 @@ func (c *Compiler) linkTo(pc, from uint64) {
 		j := Jump{PC: pc, At: c.jmp()} // to what follows
 		c.begin(Link, siteNear)
 		c.pcNumber(pc)
-		c.number(uint64(c.FirstJump + len(c.Jumps)))
+		c.number(uint64(c.firstJump + len(c.Jumps)))
 		c.Jumps = append(c.Jumps, j)
 	}
 	if poll != 0 {

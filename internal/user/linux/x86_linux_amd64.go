@@ -21,6 +21,9 @@ type x86CPU struct {
 	cpu *x86.CPU
 	v   *tcg.VCPU
 	sys *mem.RAM // descriptor tables
+
+	refused  uint64 // where the host has refused a helper's access,
+	refusals int    // so many times in a row
 }
 
 // clock is the host's, in nanoseconds: the time stamp counter's.
@@ -95,18 +98,38 @@ func (c *x86CPU) recovered(t *Thread) {
 		t.p.sp.codeWritten(va)
 		return
 	}
+	// Another thread may just have done the same.
+	const tries = 16
+	if va != c.refused {
+		c.refused, c.refusals = va, 0
+	}
+	if c.refusals++; c.refusals < tries && t.p.sp.bitsAt(va)&pageW != 0 {
+		return
+	}
+	c.refusals = 0
 	c.cpu.Raise(x86.UserFault(va, true, true))
 }
 
 func panicOnFault() { debug.SetPanicOnFault(true) }
 
 // userFault is tcg.Flat's. The host tells no address of an access to one that
-// cannot be one.
-func (p *Process) userFault(va uint64, write bool) *guest.Fault {
+// cannot be one. What may be accessed may have been protected for code until
+// another thread wrote there, too.
+func (p *Process) userFault(va uint64, write bool, signal int) *guest.Fault {
 	if va == -uint64(p.sp.base) {
 		return x86.UserGP()
 	}
-	return x86.UserFault(va, write, va < p.sp.size && p.sp.bitsAt(va)&pageMapped != 0)
+	bits, need := byte(0), byte(pageR)
+	if va < p.sp.size {
+		bits = p.sp.bitsAt(va)
+	}
+	if write {
+		need = pageW
+	}
+	if signal == int(unix.SIGSEGV) && bits&need != 0 && !(write && p.sp.ram.Watched(va)) {
+		return nil
+	}
+	return x86.UserFault(va, write, bits&pageMapped != 0)
 }
 
 func setGS(base uintptr) error { return host.SetGS(base) }

@@ -385,6 +385,7 @@ func (n *coder) drop(u *unit) {
 		return
 	}
 	n.closeTo(u)
+	n.closeFrom(u)
 	n.c.Retire(n.code.RW, u.native.at) // the table may lead here from many addresses
 }
 

@@ -177,6 +177,17 @@ func UserFault(lin uint64, write, mapped bool) *guest.Fault {
 	return f
 }
 
+// UserBus is the vector of the fault of an access to a page with no memory behind
+// it, which only the host knows of.
+const UserBus = 0x101
+
+// UserBusFault is that fault.
+func UserBusFault(lin uint64, write bool) *guest.Fault {
+	f := UserFault(lin, write, true)
+	f.Vector = UserBus
+	return f
+}
+
 // --- LOCK between threads
 
 // guardAgain is the vector of guards that have an instruction begin anew:

@@ -72,7 +72,7 @@ func x8664() *ABI {
 	const top = 1<<45 - 0x1000
 	return &ABI{
 		Name: "x86_64", Machine: 62, Class: 2, Order: binary.LittleEndian, Long: 8, Align64: 8,
-		CPU: "max,-avx", // AVX takes more than SSE does
+		CPU:     "max,-avx", // AVX takes more than SSE does
 		UTSName: "x86_64", Platform: "x86_64", Space: 1 << 45, Top: top, PieBase: top / 3 * 2 &^ 0xfffff,
 		text: x8664Calls, names: x8664Names(),
 	}

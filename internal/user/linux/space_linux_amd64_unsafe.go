@@ -119,6 +119,13 @@ func (s *space) bitsAt(va uint64) byte {
 	return s.maps.bits(va)
 }
 
+// backed reports whether there is memory behind a page that may be written: the
+// file of a mapping may be shorter. Hosts before Linux 5.14 do not tell.
+func (s *space) backed(va uint64) bool {
+	_, errno := proc.Raw(unix.SYS_MADVISE, s.host(va&^pageMask), page, unix.MADV_POPULATE_WRITE)
+	return errno != unix.EFAULT // others are that it is write-protected again, or no such advice
+}
+
 // host is the host's address of a guest's.
 func (s *space) host(va uint64) uintptr { return s.base + uintptr(va) }
 

@@ -21,9 +21,6 @@ type x86CPU struct {
 	cpu *x86.CPU
 	v   *tcg.VCPU
 	sys *mem.RAM // descriptor tables
-
-	refused  uint64 // where the host has refused a helper's access,
-	refusals int    // so many times in a row
 }
 
 // clock is the host's, in nanoseconds: the time stamp counter's.
@@ -99,15 +96,12 @@ func (c *x86CPU) recovered(t *Thread) {
 		return
 	}
 	// Another thread may just have done the same.
-	const tries = 16
-	if va != c.refused {
-		c.refused, c.refusals = va, 0
+	switch writable := t.p.sp.bitsAt(va)&pageW != 0; {
+	case !writable:
+		c.cpu.Raise(x86.UserFault(va, true, true))
+	case !t.p.sp.backed(va):
+		c.cpu.Raise(x86.UserBusFault(va, true))
 	}
-	if c.refusals++; c.refusals < tries && t.p.sp.bitsAt(va)&pageW != 0 {
-		return
-	}
-	c.refusals = 0
-	c.cpu.Raise(x86.UserFault(va, true, true))
 }
 
 func panicOnFault() { debug.SetPanicOnFault(true) }
@@ -126,10 +120,13 @@ func (p *Process) userFault(va uint64, write bool, signal int) *guest.Fault {
 	if write {
 		need = pageW
 	}
-	if signal == int(unix.SIGSEGV) && bits&need != 0 && !(write && p.sp.ram.Watched(va)) {
-		return nil
+	switch {
+	case bits&need == 0:
+		return x86.UserFault(va, write, bits&pageMapped != 0)
+	case signal == int(unix.SIGBUS):
+		return x86.UserBusFault(va, write)
 	}
-	return x86.UserFault(va, write, bits&pageMapped != 0)
+	return nil
 }
 
 func setGS(base uintptr) error { return host.SetGS(base) }
@@ -157,7 +154,10 @@ func (c *x86CPU) exception(t *Thread) (sig int, info *siginfo) {
 	case 12:
 		return is(unix.SIGBUS, siKernel, 0)
 	case 14:
-		return c.pageFault(t, tr)
+		return is(unix.SIGSEGV, c.pageFault(t, tr), tr.Addr)
+	case x86.UserBus:
+		t.trapNo, s.CR2 = 14, tr.Addr
+		return is(unix.SIGBUS, busAdrerr, tr.Addr)
 	case 16:
 		return is(unix.SIGFPE, fpeCode(uint32(s.FSW)&^uint32(s.FCW)), ip)
 	case 17:
@@ -168,27 +168,12 @@ func (c *x86CPU) exception(t *Thread) (sig int, info *siginfo) {
 	return is(unix.SIGSEGV, siKernel, 0)
 }
 
-func (c *x86CPU) pageFault(t *Thread, tr x86.Trap) (int, *siginfo) {
-	const write, fetch = 2, 16
-	p := byte(0)
-	if tr.Addr < t.p.sp.size {
-		p = t.p.sp.bitsAt(tr.Addr)
+// pageFault is the code of a page fault's signal.
+func (c *x86CPU) pageFault(t *Thread, tr x86.Trap) int {
+	if tr.Addr < t.p.sp.size && t.p.sp.bitsAt(tr.Addr)&pageMapped != 0 {
+		return segvAccerr
 	}
-	need := byte(pageR)
-	switch {
-	case tr.Code&write != 0:
-		need = pageW
-	case tr.Code&fetch != 0:
-		need = pageX
-	}
-	sig, code := unix.SIGSEGV, segvAccerr
-	switch {
-	case p&pageMapped == 0:
-		code = segvMaperr
-	case p&need != 0: // the file is shorter than its mapping
-		sig, code = unix.SIGBUS, busAdrerr
-	}
-	return int(sig), newInfo(int(sig), code).setAddr(tr.Addr)
+	return segvMaperr
 }
 
 // fpeCode is FPE_* of the unmasked exceptions of an x87 or of SSE, by their

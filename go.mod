@@ -1,6 +1,6 @@
 module rhea
 
-go 1.26.0
+go 1.26.3
 
 require (
 	github.com/google/go-cmp v0.7.0
@@ -8,4 +8,14 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require golang.org/x/arch v0.32.0
+require (
+	golang.org/x/arch v0.32.0
+	golang.org/x/net v0.62.0
+	gvisor.dev/gvisor v0.0.0-20260905035102-160fafc42237
+)
+
+require (
+	github.com/google/btree v1.1.2 // indirect
+	golang.org/x/exp v0.0.0-20250711185948-6ae5c78190dc // indirect
+	golang.org/x/time v0.15.0 // indirect
+)

@@ -48,7 +48,8 @@ func (m *machine) monitor() hmp.Config {
 			return true
 		},
 		AddressBits: m.cpu.AddressBits(),
-		Commands:    map[string]func(io.Writer, hmp.Args) error{"eject": m.eject, "change": m.change},
+		Commands: map[string]func(io.Writer, hmp.Args) error{"eject": m.eject, "change": m.change,
+			"hostfwd_add": m.hostfwdAdd, "hostfwd_remove": m.hostfwdRemove, "set_link": m.setLink},
 		Info: map[string]func(io.Writer){
 			"pic": func(w io.Writer) {
 				for chip, name := range []string{"pic0", "pic1"} {
@@ -71,6 +72,7 @@ func (m *machine) monitor() hmp.Config {
 					}
 				}
 			},
+			"network": m.infoNetwork, "usernet": m.infoUsernet,
 			"jit": func(w io.Writer) {
 				m.vcpu.Report(w)
 			},

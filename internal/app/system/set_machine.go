@@ -532,20 +532,3 @@ func setVNC(p *parser, arg string) error {
 	p.display = "none"
 	return nil
 }
-
-func setNetdev(p *parser, arg string) error {
-	if l, err := prop.Parse(arg, "type"); err == nil && l.WantsHelp("type") {
-		return helpAsked{func(w io.Writer) { fmt.Fprintln(w, "Available netdev backend types:") }}
-	}
-	return errors.New("-netdev is not supported yet; leave it out, the machine has no network card")
-}
-
-func setNet(p *parser, arg string) error {
-	switch {
-	case arg == "none":
-		return nil
-	case prop.IsHelp(arg):
-		return helpAsked{func(w io.Writer) { fmt.Fprintln(w, "Available netdev backend types:\nnone") }}
-	}
-	return errors.New("networks are not supported yet; use -net none, or leave it out")
-}

@@ -15,6 +15,7 @@ import (
 	"rhea/internal/board/pc"
 	"rhea/internal/bus/pci"
 	"rhea/internal/dev"
+	"rhea/internal/dev/net/e1000"
 	"rhea/internal/dev/net/ne2000"
 	"rhea/internal/firmware/load"
 	"rhea/internal/monitor/hmp"
@@ -255,6 +256,8 @@ func (m *machine) addCards(b *pc.Config) error {
 // pciCard makes a card on the PCI bus.
 func pciCard(cfg *NIC, env dev.Env, port netdev.Port, bus *pci.Bus, slot int, rom []byte) dev.Device {
 	switch cfg.Model {
+	case "e1000":
+		return e1000.New(e1000.Config{Env: env, Net: port, MAC: cfg.MAC, Bus: bus, Device: slot, ROM: rom})
 	case "ne2k_pci":
 		return ne2000.New(ne2000.Config{Env: env, Net: port, MAC: cfg.MAC, Bus: bus, Device: slot, ROM: rom})
 	}

@@ -119,9 +119,10 @@ func (l *Link) Up() bool { return !l.down.Load() }
 // under the machine's lock.
 func (l *Link) Run(on bool) {
 	l.stopped = !on
-	if on {
+	if on && l.card != nil { // it may have been loaded
+		l.card.SetLink(!l.down.Load())
+		l.card.Wake()
 		l.resume()
-		l.readyFn() // a card that was loaded may have something to send
 	}
 }
 

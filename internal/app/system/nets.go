@@ -17,6 +17,7 @@ import (
 	"rhea/internal/dev"
 	"rhea/internal/dev/net/e1000"
 	"rhea/internal/dev/net/ne2000"
+	"rhea/internal/dev/net/rtl8139"
 	"rhea/internal/firmware/load"
 	"rhea/internal/monitor/hmp"
 	"rhea/internal/netdev"
@@ -258,6 +259,8 @@ func pciCard(cfg *NIC, env dev.Env, port netdev.Port, bus *pci.Bus, slot int, ro
 	switch cfg.Model {
 	case "e1000":
 		return e1000.New(e1000.Config{Env: env, Net: port, MAC: cfg.MAC, Bus: bus, Device: slot, ROM: rom})
+	case "rtl8139":
+		return rtl8139.New(rtl8139.Config{Env: env, Net: port, MAC: cfg.MAC, Bus: bus, Device: slot, ROM: rom})
 	case "ne2k_pci":
 		return ne2000.New(ne2000.Config{Env: env, Net: port, MAC: cfg.MAC, Bus: bus, Device: slot, ROM: rom})
 	}

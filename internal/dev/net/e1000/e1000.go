@@ -51,6 +51,7 @@ type Card struct {
 	blocked bool // a frame from the network waits for descriptors
 	tx      transmitter
 	seg     [netdev.MaxFrame]byte
+	runt    [netdev.MinFrame]byte
 }
 
 // New returns a card, plugged into c.Bus.
@@ -159,6 +160,7 @@ func (k *Card) State(s *snap.Section) {
 		}
 	})
 	s.U32("ioaddr", &k.ioreg)
+	s.Bool("link", &k.link)
 	s.Bool("level", &k.level)
 	s.I64("next-irq", &k.nextIRQ)
 	s.I64("rx-due", &k.rxDue)

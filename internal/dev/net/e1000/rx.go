@@ -117,10 +117,10 @@ func (k *Card) Deliver(frame []byte) bool {
 	if k.reg[regRCTL]&rctlEN == 0 || !k.fn.BusMaster() {
 		return true
 	}
-	var short [netdev.MinFrame]byte
-	if len(frame) < len(short) {
-		copy(short[:], frame)
-		frame = short[:]
+	if len(frame) < netdev.MinFrame { // runts do not come by a cable
+		k.runt = [netdev.MinFrame]byte{}
+		copy(k.runt[:], frame)
+		frame = k.runt[:]
 	}
 	tagged := binary.BigEndian.Uint16(frame[12:]) == uint16(k.reg[regVET])
 	if !k.wants(frame, tagged) {

@@ -124,7 +124,8 @@ type Card struct {
 	link bool
 
 	regs
-	ram [bufferN]byte
+	ram  [bufferN]byte
+	runt [netdev.MinFrame]byte
 }
 
 // regs is the DP8390D's register file.
@@ -269,6 +270,8 @@ func (k *Card) in(off uint64) uint8 {
 		k.stop()
 		k.Settle()
 		return 0
+	case off >= portData: // the end of a wider access
+		return 0xff
 	case off == regCR:
 		return k.cr
 	}
@@ -357,7 +360,7 @@ func (k *Card) page3(off uint64) uint8 {
 
 func (k *Card) out(off uint64, v uint8) {
 	switch {
-	case off >= portReset: // the reset of a read lasts until a write
+	case off >= portData: // the reset of a read lasts until a write
 		return
 	case off == regCR:
 		k.command(v)
@@ -603,10 +606,10 @@ func (k *Card) ready() {
 
 // Deliver implements netdev.Peer.
 func (k *Card) Deliver(frame []byte) bool {
-	var short [netdev.MinFrame]byte
-	if len(frame) < len(short) { // runts do not come by a cable
-		copy(short[:], frame)
-		frame = short[:]
+	if len(frame) < netdev.MinFrame { // runts do not come by a cable
+		k.runt = [netdev.MinFrame]byte{}
+		copy(k.runt[:], frame)
+		frame = k.runt[:]
 	}
 	switch {
 	case k.cr&crSTP != 0 || k.tcr&tcrLB != 0 || !k.wants(frame):

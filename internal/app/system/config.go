@@ -29,6 +29,8 @@ type Config struct {
 
 	// VNC are the servers of -vnc.
 	VNC []VNC
+	// Web is the page of -display web, nil = none.
+	Web *Web
 	// Keyboard is the layout of -k, "" = en-us.
 	Keyboard string
 	Objects  []Object

@@ -21,7 +21,7 @@ func (p *parser) finish() error {
 			return err
 		}
 	}
-	if p.display == "" && !p.vncGiven && !p.nographic && c.VGA != "none" {
+	if p.display == "" && !p.vncGiven && c.Web == nil && !p.nographic && c.VGA != "none" {
 		p.note("nothing shows the screen: -vnc 127.0.0.1:0 does, -nographic gives a serial console")
 	}
 	return nil

@@ -70,6 +70,8 @@ func TestWrong(t *testing.T) {
 		"-vnc :0,pasword":               "-vnc :0,pasword: invalid parameter 'pasword' (did you mean 'password'?)",
 		"-vnc :0,websocket=x":           "-vnc :0,websocket=x: parameter 'websocket': 'x' is not a port",
 		"-vnc unix:":                    "-vnc unix:: the path of a unix socket has 1 to 107 characters",
+		"-display web=8080":             "-display web=8080: '8080' is no address: -display web=127.0.0.1:8080",
+		"-display web=:x":               "-display web=:x: 'x' is not a port: -display web=127.0.0.1:8080",
 		"-k ../x":                       "-k ../x: '../x' is not the name of a keyboard layout, such as en-us or de",
 		"-object secrt,id=a":            "-object secrt,id=a: the object type 'secrt' is not supported yet",
 		"-object secret,data=x":         "-object secret,data=x: parameter 'id': '' is not an identifier (a letter, then letters, digits, '-', '.', '_')",
@@ -196,7 +198,7 @@ func TestChars(t *testing.T) {
 		serials, parallels, chards []string
 		monitors                   []string
 	}{
-		{"", []string{"serial0"}, []string{"parallel0"}, []string{"serial0:vc", "parallel0:null"}, nil},
+		{"", []string{"serial0"}, []string{"parallel0"}, []string{"serial0:vc", "parallel0:null", "compat_monitor0:vc"}, []string{"compat_monitor0"}},
 		{"-nographic", []string{"serial0"}, []string{"parallel0"}, []string{"serial0:stdio:mux", "parallel0:null"}, []string{"serial0"}},
 		{"-nographic -serial none", []string{""}, []string{"parallel0"}, []string{"parallel0:null", "compat_monitor0:stdio"}, []string{"compat_monitor0"}},
 		{"-nographic -monitor none -parallel none", []string{"serial0"}, []string{""}, []string{"serial0:stdio"}, nil},

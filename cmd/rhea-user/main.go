@@ -1,6 +1,11 @@
 // Command rhea-user is `rhea user` alone: it runs single programs of other
 // processors, starts faster than the whole, and is what binfmt_misc should
 // name.
+//
+// A guest's process is not to begin with the limits of the host's control groups.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (

@@ -1,6 +1,11 @@
 // Command rhea is a machine emulator: one binary that is the tool by whose
 // name it is called (qemu-system-i386, qemu-img, …) or that its first
 // argument names (rhea system, rhea img, …).
+//
+// A guest's process is not to begin with the limits of the host's control groups.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (

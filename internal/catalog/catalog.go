@@ -150,7 +150,9 @@ func VGAs() []Entry {
 func Displays() []Entry {
 	return []Entry{
 		{Name: "none", Desc: "nothing (the monitor's screendump works)", Built: true, Default: true},
-		{Name: "vnc"}, {Name: "curses"}, {Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
+		{Name: "vnc", Desc: "VNC server, as -vnc", Built: true},
+		{Name: "web", Desc: "a page for browsers, web=127.0.0.1:8080", Built: true},
+		{Name: "curses"}, {Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
 		{Name: "dbus"}, {Name: "cocoa"},
 	}
 }
@@ -161,7 +163,7 @@ func Chardevs() []Entry {
 		{Name: "stdio", Built: true}, {Name: "null", Built: true}, {Name: "socket", Built: true},
 		{Name: "file", Built: true}, {Name: "pipe", Built: true}, {Name: "pty", Built: true},
 		{Name: "ringbuf", Alias: "memory", Built: true}, {Name: "serial", Alias: "tty", Built: true},
-		{Name: "vc", Desc: "a console of the display; without a display it goes nowhere", Built: true},
+		{Name: "vc", Desc: "a console of the display, which -display web shows", Built: true},
 		{Name: "udp"}, {Name: "parallel", Alias: "parport"}, {Name: "console"}, {Name: "msmouse"}, {Name: "wctablet"},
 		{Name: "braille"}, {Name: "testdev"}, {Name: "spicevmc"}, {Name: "spiceport"}, {Name: "qemu-vdagent"}, {Name: "dbus"},
 		{Name: "hub"},

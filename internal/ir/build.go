@@ -63,8 +63,9 @@ func (b *Builder) ContinueBlock() int {
 
 // Emit adds an instruction as it is.
 func (b *Builder) Emit(in Inst) Val {
-	v := b.emit(in.Op, in.Type, in.Args[0], in.Args[1], in.Imm)
+	v := b.emit(in.Op, in.Type, 0, 0, in.Imm)
 	b.u.Inst(v).Args = in.Args
+	b.u.count(&in)
 	return v
 }
 
@@ -81,10 +82,19 @@ func (b *Builder) emit(op Op, t Type, x, y Val, imm uint64) Val {
 	}
 	u.Insts = u.Insts[:n+1]
 	in := &u.Insts[n]
-	in.Op, in.Type, in.Imm = op, t, imm
-	in.Args[0], in.Args[1], in.Args[2], in.Args[3] = x, y, 0, 0
-	if op.Ends() {
+	in.Op, in.Type, in.Uses, in.Conds, in.Imm = op, t, 0, 0, imm
+	in.Args = [4]Val{x, y}
+	if x != 0 {
+		u.Insts[x-1].Uses++
+		if y != 0 {
+			u.Insts[y-1].Uses++
+		}
+	}
+	if op >= Jump {
 		b.end()
+	}
+	if t == V128 {
+		u.Vectors = true
 	}
 	return Val(n + 1)
 }
@@ -304,6 +314,7 @@ func (b *Builder) Guard(cond Val, code uint64) {
 		return
 	}
 	b.emit(Guard, Void, cond, 0, code)
+	b.u.Inst(cond).Conds++
 }
 
 // Call calls a helper with up to three arguments. Unless it is Pure, the
@@ -329,6 +340,7 @@ func (b *Builder) Jump(block int, args ...Val) {
 // Branch ends the block: to yes if c is true, else to no.
 func (b *Builder) Branch(c Val, yes, no int) {
 	b.emit(Branch, Void, c, 0, uint64(yes)|uint64(no)<<32)
+	b.u.Inst(c).Conds++
 }
 
 // Link ends the unit: on to the code at pc, in the same mode.

@@ -269,8 +269,12 @@ type Val uint32
 type Inst struct {
 	Op   Op
 	Type Type
-	Args [4]Val
-	Imm  uint64
+	// Uses is how many operands of others its value is, and Conds how many of
+	// these are the condition of a Branch, Guard or Select.
+	Uses  uint16
+	Args  [4]Val
+	Conds uint16
+	Imm   uint64
 }
 
 // NArgs returns the number of operands.
@@ -359,6 +363,12 @@ type Unit struct {
 	// in the page at the address in Slots.Page.
 	Moves bool
 	Page  uint64
+	// Vectors says that there are values of 128 bits.
+	Vectors bool
+	// Unroll asks the front end to have a loop that leads to the unit's beginning
+	// in it several times: what is the same each time around is then done once, and
+	// what the next time overwrites not at all. Loops says that it would have.
+	Unroll, Loops bool
 }
 
 // Inst returns the instruction that makes v.
@@ -373,6 +383,21 @@ func (u *Unit) ConstOf(v Val) (uint64, bool) {
 		return in.Imm, true
 	}
 	return 0, false
+}
+
+// count notes the uses that the instruction in makes of values.
+func (u *Unit) count(in *Inst) {
+	for _, v := range in.Args {
+		if v != 0 {
+			u.Insts[v-1].Uses++
+		}
+	}
+	switch in.Op {
+	case Branch, Guard, Select:
+		if c := in.Args[0]; c != 0 {
+			u.Insts[c-1].Conds++
+		}
+	}
 }
 
 // Targets returns the blocks a Jump or Branch goes to.

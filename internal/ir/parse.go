@@ -79,6 +79,7 @@ func (p *parser) line(line string) error {
 	if err := p.operands(&in, rest); err != nil {
 		return err
 	}
+	p.u.count(&in)
 	p.u.Insts = append(p.u.Insts, in)
 	p.u.Blocks[len(p.u.Blocks)-1].End = len(p.u.Insts)
 	if result != "" {

@@ -20,6 +20,11 @@ type unit struct {
 	moves  bool // see ir.Unit
 	// counted: its machine code keeps the budget.
 	counted bool
+	// quick: it was not compiled yet; see quick.go.
+	quick bool
+	runs  uint8  // as IR
+	waits uint16 // entry of quick.waiting
+	index int32  // of coder.quick
 	// code is the interpreter's form, native the machine's; either may be
 	// missing.
 	code   *interp.Code
@@ -66,6 +71,7 @@ type codePage struct {
 	page   place // the zero place: not in the cache any more
 	units  *unit // that have code here, a list; see unit.after
 	grains uint64
+	swept  int // cache.sweeps when it was swept last
 	// buckets has those that begin here, by place.
 	buckets [256]*unit
 }
@@ -109,6 +115,7 @@ type cache struct {
 	watched map[*mem.RAM]bool
 
 	flushes int
+	sweeps  int
 	drops   int         // units that were dropped one by one
 	dropped func(*unit) // is told of units that are dropped one by one,
 	cleared func()      // and that all are
@@ -292,9 +299,15 @@ func (c *cache) invalidate(p place, n uint64) {
 	}
 }
 
+// drop takes out a unit whose code has changed.
 func (c *cache) drop(u *unit) {
-	u.invalidate()
 	c.drops++
+	c.take(u)
+}
+
+// take takes a unit out.
+func (c *cache) take(u *unit) {
+	u.invalidate()
 	c.size -= u.bytes()
 	if c.dropped != nil {
 		c.dropped(u)
@@ -311,15 +324,57 @@ func (c *cache) drop(u *unit) {
 	}
 }
 
+// takeAll takes many units out.
+func (c *cache) takeAll(list []*unit) {
+	c.sweeps++
+	for _, u := range list {
+		if u.valid {
+			u.invalidate()
+			c.size -= u.bytes()
+		}
+	}
+	for _, u := range list {
+		c.sweep(u.place.page())
+		if u.cross {
+			c.sweep(u.second.page())
+		}
+	}
+}
+
+// sweep takes units that are not valid off a page, unless that was done.
+func (c *cache) sweep(page place) {
+	cp := c.page(page)
+	if cp == nil || cp.swept == c.sweeps {
+		return
+	}
+	cp.swept = c.sweeps
+	for i := range cp.buckets {
+		for at := &cp.buckets[i]; *at != nil; {
+			if u := *at; u.valid {
+				at = &u.next
+			} else {
+				*at = u.next
+			}
+		}
+	}
+	c.filter(cp, func(u *unit) bool { return u.valid })
+}
+
 func (c *cache) remove(u *unit, page place) {
 	cp := c.pages[page]
 	if cp == nil { // both halves were here
 		return
 	}
+	c.filter(cp, func(o *unit) bool { return o != u })
+}
+
+// filter keeps some of the units of a page.
+func (c *cache) filter(cp *codePage, keep func(*unit) bool) {
+	page := cp.page
 	cp.grains = 0
 	for at := &cp.units; *at != nil; {
 		o := *at
-		if o == u {
+		if !keep(o) {
 			*at = *o.after(page)
 			continue
 		}

@@ -3,15 +3,16 @@ package tcg
 import (
 	"fmt"
 
+	"rhea/internal/ir"
 	"rhea/internal/trace"
 )
 
 // This file tells people and profilers what machine code there is.
 
-// logOptimized logs the unit in v.ir as whoever makes code of it has left it.
-func (v *VCPU) logOptimized() {
+// logOptimized logs a unit as whoever makes code of it has left it.
+func (v *VCPU) logOptimized(code *ir.Unit) {
 	if v.log.On(trace.OpOpt) {
-		v.log.Printf(trace.OpOpt, "OP after optimization:\n%s\n", &v.ir)
+		v.log.Printf(trace.OpOpt, "OP after optimization:\n%s\n", code)
 	}
 }
 
@@ -29,9 +30,9 @@ func (n *coder) logCode(l *trace.Log, u *unit, page uint64) {
 
 // mapCode adds a unit to the map for profilers. Its name has the linear
 // address, since in real mode many programs begin at the same offset.
-func (n *coder) mapCode(v *VCPU, u *unit) {
+func (n *coder) mapCode(v *VCPU, u *unit, page uint64) {
 	if v.cfg.PerfMap != nil {
-		fmt.Fprintf(v.cfg.PerfMap, "%x %x tb-%x\n", n.address(u), u.native.size, (v.ir.Page+u.key.PC+u.key.Base)&v.vaMask)
+		fmt.Fprintf(v.cfg.PerfMap, "%x %x tb-%x\n", n.address(u), u.native.size, (page+u.key.PC+u.key.Base)&v.vaMask)
 	}
 }
 

@@ -8,17 +8,19 @@ import (
 	"rhea/internal/accel/tcg"
 )
 
-// engines are those that the tests run with; the first is the reference.
+// engines are those that the tests run with; the first is the reference. "tcg"
+// compiles all code, "quick" what is executed again.
 func engines() []string {
 	if tcg.Available() {
-		return []string{"interp", "tcg"}
+		return []string{"interp", "tcg", "quick"}
 	}
 	return []string{"interp"}
 }
 
 // setEngine chooses the engine of a machine.
 func setEngine(cfg *tcg.Config, name string) {
-	cfg.Engine = map[string]tcg.Engine{"interp": tcg.Interpreter, "tcg": tcg.Translator}[name]
+	cfg.Engine = map[string]tcg.Engine{"interp": tcg.Interpreter, "tcg": tcg.Translator, "quick": tcg.Translator}[name]
+	cfg.Eager = name == "tcg"
 }
 
 // eachEngine runs a test with every engine. The subtests' names are the

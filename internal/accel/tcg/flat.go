@@ -76,13 +76,23 @@ func (f *Flat) written(v *VCPU, va uint64) {
 	v.cache.catchUp()
 }
 
+// accessesAt returns the accesses of the segment with an offset.
+func (n *coder) accessesAt(off uint32) []amd64.Access {
+	for i := range n.segments {
+		if s := &n.segments[i]; i != n.current && int(off) >= s.first && int(off) < s.end {
+			return s.accesses
+		}
+	}
+	return n.c.Accesses
+}
+
 // faulted handles a fault of flat code. It reports whether to go on with the
 // access.
 func (n *coder) faulted(v *VCPU) bool {
 	f := v.cfg.Flat
 	addr, rip, ok := host.Fault(n.ctx)
 	off := uint32(rip - n.code.RX)
-	list := n.c.Accesses
+	list := n.accessesAt(off)
 	i := sort.Search(len(list), func(i int) bool { return list[i].At >= off })
 	if !ok || i == len(list) || list[i].At != off {
 		n.broken(host.ExitFault)
@@ -91,7 +101,7 @@ func (n *coder) faulted(v *VCPU) bool {
 	va := uint64(uint32(addr - f.Base))
 	store := s.Kind == amd64.Store
 	if store && f.RAM.Watched(va) {
-		u := n.units[s.Owner]
+		u := n.unitOf(s.Owner)
 		f.written(v, va)
 		if u.valid || s.Probe {
 			*n.ctx.Word(amd64.OffResume) = uint64(rip)

@@ -18,17 +18,10 @@ func Available() bool { return host.Available() }
 
 // native is the machine code of a unit.
 type native struct {
-	at, size int   // in the code memory; size 0 = none
-	incoming int32 // first of the jumps that lead here, of coder.jumps; 0 or lastJump = none
+	at, size int    // in the code memory; size 0 = none
+	number   uint32 // see coder.unitOf
+	incoming int32  // first of the jumps that lead here, 0 = none
 }
-
-// jumpRecord is a direct jump between units.
-type jumpRecord struct {
-	at   int32 // offset of the rel32
-	next int32 // of those that lead to the same unit, lastJump = none; 0: it leads to none
-}
-
-const lastJump = -1
 
 // noMode is the mode of no key.
 const noMode = ^uint64(0)
@@ -53,11 +46,13 @@ type coder struct {
 	repeat  uintptr // where to do an access once more, of flat code
 	flat    bool    // memory is not looked up
 	first   int     // offset behind the stubs
-	next    int     // offset of free code memory
 
-	// What sites and jumps refer to, until the code memory is cleared.
-	units []*unit
-	jumps []jumpRecord
+	segments  []segment
+	current   int // of segments
+	evictions int
+
+	// quick are the units that were not compiled yet.
+	quick []*unit
 	// free are units to be used again.
 	free []*unit
 
@@ -143,7 +138,8 @@ func newCoder(cpu guest.CPU, shared *Config) (*coder, error) {
 		ctx.SetFaultEntry(code.RX + uintptr(n.c.FaultStub))
 		n.repeat = code.RX + uintptr(n.c.ResumeStub)
 	}
-	n.first = amd64.Place(size)
+	n.first = size
+	n.divide(size, len(code.RW))
 	n.reset()
 	if wide {
 		for i := range interp.Indexes {
@@ -178,13 +174,17 @@ func (n *coder) pending() bool { return n != nil && n.ctx.Pending() }
 
 // reset empties the code memory. No unit may be used any more.
 func (n *coder) reset() {
-	n.next = n.first
-	if len(n.units) > 1 {
-		n.free = append(n.free, n.units[1:]...)
+	for i := range n.segments {
+		s := &n.segments[i]
+		if len(s.units) > 1 {
+			n.free = append(n.free, s.units[1:]...)
+		}
+		s.reset()
 	}
-	n.units = append(n.units[:0], nil)
-	n.c.Reset()
-	n.jumps = append(n.jumps[:0], jumpRecord{})
+	n.freeQuick(func(*unit) bool { return true })
+	n.segments[n.current].accesses = n.c.Accesses[:0]
+	n.current = 0
+	n.c.Accesses = n.segments[0].accesses
 	n.mode = guest.Key{Mode: noMode}
 	if n.made != 0 { // else it is as it came from the host, and need not be touched
 		n.clearJumps()
@@ -338,48 +338,53 @@ func (n *coder) newUnit() *unit {
 	return u
 }
 
-// compile makes machine code of a unit. It returns false if it is too large.
+// compile makes machine code of a unit that newUnit has just given. It returns
+// false if it is too large.
 func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
-	for try := 0; ; try++ {
-		size := n.c.Compile(code, n.code.RW, n.next, amd64.Options{
-			PC: code.Page + u.key.PC, Base: u.key.Base, Owner: uint32(len(n.units)), Counted: u.counted, Apart: n.apart[apartKey{u.key, u.place}],
-		})
-		if size != 0 {
-			n.enter(u, size)
-			v.logOptimized()
-			n.logCode(v.log, u, code.Page)
-			n.mapCode(v, u)
-			return true
-		}
-		if try > 0 || n.next == n.first {
-			return false
-		}
-		v.cache.clear()
+	if n.tryCompile(v, u, code) {
+		return true
 	}
+	if s := &n.segments[n.current]; s.next == s.first {
+		return false
+	}
+	n.nextSegment(v)
+	return n.tryCompile(v, u, code)
+}
+
+// tryCompile is compile, but also returns false if there is no room.
+func (n *coder) tryCompile(v *VCPU, u *unit, code *ir.Unit) bool {
+	s := &n.segments[n.current]
+	size := n.c.Compile(code, n.code.RW[:s.end], s.next, amd64.Options{
+		PC: code.Page + u.key.PC, Base: u.key.Base, Owner: n.nextNumber(), Jump: len(s.jumps), Counted: u.counted, Apart: n.apart[apartKey{u.key, u.place}],
+	})
+	if size == 0 {
+		return false
+	}
+	n.enter(u, size)
+	v.logOptimized(code)
+	n.logCode(v.log, u, code.Page)
+	n.mapCode(v, u, code.Page)
+	return true
 }
 
 // enter takes over what the compiler has made for u.
 func (n *coder) enter(u *unit, size int) {
 	n.made++
-	n.units = append(n.units, u)
+	u.native = native{at: n.segments[n.current].next, size: size, number: n.nextNumber()}
+	s := &n.segments[n.current]
+	s.units = append(s.units, u)
 	for _, j := range n.c.Jumps {
-		n.jumps = append(n.jumps, jumpRecord{at: int32(j.At)})
+		s.jumps = append(s.jumps, jumpRecord{at: int32(j.At)})
 	}
-	u.native = native{at: n.next, size: size}
-	n.next = amd64.Place(n.next + size)
+	s.next = amd64.Place(s.next + size)
 }
-
-// point makes a jump lead to offset to.
-func (n *coder) point(j *jumpRecord, to int) { n.code.Store32(int(j.at), uint32(int32(to)-(j.at+4))) }
 
 // drop makes the jumps to u leave to us again.
 func (n *coder) drop(u *unit) {
-	for i := u.native.incoming; i > 0; {
-		j := &n.jumps[i]
-		n.point(j, int(j.at)+4)
-		i, j.next = j.next, 0
+	if u.native.size == 0 {
+		return
 	}
-	u.native.incoming = 0
+	n.closeTo(u)
 	n.c.Retire(n.code.RW, u.native.at) // the table may lead here from many addresses
 }
 
@@ -533,7 +538,7 @@ const maxApart = 1 << 14
 // again without them. It is left before the instruction.
 func (n *coder) setApart(v *VCPU, s *amd64.Site) bool {
 	*n.ctx.Word(amd64.OffAlone) = aloneBudget
-	u := n.units[s.Owner]
+	u := n.unitOf(s.Owner)
 	if s.Probe || !u.valid {
 		return false
 	}
@@ -614,7 +619,7 @@ func (n *coder) load(v *VCPU, s *amd64.Site) (x uint64, ok bool) {
 
 func (n *coder) store(v *VCPU, s *amd64.Site) bool {
 	va := n.frame[s.Args[0]]
-	size, index, running := int(s.Size), int(s.Index), n.units[s.Owner]
+	size, index, running := int(s.Size), int(s.Index), n.unitOf(s.Owner)
 	x := s.Imm
 	if s.Args[1] != amd64.NoWord {
 		x = n.frame[s.Args[1]]
@@ -653,9 +658,9 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	k.PC = n.target(s)
 	n.frame[n.pc] = k.PC
 	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner
-	flushes := v.cache.flushes
+	flushes := v.cache.flushes + n.evictions
 	next, fault := v.find(k)
-	if fault != nil || next.native.size == 0 || v.cache.flushes != flushes {
+	if fault != nil || next.native.size == 0 || v.cache.flushes+n.evictions != flushes {
 		return next, fault
 	}
 	if !link {
@@ -666,14 +671,9 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		} else {
 			e[0], e[1] = tag|k.PC, n.address(next)
 		}
-	} else if next.valid && !next.cross && n.units[owner].valid {
-		j := &n.jumps[at]
-		if j.next == 0 {
-			if j.next = next.native.incoming; j.next == 0 {
-				j.next = lastJump
-			}
-			next.native.incoming = int32(at)
-			n.point(j, next.native.at)
+	} else if next.valid && !next.cross && n.unitOf(owner).valid {
+		if number := int32(owner&^segmentMask) | int32(at); n.jump(number).next == 0 {
+			n.link(number, next)
 		}
 	}
 	return next, nil

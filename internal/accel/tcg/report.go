@@ -18,8 +18,9 @@ func (v *VCPU) Report(w io.Writer) {
 			v.m.Count, len(v.cache.pages), v.cache.size, v.cache.limit, v.cache.flushes-1)
 		return
 	}
-	fmt.Fprintf(w, "Engine: translator\nUnits: %d, %d made, %d changed by the guest\nPages of code: %d\nMachine code: %d bytes of %d\nFlushes: %d\n",
-		len(n.units)-1, n.made, v.cache.drops, len(v.cache.pages), n.next, len(n.code.RW), v.cache.flushes-1)
+	bytes, units := n.used()
+	fmt.Fprintf(w, "Engine: translator\nUnits: %d, %d made, %d changed by the guest; %d executed before they were compiled\nPages of code: %d\nMachine code: %d bytes of %d\nFlushes: %d, and of segments %d\n",
+		units, n.made, v.cache.drops, v.quick.runs, len(v.cache.pages), bytes, len(n.code.RW), v.cache.flushes-1, n.evictions)
 	fmt.Fprintf(w, "Exits:")
 	for kind, k := range n.exits {
 		fmt.Fprintf(w, " %s %d", amd64.SiteKind(kind), k)

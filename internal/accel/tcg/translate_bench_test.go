@@ -13,8 +13,14 @@ import (
 )
 
 // BenchmarkTranslate translates the code of a program from beginning to end,
-// unit by unit, and reports how many guest instructions a second that makes.
+// unit by unit, and reports how many guest instructions a second that makes:
+// through the quick tier, and to machine code.
 func BenchmarkTranslate(b *testing.B) {
+	b.Run("quick", func(b *testing.B) { benchmarkTranslate(b, false) })
+	b.Run("compile", func(b *testing.B) { benchmarkTranslate(b, true) })
+}
+
+func benchmarkTranslate(b *testing.B, eager bool) {
 	if !Available() {
 		b.Skip("no translator for this host")
 	}
@@ -42,7 +48,7 @@ func BenchmarkTranslate(b *testing.B) {
 	copy(region.RAM().Bytes[at:], text)
 	var lock sync.Mutex
 	cpu := x86.New(x86.Config{Model: model})
-	v, err := New(Config{Lock: &lock, Engine: Translator}).NewCPU(cpu, mem.NewSpace("memory", root, nil))
+	v, err := New(Config{Lock: &lock, Engine: Translator, Eager: eager}).NewCPU(cpu, mem.NewSpace("memory", root, nil))
 	if err != nil {
 		b.Fatal(err)
 	}

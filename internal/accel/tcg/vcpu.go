@@ -26,6 +26,9 @@ type Config struct {
 	Log *trace.Log
 	// Engine is what executes translated code.
 	Engine Engine
+	// Eager has the translator compile units when they are met first, not when
+	// they are met again.
+	Eager bool
 	// CacheSize bounds the translated code of a vCPU, in bytes; 0 = 48 MiB.
 	CacheSize int
 	// Disassemble names the instruction in b, for logs; it may be nil.
@@ -71,8 +74,11 @@ func (t *TCG) NewVCPU(cpu guest.CPU, space *mem.Space) (accel.VCPU, error) {
 func (t *TCG) NewCPU(cpu guest.CPU, space *mem.Space) (*VCPU, error) {
 	v := &VCPU{
 		cfg: t.cfg, cpu: cpu, space: space, io: t.cfg.IO, lock: t.cfg.Lock, log: t.cfg.Log,
-		wake:   make(chan struct{}, 1),
-		vaMask: ^uint64(0), largeFirst: ^uint64(0),
+		wake: make(chan struct{}, 1), eager: t.cfg.Eager,
+		vaMask: ^uint64(0), largeFirst: ^uint64(0), jumpMask: jumpSize - 1,
+	}
+	if t.cfg.Flat != nil {
+		v.jumpMask = flatJumps - 1
 	}
 	if !isWide(cpu.Slots()) {
 		v.vaMask = 0xffffffff
@@ -132,6 +138,7 @@ type VCPU struct {
 	global  fillList
 	ir      ir.Unit
 	builder *ir.Builder
+	quick   quick
 	cache   *cache
 	vaMask  uint64
 
@@ -144,21 +151,24 @@ type VCPU struct {
 	wake    chan struct{}
 
 	// jumps finds units by their virtual key while the page tables stay.
-	jumps [jumpSize]jump
-	code  [interp.Indexes]codeView
-	fetch [fetchSize]fetchEntry
+	jumps    [jumpSize]jump
+	jumpMask uint64
+	code     [interp.Indexes]codeView
+	fetch    [fetchSize]fetchEntry
 	// Between these addresses the TLB has pieces of large pages.
 	largeFirst, largeLast uint64
 
 	counted bool // a budget is kept
 	traced  bool // the log wants each unit
 	oneShot bool // the next unit is a single instruction, not kept
+	eager   bool // units are compiled at once
 	alone   bool // such a unit runs
 	spaces  []*mem.Space
 }
 
 const (
 	jumpSize  = 4096
+	flatJumps = 512 // in user mode, where programs are short and threads many
 	fetchSize = 256
 )
 
@@ -333,6 +343,8 @@ func (v *VCPU) run(u *unit, end uint64) {
 			if v.counted {
 				v.m.Count = end - *left
 			}
+		case u.quick && !v.traced:
+			u = v.evaluate(u)
 		default:
 			if v.traced {
 				v.logRun(u)
@@ -395,6 +407,14 @@ func samePage(a, b uint64) bool { return (a^b)&^pageMask == 0 }
 
 // find returns the unit at k, translating it if need be.
 func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
+	u, fault := v.lookup(k)
+	if fault == nil && v.isDue(u) {
+		return v.compileNow(u, k)
+	}
+	return u, fault
+}
+
+func (v *VCPU) lookup(k guest.Key) (*unit, *guest.Fault) {
 	if v.oneShot {
 		v.oneShot = false
 		u, _, fault := v.translate(k, 1)
@@ -405,7 +425,7 @@ func (v *VCPU) find(k guest.Key) (*unit, *guest.Fault) {
 		v.renew(index)
 	}
 	h := k.PC
-	j := &v.jumps[(h^h>>12)%jumpSize]
+	j := &v.jumps[(h^h>>12)&v.jumpMask%jumpSize]
 	if j.key == k && j.generation == v.code[index].generation && j.index == index && j.unit.valid {
 		return j.unit, nil
 	}
@@ -470,10 +490,7 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 }
 
 func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep bool, fault *guest.Fault) {
-	v.builder.Start(&v.ir)
-	if v.ir.Moves = moves; moves {
-		v.ir.Page = k.PC &^ pageMask
-	}
+	v.start(k, moves, v.n != nil && v.eager && limit != 1 && !v.counted)
 	if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
 		return nil, false, fault
 	}
@@ -499,6 +516,11 @@ func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep b
 		u.code.OneShot = true
 		return u, false, nil
 	}
+	if v.isQuick() {
+		v.wait(u)
+		v.cache.add(u)
+		return u, true, nil
+	}
 	if v.n == nil || !v.n.compile(v, u, &v.ir) {
 		if moves { // the interpreter does not
 			return v.translateFor(k, limit, false)
@@ -507,6 +529,15 @@ func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep b
 	}
 	v.cache.add(u)
 	return u, true, nil
+}
+
+// start begins the translation of a unit into v.ir.
+func (v *VCPU) start(k guest.Key, moves, unroll bool) {
+	v.builder.Start(&v.ir)
+	if v.ir.Moves = moves; moves {
+		v.ir.Page = k.PC &^ pageMask
+	}
+	v.ir.Unroll = unroll
 }
 
 // cleared is called when the cache was emptied: its units are used again.
@@ -518,7 +549,7 @@ func (v *VCPU) cleared() {
 // lowerUnit makes the interpreter's form of what is in v.ir.
 func (v *VCPU) lowerUnit(u *unit) {
 	u.code = v.lower.Lower(&v.ir)
-	v.logOptimized()
+	v.logOptimized(&v.ir)
 	u.code.PC, u.code.Owner = u.key.PC, u
 }
 

@@ -41,8 +41,9 @@ type machine struct {
 	files []io.Closer
 	perf  *perfMap // of -perfmap; nil = none
 	// media are what is in the drives. The machine's lock keeps them.
-	media map[*Drive]*medium
-	nets  nets
+	media   map[*Drive]*medium
+	nets    nets
+	screens screens
 	// interrupted is closed by the first signal that ends the process.
 	interrupted chan struct{}
 }
@@ -120,7 +121,7 @@ func (m *machine) closeLater(c io.Closer) {
 }
 
 func (m *machine) build() error {
-	for _, step := range []func() error{m.writePID, m.openChardevs, m.openNets, m.buildPC} {
+	for _, step := range []func() error{m.writePID, m.openChardevs, m.openNets, m.buildPC, m.openScreens} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -358,7 +359,7 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	if c.Machine.Type == "isapc" {
 		b.Kind = pc.ISA
 	}
-	b.VRAM = c.VGAMemory
+	b.VRAM, b.LEDs = c.VGAMemory, m.keyboardLEDs
 	if c.VGA == "none" {
 		b.VGA = pc.VGANone
 	}

@@ -27,6 +27,14 @@ type Config struct {
 	// VGAMemory is its memory in bytes, 0 = the adapter's usual.
 	VGAMemory uint64
 
+	// VNC are the servers of -vnc.
+	VNC []VNC
+	// Web is the page of -display web, nil = none.
+	Web *Web
+	// Keyboard is the layout of -k, "" = en-us.
+	Keyboard string
+	Objects  []Object
+
 	Drives    []Drive
 	Chardevs  []Chardev
 	Serials   []string // chardev IDs, "" = no port

@@ -66,7 +66,7 @@ type NIC struct {
 
 // NetDump is -object filter-dump.
 type NetDump struct {
-	ID, Netdev, File string
-	MaxLen           int
-	Option           string
+	Netdev, File string
+	MaxLen       int // 0 = 65536
+	Option       string
 }

@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"rhea/internal/dev/input/keys"
+	"rhea/internal/keys"
 	"rhea/internal/monitor/hmp"
 )
 
@@ -33,7 +33,7 @@ func (m *machine) monitor() hmp.Config {
 		Name:    m.cfg.Name, UUID: m.cfg.UUID, Package: "rhea " + Version,
 		CPUs: []hmp.CPU{m.cpu}, Memory: b.CPUMemory, IO: b.IO,
 		Spaces:   []hmp.Space{b.CPUMemory, b.Memory, b.IO},
-		Keyboard: keyboard{m}, Pointer: b.Mouse, Screen: b.Display,
+		Keyboard: keyboard{m}, Pointer: m.screens.input, Screen: m.screens.screen,
 		After: func(d time.Duration, f func()) {
 			clock := m.vm.Env().Clock
 			clock.NewTimer(f).Set(clock.Now() + int64(d))
@@ -48,9 +48,12 @@ func (m *machine) monitor() hmp.Config {
 			return true
 		},
 		AddressBits: m.cpu.AddressBits(),
-		Commands: map[string]func(io.Writer, hmp.Args) error{"eject": m.eject, "change": m.change,
-			"hostfwd_add": m.hostfwdAdd, "hostfwd_remove": m.hostfwdRemove, "set_link": m.setLink},
+		Commands: map[string]func(io.Writer, hmp.Args) error{
+			"eject": m.eject, "change": m.change, "set_password": m.setPassword, "mouse_set": m.chooseMouse,
+			"hostfwd_add": m.hostfwdAdd, "hostfwd_remove": m.hostfwdRemove, "set_link": m.setLink,
+		},
 		Info: map[string]func(io.Writer){
+			"vnc": m.vncInfo, "mice": m.mouseInfo,
 			"pic": func(w io.Writer) {
 				for chip, name := range []string{"pic0", "pic1"} {
 					irr, imr, isr, elcr := b.PIC.Registers(chip)

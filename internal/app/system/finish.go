@@ -21,8 +21,8 @@ func (p *parser) finish() error {
 			return err
 		}
 	}
-	if p.display == "" && !p.nographic && c.VGA != "none" {
-		p.note("no display is built yet: the screen is seen with the monitor's screendump only; -nographic gives a serial console")
+	if p.display == "" && !p.vncGiven && c.Web == nil && !p.nographic && c.VGA != "none" {
+		p.note("nothing shows the screen: -vnc 127.0.0.1:0 does, -nographic gives a serial console")
 	}
 	return nil
 }

@@ -96,6 +96,7 @@ type parser struct {
 	noNet        bool // -net none, or any of -net, -nic, -netdev: no default
 	nographic    bool
 	display      string
+	vncGiven     bool
 	snapshot     bool
 	noDefaults   bool
 	vga          string

@@ -490,26 +490,6 @@ func setEscape(p *parser, arg string) error {
 	return nil
 }
 
-func setDisplay(p *parser, arg string) error {
-	l, err := prop.Parse(arg, "type")
-	if err != nil {
-		return err
-	}
-	if l.WantsHelp("type") {
-		return helpAsked{func(w io.Writer) { listHelp(w, "Available display backend types:", catalog.Displays()) }}
-	}
-	name, _ := l.Get("type")
-	d, ok := catalog.Find(catalog.Displays(), name)
-	switch {
-	case !ok:
-		return fmt.Errorf("unknown display '%s'%s; -display help lists them", name, prop.DidYouMean(name, catalog.Names(catalog.Displays())))
-	case !d.Built:
-		return fmt.Errorf("the display '%s' is not supported yet; use -display none or -nographic", name)
-	}
-	p.display = name
-	return nil
-}
-
 func setVGA(p *parser, arg string) error {
 	if prop.IsHelp(arg) {
 		return helpAsked{func(w io.Writer) { listHelp(w, "", catalog.VGAs()) }}
@@ -522,13 +502,5 @@ func setVGA(p *parser, arg string) error {
 		return fmt.Errorf("the display adapter '%s' is not supported yet; use -vga std", arg)
 	}
 	p.vga, p.vgaOption = arg, p.option
-	return nil
-}
-
-func setVNC(p *parser, arg string) error {
-	if arg != "none" {
-		return errors.New("-vnc is not supported yet; use -nographic or the monitor's screendump")
-	}
-	p.display = "none"
 	return nil
 }

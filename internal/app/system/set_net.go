@@ -595,36 +595,39 @@ func setNIC(p *parser, arg string) error {
 	return p.addNetdev(d)
 }
 
-func setObject(p *parser, arg string) error {
-	l, err := prop.Parse(arg, "qom-type")
-	if err != nil {
-		return err
-	}
-	if l.WantsHelp("qom-type") {
-		return helpAsked{func(w io.Writer) { fmt.Fprintln(w, "List of user creatable objects:\n  filter-dump") }}
-	}
-	kind, rest := l.Take("qom-type")
-	if kind != "filter-dump" {
-		return fmt.Errorf("the object '%s' is not supported yet; -object help lists those that are", kind)
-	}
-	d := NetDump{MaxLen: 65536, Option: p.option}
-	var s prop.Set
-	s.String("id", &d.ID)
+// dumpProps declares the properties of -object filter-dump.
+func dumpProps(s *prop.Set, o *objectTarget) {
+	d := &o.dump
 	s.String("netdev", &d.Netdev)
 	s.String("file", &d.File)
 	s.Int("maxlen", &d.MaxLen, 1, 1<<20)
 	s.IgnoreOn("status")
 	queue := ""
 	s.Enum("queue", &queue, "all")
-	if err := s.Bind(rest); err != nil {
-		return err
-	}
-	for _, f := range []struct{ name, v string }{{"id", d.ID}, {"netdev", d.Netdev}, {"file", d.File}} {
-		if f.v == "" {
-			return fmt.Errorf("parameter '%s' is missing", f.name)
+}
+
+// finishDumps takes the networks' dumps from the objects.
+func (p *parser) finishDumps() error {
+	for _, o := range p.cfg.Objects {
+		if o.Type != "filter-dump" {
+			continue
 		}
+		t, err := p.cfg.object(o.Type, o.ID)
+		d := t.dump
+		d.Option = o.Option
+		for _, f := range []struct{ name, v string }{{"netdev", d.Netdev}, {"file", d.File}} {
+			if err == nil && f.v == "" {
+				err = fmt.Errorf("parameter '%s' is missing", f.name)
+			}
+		}
+		if err == nil && p.cfg.Netdev(d.Netdev) == nil {
+			err = fmt.Errorf("no -netdev has the id '%s'", d.Netdev)
+		}
+		if err != nil {
+			return &optError{o.Option, err}
+		}
+		p.cfg.NetDumps = append(p.cfg.NetDumps, d)
 	}
-	p.cfg.NetDumps = append(p.cfg.NetDumps, d)
 	return nil
 }
 
@@ -693,10 +696,8 @@ func (p *parser) finishNet() error {
 		}
 	}
 	p.defaultMACs()
-	for _, d := range c.NetDumps {
-		if c.Netdev(d.Netdev) == nil {
-			return &optError{d.Option, fmt.Errorf("no -netdev has the id '%s'", d.Netdev)}
-		}
+	if err := p.finishDumps(); err != nil {
+		return err
 	}
 	for _, d := range c.Netdevs {
 		if users[d.ID] == "" && d.Hub < 0 {

@@ -30,7 +30,7 @@ func standardOptions() []Option {
 			Help: "where to boot from: floppy (a), disk (c), CD-ROM (d), network (n)", Set: setBoot},
 		{Name: "mem-path", Arg: "file", Help: "memory from a file", Status: NotYet},
 		{Name: "mem-prealloc", Help: "allocate all memory at the start", Status: Noted},
-		{Name: "k", Arg: "language", Help: "keyboard layout (of displays, which are not built yet)", Status: Silent, Set: ignoreArg},
+		{Name: "k", Arg: "language", Help: "keyboard layout (for example de)", Set: setKeyboard},
 		{Name: "audiodev", Arg: "[driver=]driver,id=id[,prop=value][,...]", Help: "sound of the host", Group: Standard, Status: NotYet},
 		{Name: "audio", Arg: "[driver=]driver[,model=value][,...]", Help: "sound of the host", Status: NotYet},
 		{Name: "audio-help", Help: "sound of the host", Status: Gone, Note: "use -audiodev help"},
@@ -78,7 +78,7 @@ func blockOptions() []Option {
 
 func displayOptions() []Option {
 	return inGroup(Display, []Option{
-		{Name: "display", Arg: "none", Help: "what shows the screen ('-display help' lists them)", Set: setDisplay},
+		{Name: "display", Arg: "vnc=display|web=host:port|none", Help: "what shows the screen ('-display help' lists them)", Set: setDisplay},
 		{Name: "nographic", Help: "no screen: serial port and monitor on the terminal", Set: func(p *parser, _ string) error { p.nographic = true; return nil }},
 		{Name: "vga", Arg: "std|none", Help: "the display adapter ('-vga help' lists them)", Set: setVGA},
 		{Name: "curses", Help: "the screen's text in the terminal", Status: NotYet, Note: "use -nographic or the monitor's screendump"},
@@ -225,7 +225,7 @@ func debugOptions() []Option {
 
 func genericOptions() []Option {
 	return inGroup(Generic, []Option{
-		{Name: "object", Arg: "[qom-type=]type,id=str[,prop=value][,...]", Help: "an object: filter-dump,netdev=id,file=file writes a network's frames for tcpdump", Set: setObject},
+		{Name: "object", Arg: "[qom-type=]type,id=str[,prop=value][,...]", Help: "an object (secret, tls-creds-x509, filter-dump)", Set: setObject},
 	})
 }
 

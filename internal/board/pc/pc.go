@@ -133,6 +133,10 @@ type Config struct {
 	BIOSName, VGABIOSName string
 	VGABIOS               []byte
 
+	// LEDs, if not nil, is told of the keyboard's lamps, as
+	// ps2.KeyboardConfig says.
+	LEDs func(uint8)
+
 	VGA      VGAKind
 	VRAM     uint64 // bytes, 0 = 16 MiB
 	Drives   [4]*Drive

@@ -134,7 +134,7 @@ func (m *Machine) legacy() {
 	a20 := &latest{out: cpu.SetA20}
 	rc := &edge{do: func() { m.resetPin("8042") }}
 	m.edgeINIT = &edge{do: cpu.INIT}
-	m.Keyboard = ps2.NewKeyboard(ps2.KeyboardConfig{Env: env})
+	m.Keyboard = ps2.NewKeyboard(ps2.KeyboardConfig{Env: env, LEDs: m.c.LEDs})
 	m.Mouse = ps2.NewMouse(env)
 	m.KBC = i8042.New(i8042.Config{Env: env, Keyboard: m.Keyboard, Aux: m.Mouse, IRQ1: m.IRQ(1), IRQ12: m.IRQ(12), A20: a20.input(true), Reset: rc.set})
 	data, command := m.KBC.Ports()

@@ -253,7 +253,6 @@ func addAVXEmitters(m map[string]emitter) {
 		"VMOVLPS": avxMoveHalf(false), "VMOVLPD": avxMoveHalf(false), "VMOVHPS": avxMoveHalf(true), "VMOVHPD": avxMoveHalf(true),
 		"VPINSRB": avxInsert(8), "VPINSRW": avxInsert(16), "VPINSRD": func(t *tx) { avxInsert(t.size(2) * 8)(t) },
 		"VZEROUPPER": emitVzero(false), "VZEROALL": emitVzero(true),
-		"XGETBV": emitXgetbv, "XSETBV": emitXsetbv, "XSAVE": xsave(hXsave), "XSAVEOPT": xsave(hXsave), "XRSTOR": xsave(hXrstor),
 	} {
 		m[name] = f
 	}

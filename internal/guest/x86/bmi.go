@@ -18,6 +18,8 @@ func addBMIEmitters(m map[string]emitter) {
 		m[name] = protectedOnly(f)
 	}
 	m["ADCX"], m["ADOX"] = emitAdcx, emitAdox
+	m["XGETBV"], m["XSETBV"] = emitXgetbv, emitXsetbv
+	m["XSAVE"], m["XSAVEOPT"], m["XRSTOR"] = xsave(hXsave), xsave(hXsave), xsave(hXrstor)
 }
 
 // protectedOnly is for instructions with a VEX prefix that are not AVX's: they

@@ -95,7 +95,7 @@ func (d *decoder) vex(in *inst, m *maps, b byte) (op *opcode, pp byte) {
 	if legacy || which == 0 || which > 3 {
 		return new(opcode), pp
 	}
-	return &m.vex[which][in.opcode], pp
+	return m.at(tableVEX+int(which), in.opcode), pp
 }
 
 // byVEX returns the encoding of an instruction with a VEX prefix.
@@ -141,7 +141,7 @@ func (in *inst) decode(m *maps, code []byte, size int) error {
 	if prefixes[b] || m.long && b&0xf0 == 0x40 {
 		b = d.prefixes(in, b)
 	}
-	op := &m.one[b]
+	var op *opcode
 	isVEX := (b == 0xc4 || b == 0xc5) && (m.long || d.n < len(code) && code[d.n] >= 0xc0)
 	var pp byte
 	switch {
@@ -149,16 +149,16 @@ func (in *inst) decode(m *maps, code []byte, size int) error {
 		op, pp = d.vex(in, m, b)
 		b = in.opcode
 	case b == 0x0f:
-		b = d.byte()
-		op = &m.two[b]
-		switch b {
+		table := tableTwo
+		switch b = d.byte(); b {
 		case 0x38:
-			b = d.byte()
-			op = &m.three38[b]
+			table, b = tableThree38, d.byte()
 		case 0x3a:
-			b = d.byte()
-			op = &m.three3A[b]
+			table, b = tableThree3A, d.byte()
 		}
+		op = m.at(table, b)
+	default:
+		op = m.at(tableOne, b)
 	}
 	in.opcode, in.inOpcode = b, int(b&7|in.rex&rexB<<3)
 	pfx := pfxNone
@@ -176,7 +176,7 @@ func (in *inst) decode(m *maps, code []byte, size int) error {
 	if op.modrm {
 		d.modRM(in, op.regs)
 		if op.split != nil {
-			e = op.table()[pfx][in.modrm]
+			e = op.table().at(pfx, in.modrm)
 		}
 	}
 	if isVEX {

@@ -3,6 +3,7 @@ package x86
 import (
 	"math/bits"
 	"strings"
+	"sync"
 )
 
 // Features is a set of what a processor can do. Bits are as in leaf 1's EDX of
@@ -119,7 +120,9 @@ type featureName struct {
 	alias   bool // the feature has had a name before
 }
 
-func featureNames() []featureName {
+var featureNames = sync.OnceValue(newFeatureNames)
+
+func newFeatureNames() []featureName {
 	names := []featureName{
 		{feature: featNX, name: "nx", word: leafX1EDX, bit: 20},
 		{feature: featSSE3, name: "sse3", word: leaf1ECX, bit: 0},
@@ -256,7 +259,7 @@ func (m *Model) Has(name string) bool {
 // encodable returns which of the things that encodings ask for a processor
 // has, a bit each.
 func (m *Model) encodable() (set uint64) {
-	for i, name := range theMaps().features {
+	for i, name := range theLines().features {
 		if name == "" || m.Has(name) {
 			set |= 1 << i
 		}

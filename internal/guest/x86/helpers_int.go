@@ -3,6 +3,7 @@ package x86
 import (
 	"hash/crc32"
 	"math/bits"
+	"sync"
 
 	"rhea/internal/guest"
 )
@@ -206,8 +207,9 @@ func aad(ax, _, base uint64) (uint64, bool) {
 // crc32c makes the helper of CRC32 (SDM vol. 2): the checksum goes on by size
 // bytes of v, without the inversions that the library has about it.
 func crc32c() func(crc, v, size uint64) (uint64, bool) {
-	table := crc32.MakeTable(crc32.Castagnoli)
+	made := sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 	return func(crc, v, size uint64) (uint64, bool) {
+		table := made()
 		r := uint32(crc)
 		for i := range size & 15 {
 			r = table[uint8(r)^uint8(v>>(8*i))] ^ r>>8

@@ -123,7 +123,7 @@ type opcode struct {
 	// split are the encodings, where the ModRM byte matters; byModRM is made of
 	// them when the opcode is first met: few are in most programs.
 	split   []*encoding
-	byModRM atomic.Pointer[[4][256]*encoding]
+	byModRM atomic.Pointer[modRMTable]
 	direct  [4]*encoding
 	vex     []*encoding // those with a VEX prefix
 	modrm   bool
@@ -140,71 +140,234 @@ const (
 	pfxF2
 )
 
-// maps are the decoded opcode maps: one byte, 0F, 0F 38 and 0F 3A.
+// maps are the opcode maps of 64-bit mode, or of the others. An opcode is made of
+// its lines when it is first met: most programs use few, and short ones would
+// spend much of their time on the rest.
 type maps struct {
-	long                       bool // of 64-bit mode
-	one, two, three38, three3A [256]opcode
-	vex                        [4][256]opcode // by the map's number, from 1
-	all                        []*encoding
-	lists                      map[*opcode][]*encoding // while the maps are built
-	features                   []string                // that encodings ask for
+	long    bool
+	opcodes [numTables][256]atomic.Pointer[opcode]
 }
 
-// theMaps builds the maps once, those of 64-bit mode and of the others; they
-// are never changed afterwards.
+// The tables of opcodes: one byte, 0F, 0F 38 and 0F 3A, then the three that VEX
+// prefixes name.
+const (
+	tableOne = iota
+	tableTwo
+	tableThree38
+	tableThree3A
+	tableVEX // and by the number of the map, from 1
+
+	numTables = tableVEX + 4
+)
+
 var (
-	theMaps  = sync.OnceValue(func() *maps { return newMaps(false) })
-	longMaps = sync.OnceValue(func() *maps { return newMaps(true) })
+	theMaps  = new(maps)
+	longMaps = &maps{long: true}
 )
 
 // mapsOf are the maps for code of a size: 8 bytes, or less.
 func mapsOf(size int) *maps {
 	if size == 8 {
-		return longMaps()
+		return longMaps
 	}
-	return theMaps()
+	return theMaps
 }
 
-func newMaps(long bool) *maps {
-	m := &maps{long: long, features: []string{""}, lists: map[*opcode][]*encoding{}}
-	emitters := emitters()
-	for _, text := range []string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map, bmiMap, avxMap} {
-		for _, line := range strings.Split(text, "\n") {
-			if line = strings.TrimSpace(line); line != "" {
-				m.addLine(line, emitters)
+// at returns what opcode b of a table leads to.
+func (m *maps) at(table int, b byte) *opcode {
+	if o := m.opcodes[table][b].Load(); o != nil {
+		return o
+	}
+	o := &opcode{}
+	list := m.encodings(table, b)
+	if table >= tableVEX {
+		o.attributes(list)
+		o.vex = list
+	} else {
+		o.finish(list)
+	}
+	m.opcodes[table][b].Store(o) // others may have made the same
+	return o
+}
+
+// encodings makes the encodings of an opcode of its lines.
+func (m *maps) encodings(table int, b byte) (list []*encoding) {
+	x := theLines()
+	for i := x.first[table][b]; i != 0; i = x.nodes[i].next {
+		n := &x.nodes[i]
+		l := &x.lines[n.line]
+		e := m.parseLine(l)
+		if m.long && e.only == 1 || !m.long && e.only == 2 {
+			continue
+		}
+		e.emit = emitterOf(e.name, l.text)
+		if strings.HasSuffix(e.name, "cc") {
+			e.name = strings.TrimSuffix(e.name, "cc") + conditionNames[b&15]
+		}
+		if !l.hasModRM {
+			list = append(list, e)
+			continue
+		}
+		for v := int(l.modrm[0]); v <= int(l.modrm[1]); v++ {
+			c := *e
+			c.modrm, c.hasModRM = v, true
+			list = append(list, &c)
+		}
+	}
+	return list
+}
+
+// mapTexts are the texts of the maps.
+var mapTexts = [...]string{integerMap, x87Map, mmxMap, sseMap, sse3Map, sse4Map, bmiMap, avxMap}
+
+// mapLine is a line of the maps, as far as it is needed to find it.
+type mapLine struct {
+	line     string
+	text     int   // of mapTexts
+	feature  uint8 // of lines.features
+	hasModRM bool  // a whole ModRM byte follows the opcode, or a range of them
+	modrm    [2]byte
+}
+
+// lineNode is a line on the list of an opcode.
+type lineNode struct{ line, next uint16 }
+
+// lines finds the lines of an opcode.
+type lines struct {
+	lines    []mapLine
+	first    [numTables][256]uint16 // of nodes, 0 = none
+	nodes    []lineNode
+	features []string // that encodings ask for
+}
+
+var theLines = sync.OnceValue(newLines)
+
+func newLines() *lines {
+	x := &lines{lines: make([]mapLine, 0, 1600), nodes: make([]lineNode, 1, 2600), features: []string{""}}
+	last := ""
+	for t := len(mapTexts) - 1; t >= 0; t-- { // lists begin with what was added last
+		for text := mapTexts[t]; text != ""; {
+			line := text
+			if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+				text, line = text[:i], text[i+1:]
+			} else {
+				text = ""
 			}
+			if line == "" {
+				continue
+			}
+			l := mapLine{line: line, text: t}
+			if i := strings.LastIndexByte(line, ';'); i >= 0 {
+				name := line[i+1:]
+				if n := len(x.features); name != last || n == 1 {
+					last = name
+					l.feature = x.feature(strings.TrimSpace(name))
+				} else {
+					l.feature = x.lines[len(x.lines)-1].feature
+				}
+			} else {
+				last = ""
+			}
+			x.add(l)
 		}
 	}
-	for i := range 256 {
-		for _, o := range [...]*opcode{&m.one[i], &m.two[i], &m.three38[i], &m.three3A[i]} {
-			o.finish(m.lists[o])
-		}
-		for n := range m.vex {
-			o := &m.vex[n][i]
-			o.attributes(m.lists[o])
-			o.vex = m.lists[o]
-		}
-	}
-	m.lists = nil
-	return m
+	return x
 }
 
-func (m *maps) addLine(line string, emitters map[string]emitter) {
-	code, rest, ok := strings.Cut(line, ":")
-	if !ok {
-		panic("BUG: x86: opcode line " + line)
+// feature returns the number of what an encoding asks for.
+func (x *lines) feature(name string) uint8 {
+	i := slices.Index(x.features, name)
+	if i < 0 {
+		i, x.features = len(x.features), append(x.features, name)
 	}
-	rest, feature, _ := strings.Cut(rest, ";")
-	e := encoding{line: line, feature: m.feature(strings.TrimSpace(feature)), reg: -1, modrm: -1, w: -1}
+	return uint8(i)
+}
+
+// add enters a line in the lists of its opcodes.
+func (x *lines) add(l mapLine) {
+	table, vex, rest := tableOne, false, l.line
+	var bytes [2]string
+	n := 0
+	for first := true; ; first = false {
+		var f string
+		if f, rest = cutField(rest); f == ":" || f == "" {
+			break
+		}
+		switch {
+		case f == "v":
+			vex = true
+		case isCondition(f), f[0] == '/':
+		case (f == "66" || f == "F3" || f == "F2") && n == 0 && table == tableOne && (first || vex) && rest[1] != ':':
+			// a prefix that selects
+		case f == "0F" && n == 0 && table == tableOne && rest[1] != ':':
+			table = tableTwo
+		case f == "38" && n == 0 && table == tableTwo:
+			table = tableThree38
+		case f == "3A" && n == 0 && table == tableTwo:
+			table = tableThree3A
+		default:
+			if n == len(bytes) {
+				panic("BUG: x86: opcode line " + l.line)
+			}
+			bytes[n] = f
+			n++
+		}
+	}
+	if n == 0 {
+		panic("BUG: x86: opcode line " + l.line)
+	}
+	if vex {
+		table += tableVEX
+	}
+	if n == 2 {
+		lo, hi := hexRange(bytes[1])
+		l.hasModRM, l.modrm = true, [2]byte{byte(lo), byte(hi)}
+	}
+	x.lines = append(x.lines, l)
+	lo, hi := hexRange(bytes[0])
+	for b := lo; b <= hi; b++ {
+		x.nodes = append(x.nodes, lineNode{uint16(len(x.lines) - 1), x.first[table][b]})
+		x.first[table][b] = uint16(len(x.nodes) - 1)
+	}
+}
+
+// cutField returns the first word of s, and what follows.
+func cutField(s string) (f, rest string) {
+	for s != "" && s[0] == ' ' {
+		s = s[1:]
+	}
+	if i := strings.IndexByte(s, ' '); i >= 0 {
+		return s[:i], s[i:]
+	}
+	return s, ""
+}
+
+// isCondition reports whether a word before the colon says when an encoding is
+// meant, and is no byte.
+func isCondition(f string) bool {
+	switch f {
+	case "l0", "l1", "w0", "w1", "np", "i64", "o64", "d64", "f64", "m", "r":
+		return true
+	}
+	return false
+}
+
+// parseLine makes the encoding of a line, but for its emitter.
+func (m *maps) parseLine(l *mapLine) *encoding {
+	code, rest, ok := strings.Cut(l.line, ":")
+	if !ok {
+		panic("BUG: x86: opcode line " + l.line)
+	}
+	rest, _, _ = strings.Cut(rest, ";")
+	e := &encoding{line: l.line, feature: l.feature, reg: -1, modrm: -1, w: -1}
 	name, ops, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	e.name = name
-	for _, o := range strings.Split(ops, ",") {
-		if o = strings.TrimSpace(o); o != "" {
-			e.operands = append(e.operands, parseOperand(o))
+	for ops != "" {
+		var o string
+		if o, ops, _ = strings.Cut(ops, ","); strings.TrimSpace(o) != "" {
+			e.operands = append(e.operands, parseOperand(strings.TrimSpace(o)))
 		}
 	}
-	table := &m.one
-	var bytes []string
 	fields := strings.Fields(code)
 	for i, f := range fields {
 		switch {
@@ -216,81 +379,30 @@ func (m *maps) addLine(line string, emitters map[string]emitter) {
 			e.w = int(f[1] - '0')
 		case f == "np":
 			e.prefix = 'n'
-		case f == "i64" || f == "o64":
-			e.only = map[string]int{"i64": 1, "o64": 2}[f]
+		case f == "i64":
+			e.only = 1
+		case f == "o64":
+			e.only = 2
 		case f == "d64" || f == "f64":
 			e.def64, e.force64 = m.long, m.long && f == "f64"
 		case (f == "66" || f == "F3" || f == "F2") && (i == 0 || e.vex && i == 1) && len(fields) > 1:
 			e.prefix = hexByte(f)
-		case f == "0F" && len(bytes) == 0 && table == &m.one && i+1 < len(fields):
-			table = &m.two
-		case f == "38" && len(bytes) == 0 && table == &m.two:
-			table = &m.three38
-		case f == "3A" && len(bytes) == 0 && table == &m.two:
-			table = &m.three3A
 		case f[0] == '/':
 			e.reg = int(f[1] - '0')
 		case f == "m" || f == "r":
 			e.form = f[0]
-		default:
-			bytes = append(bytes, f)
 		}
 	}
-	if e.vex {
-		for n, t := range []*[256]opcode{1: &m.two, &m.three38, &m.three3A} {
-			if t == table {
-				table = &m.vex[n]
-				break
-			}
-		}
-	}
-	if m.long && e.only == 1 || !m.long && e.only == 2 {
-		return
-	}
-	if len(bytes) == 2 { // a whole ModRM byte, or a range of them
-		lo, hi := hexRange(bytes[1])
-		for b := lo; b <= hi; b++ {
-			c := e
-			c.modrm = b
-			m.enter(table, c, hexRangeFirst(bytes[0]), emitters)
-		}
-		return
-	}
-	lo, hi := hexRange(bytes[0])
-	for b := lo; b <= hi; b++ {
-		m.enter(table, e, b, emitters)
-	}
-}
-
-// feature returns the number of what an encoding asks for.
-func (m *maps) feature(name string) uint8 {
-	i := slices.Index(m.features, name)
-	if i < 0 {
-		i, m.features = len(m.features), append(m.features, name)
-	}
-	return uint8(i)
-}
-
-func (m *maps) enter(table *[256]opcode, e encoding, b int, emitters map[string]emitter) {
 	for _, o := range e.operands {
 		e.inCode = e.inCode || inCode[o.kind]
 		e.hasModRM = e.hasModRM || o.kind.hasModRM()
 		e.memory = e.memory || o.kind == kindM
 		e.register = e.register || o.kind == kindN || o.kind == kindU
 	}
-	if e.reg >= 0 || e.form != 0 || e.modrm >= 0 {
+	if e.reg >= 0 || e.form != 0 {
 		e.hasModRM = true
 	}
-	switch {
-	case strings.HasSuffix(e.name, "cc"):
-		e.emit = emitters[e.name]
-		e.name = strings.TrimSuffix(e.name, "cc") + conditionNames[b&15]
-	default:
-		e.emit = emitters[e.name]
-	}
-	p := &e
-	m.lists[&table[b]] = append(m.lists[&table[b]], p)
-	m.all = append(m.all, p)
+	return e
 }
 
 // finish makes the look-up table of an opcode, but for that by ModRM.
@@ -311,18 +423,34 @@ func (o *opcode) finish(list []*encoding) {
 	}
 }
 
+// modRMTable are encodings by prefix and ModRM byte: of memory forms only reg
+// matters.
+type modRMTable [4][8 + 64]*encoding
+
+// at returns the encoding for a ModRM byte.
+func (t *modRMTable) at(pfx int, modrm byte) *encoding {
+	if modrm < 0xc0 {
+		return t[pfx][modrm>>3&7]
+	}
+	return t[pfx][8+modrm&0x3f]
+}
+
 // table is byModRM. A later line with more conditions wins over an earlier one
 // with fewer.
-func (o *opcode) table() *[4][256]*encoding {
+func (o *opcode) table() *modRMTable {
 	if t := o.byModRM.Load(); t != nil {
 		return t
 	}
-	t := new([4][256]*encoding)
-	for p := range 4 {
-		for b := range 256 {
+	t := new(modRMTable)
+	for p := range t {
+		for i := range t[p] {
+			modrm := i << 3
+			if i >= 8 {
+				modrm = 0xc0 + i - 8
+			}
 			for _, e := range o.split {
-				if old := t[p][b]; e.fits(p, b) && (old == nil || e.weight() >= old.weight()) {
-					t[p][b] = e
+				if old := t[p][i]; e.fits(p, modrm) && (old == nil || e.weight() >= old.weight()) {
+					t[p][i] = e
 				}
 			}
 		}

@@ -121,8 +121,9 @@ func parseModel(arg string, models []Model) (*Model, error) {
 			return nil, fmt.Errorf("CPU model %q: %w", arg, err)
 		}
 	}
+	needs := dependsOn()
 	for _, n := range featureNames() {
-		if need := dependsOn()[n.feature]; m.has(n.feature) && !m.has(need) {
+		if need := needs[n.feature]; m.has(n.feature) && !m.has(need) {
 			if strings.Contains(arg, "+"+n.name) || strings.Contains(arg, n.name+"=on") {
 				return nil, fmt.Errorf("CPU model %q: feature %s cannot be without %s", arg, n.name, need&^m.Features)
 			}

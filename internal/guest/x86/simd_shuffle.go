@@ -1,5 +1,7 @@
 package x86
 
+import "sync"
+
 // This file has the operations that move lanes about (SDM vol. 2, under the
 // names in vectorOps).
 
@@ -72,7 +74,9 @@ func shufps(d, s *lanes, imm uint64) {
 }
 
 // vectorOps lists the operations of the helpers hSSE and hMMX.
-func vectorOps() []vectorOp {
+var vectorOps = sync.OnceValue(newVectorOps)
+
+func newVectorOps() []vectorOp {
 	lane := func(name string, f func(d, s uint64) uint64) vectorOp { return vectorOp{name: name, lane: f} }
 	shift := func(name string, f func(d, n uint64) uint64) vectorOp { return vectorOp{name: name, shift: f} }
 	both := func(name string, wide func(d, s *lanes, imm uint64), narrow func(d, s, imm uint64) uint64) vectorOp {

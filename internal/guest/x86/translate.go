@@ -25,6 +25,7 @@ type tx struct {
 	alone    bool
 	loadsSS  bool
 	branches int // that the unit has gone beyond
+	copies   int // of the loop that the unit is, with this one; 0 = it is none
 	left     int // instructions that the unit may still have, with this one
 	// old is what an instruction that is atomic for other threads has read and
 	// is to write; 0 = none.
@@ -51,6 +52,13 @@ type cc struct {
 const (
 	maxBranches = 3
 	maxBeyond   = 20
+)
+
+// A loop is in a unit at most maxCopies times, as long as it has not more than
+// maxUnrolled instructions then.
+const (
+	maxCopies   = 8
+	maxUnrolled = 32
 )
 
 // fetchStep is how much code is fetched at a time: most units are shorter.
@@ -153,9 +161,9 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 	// What is left of the page, as far as it is needed, and a longest
 	// instruction beyond it if that begins near its end.
 	left, have := int(0x1000-first&0xfff), 0
-	for n := 0; n < limit && b.Open() && (t.branches == 0 || t.branches < maxBranches && n < maxBeyond); n++ {
+	for n := 0; n < limit && b.Open() && (t.copies != 0 || t.branches == 0 || t.branches < maxBranches && n < maxBeyond); n++ {
 		t.left = limit - n
-		if t.branches != 0 {
+		if t.branches != 0 && t.copies == 0 {
 			t.left = min(t.left, maxBeyond-n)
 		}
 		if t.pc-k.PC >= uint64(left) { // or it has wrapped
@@ -194,7 +202,9 @@ func (c *CPU) Translate(b *ir.Builder, code guest.Fetcher, k guest.Key, limit in
 		}
 		t.begin()
 		t.one()
-		u.Bytes = int(t.next - k.PC)
+		if n := int(t.next - k.PC); t.copies == 0 || n > u.Bytes {
+			u.Bytes = n
+		}
 		t.pc = t.next
 	}
 	if u.Bytes == 0 {
@@ -670,12 +680,44 @@ func (t *tx) branch(cond ir.Val) {
 		t.jumpTo(t.Select(cond, t.wrapped(), t.at(t.next)))
 		return
 	}
+	if t.again(to) {
+		t.side(t.not(cond), t.next)
+		t.next = to
+		return
+	}
+	t.side(cond, to)
+	t.branches++
+	if to == t.key.PC && t.copies != 0 { // enough of it
+		t.link(t.next)
+	}
+}
+
+// side leaves the unit for pc if cond is true. Else it goes on.
+func (t *tx) side(cond ir.Val, pc uint64) {
 	n := len(t.Unit().Blocks)
 	t.Branch(cond, n, n+1)
 	t.ContinueBlock()
-	t.Link(to)
-	t.ContinueBlock() // the unit goes on
-	t.branches++
+	t.Link(pc)
+	t.ContinueBlock()
+}
+
+// again reports whether a jump to an address is one back to the unit's beginning
+// that the unit is to go on with.
+func (t *tx) again(to uint64) bool {
+	u := t.Unit()
+	if to != t.key.PC || 2*u.Guest > maxUnrolled*max(t.copies, 1) {
+		return false
+	}
+	if u.Loops = true; !u.Unroll {
+		return false
+	}
+	if t.copies == 0 {
+		t.copies = 1
+	}
+	u.Bytes = max(u.Bytes, int(t.next-t.key.PC))
+	size := u.Guest / t.copies
+	t.copies++
+	return t.copies <= min(maxCopies, maxUnrolled/size)
 }
 
 // --- the stack

@@ -36,6 +36,10 @@ func (t *tx) jumpNear(pc uint64) {
 		t.raise(vecGP, 0, true)
 		return
 	}
+	if !t.alone && t.again(pc) {
+		t.next = pc
+		return
+	}
 	t.link(pc)
 }
 

@@ -138,7 +138,11 @@ func (t *tx) condition(n int) ir.Val {
 	if n&1 == 0 {
 		return v
 	}
-	// The negation of a comparison is one, too.
+	return t.not(v)
+}
+
+// not negates a condition. The negation of a comparison is one, too.
+func (t *tx) not(v ir.Val) ir.Val {
 	if in := t.Unit().Inst(v); in.Op >= ir.Eq && in.Op <= ir.Les {
 		x, y := in.Args[0], in.Args[1]
 		switch in.Op {

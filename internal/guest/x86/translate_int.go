@@ -1,10 +1,50 @@
 package x86
 
-import "rhea/internal/ir"
+import (
+	"sync"
 
-// emitters names the translation of each mnemonic of the opcode maps.
-func emitters() map[string]emitter {
-	m := map[string]emitter{
+	"rhea/internal/ir"
+)
+
+// emitterGroups are the emitters by the names of instructions, each group made
+// when a name of it is first looked for; and which group has most of the names of
+// each of mapTexts.
+var (
+	emitterGroups = [...]func() map[string]emitter{
+		emitterGroup(addIntegerEmitters, addMoveEmitters, addControlEmitters, addSystemEmitters),
+		emitterGroup(addX87Emitters),
+		emitterGroup(addMMXEmitters, addSSEEmitters, addLaterEmitters),
+		emitterGroup(addBMIEmitters),
+		emitterGroup(addMMXEmitters, addSSEEmitters, addLaterEmitters, addAVXEmitters), // which are made of the others
+	}
+	groupOfText = [len(mapTexts)]int{0, 1, 2, 2, 2, 2, 3, 4}
+)
+
+func emitterGroup(add ...func(map[string]emitter)) func() map[string]emitter {
+	return sync.OnceValue(func() map[string]emitter {
+		m := map[string]emitter{}
+		for _, f := range add {
+			f(m)
+		}
+		return m
+	})
+}
+
+// emitterOf returns the emitter of a name in one of mapTexts, nil = there is none.
+func emitterOf(name string, text int) emitter {
+	if e := emitterGroups[groupOfText[text]]()[name]; e != nil {
+		return e
+	}
+	for _, g := range emitterGroups {
+		if e := g()[name]; e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func addIntegerEmitters(m map[string]emitter) {
+	for name, e := range map[string]emitter{
 		"ADD": emitAdd, "OR": logic(ir.Or), "ADC": emitAdc, "SBB": emitSbb,
 		"AND": logic(ir.And), "SUB": emitSub, "XOR": logic(ir.Xor), "CMP": emitCmp,
 		"TEST": emitTest, "INC": incDec(ir.Add, ccInc), "DEC": incDec(ir.Sub, ccDec),
@@ -22,17 +62,9 @@ func emitters() map[string]emitter {
 		"XADD": emitXadd, "CMPXCHG": emitCmpxchg, "CMPXCHG8B": emitCmpxchg8b,
 		"CLC": carryFlag(0), "STC": carryFlag(1), "CMC": emitCmc,
 		"SETcc": emitSetcc, "CMOVcc": emitCmov, "SALC": emitSalc,
+	} {
+		m[name] = e
 	}
-	addMoveEmitters(m)
-	addControlEmitters(m)
-	addSystemEmitters(m)
-	addX87Emitters(m)
-	addMMXEmitters(m)
-	addSSEEmitters(m)
-	addLaterEmitters(m)
-	addBMIEmitters(m)
-	addAVXEmitters(m)
-	return m
 }
 
 func emitAdd(t *tx) {
@@ -186,9 +218,11 @@ func emitIMul(t *tx) {
 	} else {
 		x, y = t.read(0), t.read(1)
 	}
-	lo, hi := t.product(x, y, size, true)
+	// Who looks at the flags is rare: what they need has no part in the result.
+	lo := t.Bin(ir.Mul, x, y)
 	t.write(0, lo)
-	t.setCC(ccMul, size, lo, t.signOverflow(lo, hi, size), 0)
+	same, hi := t.product(x, y, size, true)
+	t.setCC(ccMul, size, lo, t.signOverflow(same, hi, size), 0)
 }
 
 // dividend returns AX, DX:AX or EDX:EAX as an I64.

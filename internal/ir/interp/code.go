@@ -141,8 +141,11 @@ type Machine struct {
 // NewMachine returns a Machine for a guest's frame.
 func NewMachine(f *ir.Frame, s *ir.Slots, mem Memory) *Machine {
 	m := &Machine{Frame: f, Mem: mem, pc: s.PC}
+	// 0 is a tag that only the first page has: an access there, or one that wraps
+	// around to it, could take an entry that was never filled for it.
 	for i := range m.TLB {
-		m.TLB[i].Flush(false)
+		m.TLB[i].entries[0].Clear()
+		m.TLB[i].entries[TLBSize-1].Clear()
 	}
 	return m
 }

@@ -6,13 +6,13 @@ import "rhea/internal/ir"
 // overtaken by others, and which operations their users can do along. What is
 // left to be lowered is in todo.
 func (c *Compiler) analyseAll() {
-	c.scan()
-	c.findRuns()
-	c.left = len(c.listed)
-	c.todo = c.todo[:0]
-	if cap(c.todo) < c.left {
-		c.todo = make([]int32, 0, cap(c.listed))
+	n := len(c.insts)
+	if cap(c.byVal) <= n {
+		c.byVal, c.todo = make([]value, n*2+1), make([]int32, 0, n*2)
 	}
+	c.vals, c.todo = c.byVal[1:n+1], c.todo[:0]
+	clear(c.vals)
+	c.findRuns()
 	for i := len(c.runs) - 1; i >= 0; i-- {
 		c.analyse(&c.runs[i])
 	}
@@ -20,95 +20,6 @@ func (c *Compiler) analyseAll() {
 		c.keepAcrossLoops()
 	}
 }
-
-// scan is the pass forwards: it counts uses, finds what may leave the unit,
-// and makes calls of what there is no machine code for.
-func (c *Compiler) scan() {
-	n := len(c.insts)
-	if cap(c.exitAt) < n {
-		c.byVal, c.exitAt, c.listed = make([]value, n*2+1), make([]int32, n*2), make([]int32, n*2)
-	}
-	vals := c.byVal[:n+1]
-	countUses(c.insts, vals)
-	c.vals = vals[1:]
-	c.listed = c.listed[:c.scanOps(c.exitAt[:n], c.listed[:n])]
-}
-
-// countUses makes the value of each instruction, with the number of its uses.
-func countUses(list []ir.Inst, vals []value) {
-	for i := range list {
-		in := &list[i]
-		// How many operands there are is anyone's guess: one that is not there
-		// counts as a use of what is not yet made.
-		own := uint32(i + 1)
-		x, y := uint32(in.Args[0]), uint32(in.Args[1])
-		x |= own & uint32(int32(x-1)>>31)
-		y |= own & uint32(int32(y-1)>>31)
-		vals[x].uses++
-		vals[y].uses++
-		if in.Args[2] != 0 {
-			vals[in.Args[2]].uses++
-			if in.Args[3] != 0 {
-				vals[in.Args[3]].uses++
-			}
-		}
-		vals[own] = value{need: -1, word: NoWord, cand: -1, r: noReg}
-	}
-}
-
-// scanOps lists the instructions to be looked at, and finds out for each which
-// is the last at or before it that may leave the unit. It returns how many are
-// listed.
-func (c *Compiler) scanOps(exitAt, listed []int32) (n int) {
-	list := c.insts
-	last := int32(-1)
-	for i := range exitAt {
-		op := list[i].Op
-		if op >= ir.Select && c.scanOp(&list[i]) { // none of those before leaves the unit
-			last = int32(i)
-		}
-		exitAt[i] = last
-		listed[n] = int32(i)
-		n += int(isListed[op])
-	}
-	return n
-}
-
-// scanOp reports whether in may leave the unit, so that what comes behind stays
-// there.
-func (c *Compiler) scanOp(in *ir.Inst) bool {
-	switch in.Op {
-	case ir.Branch:
-		c.val(in.Args[0]).conds++
-		return true
-	case ir.Guard:
-		c.val(in.Args[0]).conds++
-	case ir.Select:
-		c.val(in.Args[0]).conds++
-		return false
-	case ir.Vec:
-		if !c.doesVector(ir.VectorOf(in.Imm)) {
-			in.CallHelper()
-		}
-	case ir.FPU:
-		if !c.doesStackOp(ir.StackOpOf(in.Imm)) {
-			in.CallHelper()
-		}
-	}
-	return in.Leaves()
-}
-
-// isListed is 0 for operations that are not lowered where they stand: they are
-// marks, or looked through where they are used.
-var isListed = func() (t [256]uint8) {
-	for op := range t {
-		t[op] = 1
-	}
-	for _, op := range [...]ir.Op{ir.Nop, ir.Const, ir.VConst, ir.Zext, ir.Insn} {
-		t[op] = 0
-	}
-	return t
-}()
 
 // run is a block, or several that are entered at the first only: between
 // them are branches whose one side leaves the unit at once (the block between
@@ -155,18 +66,25 @@ func (c *Compiler) need(v ir.Val, i int32) {
 // analyse walks a run backwards.
 func (c *Compiler) analyse(r *run) {
 	first, end := int32(c.u.Blocks[r.first].First), int32(c.u.Blocks[r.last].End)
-	insts, vals, listed := c.insts, c.vals, c.listed[:c.left]
+	insts, vals := c.insts, c.vals
 	c.stamp++
 	c.cands = c.cands[:0]
 	r.from, r.groups = len(c.todo), len(c.groups)
 	todo := c.todo
 	flush := end // where pending Sets are written
 	exit := end  // the next instruction that may exit
-	n := len(listed)
-	for ; n > 0 && listed[n-1] >= first; n-- {
-		i := listed[n-1]
+	for i := end - 1; i >= first; i-- {
 		in := &insts[i]
+		v := &vals[i]
+		if v.cand != noCand && exit <= v.candAt { // it may be left before the Set
+			v.cand = noCand
+		}
+		if in.Op-ir.Vec <= ir.FPU-ir.Vec {
+			c.chooseHelper(in)
+		}
 		switch in.Op {
+		case ir.Nop, ir.Const, ir.VConst, ir.Zext, ir.Insn: // marks, or looked through where they are used
+			continue
 		case ir.Set:
 			s := in.Imm & (ir.TempBase - 1)
 			next := flush
@@ -185,8 +103,8 @@ func (c *Compiler) analyse(r *run) {
 			}
 			c.need(in.Args[0], until)
 			// The first of several Sets of a value is the last to come by.
-			if d := int32(in.Args[0]) - 1; d >= first && c.exitAt[i] <= d && insts[d].Op != ir.Const {
-				vals[d].cand = int16(s)
+			if d := int32(in.Args[0]) - 1; d >= first && insts[d].Op != ir.Const {
+				vals[d].cand, vals[d].candAt = candidate(ir.Slot(s)), i
 				c.cands = append(c.cands, d)
 			}
 		case ir.Load, ir.Store:
@@ -195,7 +113,7 @@ func (c *Compiler) analyse(r *run) {
 			m := ir.MemOf(in.Imm)
 			c.joinGroup(r, in.Args[0], m, in.Op == ir.Store || m.RMW)
 		case ir.Get:
-			if vals[i].need < 0 {
+			if v.need == 0 {
 				continue
 			}
 			c.setStamp[in.Imm] = 0 // an earlier Set is not overtaken
@@ -209,7 +127,7 @@ func (c *Compiler) analyse(r *run) {
 			if in.Leaves() {
 				exit, flush = i, i
 				c.stamp++
-			} else if vals[i].need < 0 {
+			} else if v.need == 0 {
 				continue
 			}
 			c.noteArgs(in, i)
@@ -222,23 +140,30 @@ func (c *Compiler) analyse(r *run) {
 			}
 			c.noteArgs(in, i)
 		default:
-			if v := &vals[i]; v.need < 0 && !in.Op.Keep() || v.fused { // the operands were noted by its user
+			if v.need == 0 && !in.Op.Keep() || v.fused { // the operands were noted by its user
 				continue
 			}
 			c.noteArgs(in, i)
 		}
 		todo = append(todo, i)
 	}
-	c.todo, c.left = todo, n
+	c.todo = todo
 	r.to, r.groupsEnd = len(todo), len(c.groups)
+}
+
+// chooseHelper makes a call of a Vec or FPU that there is no machine code for.
+func (c *Compiler) chooseHelper(in *ir.Inst) {
+	if in.Op == ir.Vec && !c.doesVector(ir.VectorOf(in.Imm)) || in.Op == ir.FPU && !c.doesStackOp(ir.StackOpOf(in.Imm)) {
+		in.CallHelper()
+	}
 }
 
 // keepHome is told of a Get at i: no value that is made before may be computed
 // in the slot's own place.
 func (c *Compiler) keepHome(slot uint64, i int32) {
 	for _, d := range c.cands {
-		if d < i && c.vals[d].cand == int16(slot) {
-			c.vals[d].cand = -1
+		if d < i && c.vals[d].cand == candidate(ir.Slot(slot)) {
+			c.vals[d].cand = noCand
 		}
 	}
 }
@@ -254,10 +179,9 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 			return
 		}
 	case ir.Branch, ir.Guard, ir.Select:
-		cv := c.val(in.Args[0])
 		k := c.inst(in.Args[0])
-		if k.Op >= ir.Eq && k.Op <= ir.Les && cv.uses == cv.conds {
-			cv.fused = true
+		if k.Op >= ir.Eq && k.Op <= ir.Les && k.Uses == k.Conds {
+			c.val(in.Args[0]).fused = true
 			c.need(k.Args[0], i)
 			c.need(k.Args[1], i)
 			for j := 1; j < in.NArgs(); j++ {
@@ -336,7 +260,7 @@ func (c *Compiler) sum(in *ir.Inst) (base, index ir.Val, m mem, ok bool) {
 // base + index<<scale + disp, for that to compute along.
 func (c *Compiler) address(a ir.Val) (base, index ir.Val, scale uint, disp uint64, ok bool) {
 	in := c.inst(a)
-	if in.Op != ir.Add || c.val(a).uses > 1 {
+	if in.Op != ir.Add || in.Uses > 1 {
 		return 0, 0, 0, 0, false
 	}
 	base, index, m, ok := c.sum(in)
@@ -359,7 +283,7 @@ func (c *Compiler) keepAcrossLoops() {
 		for _, t := range [2]int{t1, t2} {
 			first := u.Blocks[t].First
 			for i := range min(first, j+1) {
-				if v := &c.vals[i]; v.need >= int32(first) && v.need < int32(j) {
+				if v := &c.vals[i]; v.need != 0 && v.need >= int32(first) && v.need < int32(j) {
 					v.need = int32(j)
 				}
 			}

@@ -366,7 +366,7 @@ func (c *Compiler) divide(in *ir.Inst, bits int) {
 		i := c.i
 		c.i = other
 		c.own(second)
-		c.vals[other].cand = -1
+		c.vals[other].cand = noCand
 		c.i = i
 	}
 	d := c.dest(first)
@@ -393,7 +393,7 @@ func (c *Compiler) sextTo(bits int, d, s reg) {
 func (c *Compiler) otherOf(in *ir.Inst) int32 {
 	want := map[ir.Op]ir.Op{ir.UDiv: ir.URem, ir.URem: ir.UDiv, ir.SDiv: ir.SRem, ir.SRem: ir.SDiv}[in.Op]
 	for i := c.i + 1; i < min(c.end, c.i+32); i++ {
-		if o := &c.insts[i]; o.Op == want && o.Type == in.Type && o.Args == in.Args && c.vals[i].need >= 0 {
+		if o := &c.insts[i]; o.Op == want && o.Type == in.Type && o.Args == in.Args && c.vals[i].need != 0 {
 			return i
 		}
 	}

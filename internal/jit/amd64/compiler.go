@@ -16,9 +16,9 @@ type Compiler struct {
 	u *ir.Unit
 
 	// Jumps are those of the unit that was compiled last. They are numbered
-	// from FirstJump on, since Reset; there is no jump 0.
+	// from Options.Jump on.
 	Jumps     []Jump
-	FirstJump int
+	firstJump int
 
 	site     Site      // that was asked for last
 	sites    []siteRef // of the unit
@@ -33,12 +33,9 @@ type Compiler struct {
 	probed   uint64
 	accesses int // of Accesses, those before the unit's
 
-	insts  []ir.Inst // of u
-	byVal  []value   // by ir.Val
-	vals   []value   // the same, by index of the instruction
-	exitAt []int32   // index of the last instruction at or before that may exit
-	listed []int32   // instructions to be looked at
-	left   int       // of them
+	insts []ir.Inst // of u
+	byVal []value   // by ir.Val
+	vals  []value   // the same, by index of the instruction
 
 	// For analyse: the next Set of each slot, valid where the stamp fits.
 	nextSet  [ir.TempBase]int32
@@ -117,16 +114,23 @@ const (
 
 // value is what is known of an ir.Val.
 type value struct {
-	need  int32 // index of the last instruction that needs it; -1 = none
-	uses  uint16
-	word  uint16 // NoWord = none
-	slot  ir.Slot
-	kind  locKind
-	r     reg
-	cand  int16  // slot in whose place it may be computed, -1 = none
-	conds uint16 // of the uses: as a condition
-	fused bool   // computed by its users
+	need   int32  // index of the last instruction that needs it; 0 = none
+	candAt int32  // of a candidate: the Set to the slot
+	cand   uint16 // candidate for the slot in whose place it may be computed
+	word   uint16 // 0 = none
+	slot   ir.Slot
+	kind   locKind
+	r      reg
+	fused  bool // computed by its users
 }
+
+// noCand is no candidate.
+const noCand = 0
+
+func candidate(s ir.Slot) uint16 { return uint16(s) + 1 }
+
+// home is the slot of a candidate.
+func (v *value) home() ir.Slot { return ir.Slot(v.cand - 1) }
 
 // page is a register that holds what to add to addr's page to get the host's,
 // or 0.
@@ -235,18 +239,14 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	return c.n, c.entryStub
 }
 
-// Reset forgets all jumps: the code memory is used anew.
-func (c *Compiler) Reset() {
-	c.Jumps, c.FirstJump = c.Jumps[:0], 1
-	c.Accesses = c.Accesses[:0]
-}
-
 // Options are what a unit is compiled for.
 type Options struct {
 	// PC is where it begins in a segment with the given base.
 	PC, Base uint64
 	// Owner is what its sites say of it.
 	Owner uint32
+	// Jump is the number of its first jump.
+	Jump int
 	// Counted units leave, as a poll does, before they exceed the budget.
 	Counted bool
 	// Apart says that its accesses look up their places each by itself. It is
@@ -259,6 +259,7 @@ type Options struct {
 // written; 0 means that there was no room, or that the unit is too large.
 func (c *Compiler) Compile(u *ir.Unit, buf []byte, off int, o Options) int {
 	c.start(u, o.PC, o.Base)
+	c.firstJump = o.Jump
 	c.apart = o.Apart || c.cfg.Flat
 	c.buf, c.n, c.unitAt = buf, off, off
 	if c.full() || !c.compile(o.Counted) { // nothing refers to what it has left
@@ -273,7 +274,6 @@ func (c *Compiler) Compile(u *ir.Unit, buf []byte, off int, o Options) int {
 
 // start forgets the unit before.
 func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
-	c.FirstJump += len(c.Jumps)
 	c.Jumps = c.Jumps[:0]
 	c.sites, c.recorded = c.sites[:0], 0
 	c.fused.at, c.probed = -1, ^uint64(0)
@@ -496,7 +496,7 @@ func (c *Compiler) evict(r reg) {
 // spill makes sure that v, which is in a register, is in a word, too.
 func (c *Compiler) spill(v ir.Val) {
 	p := c.val(v)
-	if p.word == NoWord {
+	if p.word == 0 {
 		p.word = c.newWord(1)
 		c.rm(opMOVst|wide, p.r, slotMem(p.word))
 	}
@@ -506,7 +506,7 @@ func (c *Compiler) spill(v ir.Val) {
 func (c *Compiler) release(r reg) {
 	p := c.val(c.regVal[r])
 	c.free(r)
-	if p.kind = nowhere; p.word != NoWord {
+	if p.kind = nowhere; p.word != 0 {
 		p.kind = inWord
 	}
 }
@@ -639,8 +639,8 @@ func (c *Compiler) copy128(d, s uint16) {
 // is not needed any more; noReg = none.
 func (c *Compiler) dest(like reg) reg {
 	v := &c.vals[c.i]
-	if v.cand >= 0 && c.pin[v.cand] != noReg && !c.leaves(c.i) && c.homeFree(ir.Slot(v.cand)) {
-		s := ir.Slot(v.cand)
+	if v.cand != noCand && c.pin[v.home()] != noReg && !c.leaves(c.i) && c.homeFree(v.home()) {
+		s := v.home()
 		c.home[s] = c.home[s][:0]
 		c.live(c.i, s)
 		return c.lock(c.pin[s])
@@ -665,7 +665,7 @@ func (c *Compiler) isTemp(r reg) bool { return c.regWord[r] >= ir.TempBase && r 
 // own says that the current instruction's value is in temporary register r.
 func (c *Compiler) own(r reg) {
 	v := &c.vals[c.i]
-	v.kind, v.r, v.word = inReg, r, NoWord
+	v.kind, v.r, v.word = inReg, r, 0
 	c.hold(r, ir.Val(c.i+1))
 }
 

@@ -148,8 +148,8 @@ type asm struct {
 	buf []byte
 	n   int
 
-	// Accesses are the instructions that access the guest's memory, since
-	// Reset, in the order of their places.
+	// Accesses are the instructions that access the guest's memory, in the order
+	// of their places. Those of a unit are added to what is there.
 	Accesses []Access
 }
 

@@ -193,7 +193,7 @@ func (c *Compiler) casFlat(in *ir.Inst, size int) {
 	c.rm(op, x, o)
 	c.Accesses[len(c.Accesses)-1].At--
 	c.zext(size*8, rax, rax)
-	if in.Type != ir.Void && c.vals[c.i].need >= 0 {
+	if in.Type != ir.Void && c.vals[c.i].need != 0 {
 		c.own(rax)
 		c.done()
 	}

@@ -40,7 +40,7 @@ func (c *Compiler) consumer(size int) (at, set int32) {
 			}
 			return j, set
 		default:
-			if x.Op.Keep() || c.vals[j].need >= 0 && x.Op != ir.Const && x.Op != ir.Zext {
+			if x.Op.Keep() || c.vals[j].need != 0 && x.Op != ir.Const && x.Op != ir.Zext {
 				return 0, 0
 			}
 		}
@@ -111,11 +111,11 @@ func (c *Compiler) fusedOperand() (m mem, ok bool) {
 func (c *Compiler) fusedHalf(in *ir.Inst) (v ir.Val, ok bool) {
 	h := c.stored(in)
 	x := c.inst(h)
-	if n := ir.MemOf(in.Imm).Size; x.Op != ir.VLow || c.val(h).uses > 1 || n != 4 && n != 8 {
+	if n := ir.MemOf(in.Imm).Size; x.Op != ir.VLow || x.Uses > 1 || n != 4 && n != 8 {
 		return 0, false
 	}
 	for v := in.Args[1]; v != h; v = c.inst(v).Args[0] {
-		if c.val(v).uses > 1 {
+		if c.inst(v).Uses > 1 {
 			return 0, false
 		}
 	}

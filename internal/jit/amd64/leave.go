@@ -341,7 +341,7 @@ func (c *Compiler) call(in *ir.Inst) {
 		c.called = c.called || flags&ir.NoStop == 0
 	}
 	d := noReg
-	if in.Type != ir.Void && c.vals[c.i].need >= 0 {
+	if in.Type != ir.Void && c.vals[c.i].need != 0 {
 		d = c.dest(noReg)
 	}
 	var how byte
@@ -387,7 +387,7 @@ func (c *Compiler) jump(in *ir.Inst) {
 	c.flush()
 	for j := range n {
 		p := &c.vals[first+j]
-		if p.word == NoWord {
+		if p.word == 0 {
 			p.word = c.newWord(1)
 		}
 		c.rm(opMOVst|wide, regs[j], slotMem(p.word))
@@ -508,7 +508,7 @@ func (c *Compiler) linkTo(pc, from uint64) {
 		j := Jump{PC: pc, At: c.jmp()} // to what follows
 		c.begin(Link, siteNear)
 		c.pcNumber(pc)
-		c.number(uint64(c.FirstJump + len(c.Jumps)))
+		c.number(uint64(c.firstJump + len(c.Jumps)))
 		c.Jumps = append(c.Jumps, j)
 	}
 	if poll != 0 {

@@ -14,7 +14,7 @@ func (c *Compiler) emit(in *ir.Inst) {
 	switch in.Op {
 	case ir.Param:
 		p := &c.vals[c.i]
-		if p.word == NoWord { // else a jump to here has given it one
+		if p.word == 0 { // else a jump to here has given it one
 			p.word = c.newWord(1)
 		}
 		p.kind = inWord
@@ -322,8 +322,8 @@ func (c *Compiler) vword(v ir.Val) uint16 {
 // vector; avoid are words that must be read after the first is written.
 func (c *Compiler) vdest(avoid ...uint16) uint16 {
 	v := &c.vals[c.i]
-	if v.cand >= 0 && !c.leaves(c.i) && c.homeFree(ir.Slot(v.cand)) && c.homeFree(ir.Slot(v.cand+1)) {
-		s := uint16(v.cand)
+	if v.cand != noCand && !c.leaves(c.i) && c.homeFree(v.home()) && c.homeFree(v.home()+1) {
+		s := uint16(v.home())
 		clear := true
 		for _, w := range avoid {
 			clear = clear && w != s && w != s+1

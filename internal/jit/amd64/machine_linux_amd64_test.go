@@ -83,7 +83,6 @@ func newMachine(t testing.TB, slots *ir.Slots, bmi2 bool, helpers func(f *ir.Fra
 	m.first = Place(n)
 	m.next = m.first
 	m.entry = code.RX + uintptr(entry)
-	m.c.Reset()
 	*ctx.Word(OffTag) = 1 << 32 // so that no entry of the table, all 0, fits
 	return m
 }
@@ -154,12 +153,11 @@ func (m *machine) store(va uint64, size int, v uint64) (fault string) {
 func (m *machine) compile(u *ir.Unit, pc uint64, counted bool) int {
 	m.t.Helper()
 	for range 2 {
-		if n := m.c.Compile(u, m.code.RW, m.next, Options{PC: pc, Owner: 7, Counted: counted}); n != 0 {
+		if n := m.c.Compile(u, m.code.RW, m.next, Options{PC: pc, Owner: 7, Jump: 1, Counted: counted}); n != 0 {
 			at := m.next
 			m.next = Place(m.next + n)
 			return at
 		}
-		m.c.Reset()
 		m.next = m.first
 	}
 	m.t.Fatalf("the unit does not compile:\n%s", u)

@@ -158,8 +158,8 @@ func (c *Compiler) analyseStackOp(in *ir.Inst, i int32) {
 	}
 	c.readSlot(k.Control, i)
 	for _, d := range c.cands {
-		if s := c.vals[d].cand; d < i && s >= 0 && k.Has(ir.Slot(s)) {
-			c.vals[d].cand = -1
+		if v := &c.vals[d]; d < i && v.cand != noCand && k.Has(v.home()) {
+			v.cand = noCand
 		}
 	}
 	if o.Mem != 0 {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"rhea/internal/dev/input/keys"
+	"rhea/internal/keys"
 )
 
 // maxWords bounds a list of completions.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"rhea/internal/dev/input/keys"
+	"rhea/internal/keys"
 	"rhea/internal/trace"
 )
 

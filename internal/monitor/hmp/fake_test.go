@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"strings"
 	"sync"
@@ -13,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"rhea/internal/dev/input/keys"
 	"rhea/internal/display"
 	"rhea/internal/guest"
+	"rhea/internal/keys"
 	"rhea/internal/trace"
 )
 
@@ -184,13 +183,10 @@ func (m fakeMouse) SetButtons(b uint8)  { m.f.underLock(); m.f.note("buttons(%d)
 // fakeScreen is 3 x 2 pixels of a surface with a longer stride.
 type fakeScreen struct{ f *fake }
 
-func (s fakeScreen) Draw(d *display.Surface, full bool) image.Rectangle {
-	s.f.underLock()
-	d.Width, d.Height, d.Stride = 3, 2, 4
-	d.Pix = []uint32{0xff0000, 0x00ff00, 0x0000ff, 0xdead, 0x010203, 0xffffff, 0, 0xdead}
-	return image.Rect(0, 0, 3, 2)
+func (s fakeScreen) Snapshot() *display.Surface {
+	return &display.Surface{Width: 3, Height: 2, Stride: 4,
+		Pix: []uint32{0xff0000, 0x00ff00, 0x0000ff, 0xdead, 0x010203, 0xffffff, 0, 0xdead}}
 }
-func (s fakeScreen) Text() []string { return nil }
 
 func newFake(t testing.TB) *fake {
 	f := &fake{t: t, state: "paused (prelaunch)", ram: make([]byte, 0x10000)}

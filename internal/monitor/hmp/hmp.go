@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"rhea/internal/dev/input/keys"
 	"rhea/internal/display"
 	"rhea/internal/guest"
+	"rhea/internal/keys"
 	"rhea/internal/trace"
 )
 
@@ -105,6 +105,9 @@ type Pointer interface {
 	SetButtons(b uint8)
 }
 
+// Screen has the guest's picture. It is used without the lock.
+type Screen interface{ Snapshot() *display.Surface }
+
 // Chardev is a row of "info chardev".
 type Chardev struct{ Label, Filename string }
 
@@ -157,7 +160,7 @@ type Config struct {
 
 	Keyboard Keyboard
 	Pointer  Pointer
-	Screen   display.Source
+	Screen   Screen
 	// After runs f under the lock when the guest's time has gone on by d;
 	// nil: sendkey does not hold keys.
 	After func(d time.Duration, f func())

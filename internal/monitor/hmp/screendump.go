@@ -28,14 +28,13 @@ func (c *call) screendump() error {
 	if c.args.Has("device") || c.args.Has("head") && c.args.Number("head") != 0 {
 		return fmt.Errorf("there is one screen only")
 	}
-	var s display.Surface
-	c.within(locked, func() { c.m.c.Screen.Draw(&s, true) })
+	s := c.m.c.Screen.Snapshot()
 	file, err := create(c.args.Text("filename"))
 	if err != nil {
 		return err
 	}
 	b := bufio.NewWriterSize(file, 1<<16)
-	err = write(b, &s)
+	err = write(b, s)
 	if err == nil {
 		err = b.Flush()
 	}

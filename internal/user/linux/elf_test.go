@@ -90,9 +90,16 @@ func TestLayout(t *testing.T) {
 		{"rusage", 144, 72}, {"sysinfo", 112, 64}, {"flock", 32, 16}, {"flock64", 32, 24}, {"msghdr", 56, 28}, {"iovec", 16, 8},
 		{"sigevent", 64, 64}, {"timex", 208, 128}, {"ifreq", 40, 40}, {"mmsghdr", 64, 32}, {"epoll_event", 12, 12}, {"cmsghdr", 16, 12},
 	} {
-		x := s[c.name]
+		x := s.of(c.name)
 		if x.host.size != c.host || x.guest.size != c.guest {
 			t.Errorf("%s has %d bytes, and %d of i386; want %d and %d", c.name, x.host.size, x.guest.size, c.host, c.guest)
+		}
+	}
+	for _, a := range ABIs() {
+		for name := range a.layouts {
+			if _, ok := hostLayouts()[name]; !ok {
+				t.Errorf("%s has a layout %s that the host has not", a.Name, name)
+			}
 		}
 	}
 }

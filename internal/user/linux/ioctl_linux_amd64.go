@@ -67,7 +67,7 @@ func (t *Thread) ifconf(f, va uint64) uint64 {
 	if e1|e2 != 0 {
 		return negative(unix.EFAULT)
 	}
-	x := t.p.types["ifreq"]
+	x := t.p.types.of("ifreq")
 	count := int(min(n, 1<<16)) / x.guest.size
 	list := t.alloc(max(count, 1) * x.host.size)
 	head := t.alloc(16)

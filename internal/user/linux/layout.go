@@ -2,9 +2,9 @@ package linux
 
 import (
 	"encoding/binary"
-	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A structure is described as text, once for all that share it: fields of a
@@ -180,28 +180,42 @@ type structure struct {
 	in, out     *conversion // guest to host, host to guest
 }
 
-// structures are those of an ABI by name.
-type structures map[string]*structure
+// structures are those of an ABI by name, made when they are first needed.
+type structures struct {
+	abi  *ABI
+	host map[string]string
 
-// newStructures lays all out: the host's descriptions serve the guest too but
-// for those that the ABI has of its own.
-func newStructures(a *ABI) structures {
-	s := structures{}
-	for name, desc := range hostLayouts() {
-		x := &structure{host: newLayout(desc, 8, 8, binary.LittleEndian)}
-		if own, ok := a.layouts[name]; ok {
-			desc = own
-		}
-		x.guest = newLayout(desc, a.Long, a.Align64, a.Order)
-		x.in, x.out = newConversion(x.guest, x.host), newConversion(x.host, x.guest)
-		s[name] = x
+	mu   sync.RWMutex
+	made map[string]*structure
+}
+
+func newStructures(a *ABI) *structures {
+	return &structures{abi: a, host: hostLayouts(), made: map[string]*structure{}}
+}
+
+// of returns a structure, which must exist. The host's description serves the
+// guest too, if the ABI has none of its own.
+func (s *structures) of(name string) *structure {
+	s.mu.RLock()
+	x := s.made[name]
+	s.mu.RUnlock()
+	if x != nil {
+		return x
 	}
-	for name := range a.layouts {
-		if s[name] == nil {
-			panic(fmt.Sprintf("BUG: linux: %s has a layout %s that the host has not", a.Name, name))
-		}
+	desc, ok := s.host[name]
+	if !ok {
+		panic("BUG: linux: no layout " + name)
 	}
-	return s
+	x = &structure{host: newLayout(desc, 8, 8, binary.LittleEndian)}
+	if own, ok := s.abi.layouts[name]; ok {
+		desc = own
+	}
+	x.guest = newLayout(desc, s.abi.Long, s.abi.Align64, s.abi.Order)
+	x.in, x.out = newConversion(x.guest, x.host), newConversion(x.host, x.guest)
+	s.mu.Lock()
+	s.made[name] = x
+	s.mu.Unlock()
+	return x
 }
 
 // hostLayouts describes the structures of a 64-bit Linux host (the kernel's

@@ -53,7 +53,7 @@ type Process struct {
 	abi   *ABI
 	sp    *space
 	ram   *mem.Region
-	types structures
+	types *structures
 	infos infoTypes
 	model *x86.Model
 	flat  *tcg.Flat
@@ -230,6 +230,7 @@ func (t *Thread) enter() error {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()
 	if t.over() {
+		t.rec.Leave()
 		return unix.EAGAIN
 	}
 	t.p.threads[t.tid] = t
@@ -250,6 +251,8 @@ func (t *Thread) attach() {
 func (t *Thread) run() {
 	for !t.ended {
 		if t.over() {
+			proc.BlockAll()
+			t.rec.Leave()
 			return
 		}
 		if t.rec.Signal != 0 {

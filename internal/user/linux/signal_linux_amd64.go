@@ -79,6 +79,15 @@ func hostMask(m uint64) uint64 {
 	return out
 }
 
+// hostDefault is what the host does with a signal by which the guest does what is
+// its default: hostURG would end the process.
+func hostDefault(sig int) proc.Disposition {
+	if hostSignal(sig) == hostURG {
+		return proc.Ignore
+	}
+	return proc.Default
+}
+
 func sigbit(sig int) uint64 { return 1 << (sig - 1) }
 
 const unblockable = 1<<(unix.SIGKILL-1) | 1<<(unix.SIGSTOP-1)
@@ -99,12 +108,12 @@ func (p *Process) startSignals(t *Thread) {
 		if sig == int(unix.SIGKILL) || sig == int(unix.SIGSTOP) {
 			continue
 		}
-		if proc.IsIgnored(host) || ignored&sigbit(sig) != 0 {
+		d := hostDefault(sig)
+		if proc.IsIgnored(host) && d != proc.Ignore || ignored&sigbit(sig) != 0 {
 			p.acts[sig].handler = sigIgn
-			proc.Dispose(host, proc.Ignore, false, false)
-		} else {
-			proc.Dispose(host, proc.Default, false, false)
+			d = proc.Ignore
 		}
+		proc.Dispose(host, d, false, false)
 	}
 	t.applyMask()
 }
@@ -129,6 +138,8 @@ const (
 	siKernel = 0x80
 	siQueue  = -1
 	siTimer  = -2
+
+	cldExited = 1
 
 	segvMaperr = 1
 	segvAccerr = 2
@@ -216,6 +227,9 @@ func (p *Process) putInfo(dst []byte, info *siginfo) {
 	clear(dst[:128])
 	x.out.do(dst, info[:])
 	x.guest.set(dst, "signo", uint64(guestSignal(sig)))
+	if x.guest.find("status") != nil && code > cldExited { // a signal
+		x.guest.set(dst, "status", uint64(guestSignal(int(x.guest.value(dst, "status")))))
+	}
 }
 
 // getInfo reads one that the guest has made.
@@ -233,6 +247,9 @@ func (t *Thread) deliver() {
 	var info siginfo
 	copy(info[:], t.rec.Info[:])
 	sig := guestSignal(int(t.rec.Signal))
+	if t.over() { // it is what has the thread look
+		return
+	}
 	t.rec.Signal = 0
 	t.signal(sig, &info)
 }

@@ -141,7 +141,7 @@ func (t *Thread) putStat(r uint64, layout string, to uint64, b []byte) uint64 {
 	if failed(r) {
 		return r
 	}
-	x := t.p.types[layout]
+	x := t.p.types.of(layout)
 	if errno := t.out(layout, to, b); errno != 0 {
 		return negative(errno)
 	}
@@ -288,7 +288,7 @@ func (t *Thread) iovec(va, n uint64, out bool) ([]byte, unix.Errno) {
 	if n > 1024 {
 		return nil, unix.EINVAL
 	}
-	x := t.p.types["iovec"]
+	x := t.p.types.of("iovec")
 	size := uint64(x.guest.size)
 	src := t.p.sp.readable(va, n*size)
 	if src == nil {

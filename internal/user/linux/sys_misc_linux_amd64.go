@@ -119,7 +119,7 @@ func sysUname(t *Thread, a *[6]uint64) uint64 {
 func sysSysinfo(t *Thread, a *[6]uint64) uint64 {
 	b := t.room("sysinfo")
 	r := t.raw(unix.SYS_SYSINFO, ref(b))
-	x := t.p.types["sysinfo"].host
+	x := t.p.types.of("sysinfo").host
 	if !failed(r) && t.p.abi.Long == 4 {
 		unit, shift := x.value(b, "unit"), uint(0)
 		if x.value(b, "totalram")>>32 != 0 || x.value(b, "totalswap")>>32 != 0 {
@@ -161,7 +161,7 @@ func (t *Thread) getrlimit(a *[6]uint64, infinity uint64) uint64 {
 	b := t.room("rlimit")
 	r := t.raw(unix.SYS_PRLIMIT64, 0, uintptr(a[0]), 0, ref(b))
 	if t.p.abi.Long == 4 {
-		x := t.p.types["rlimit"].host
+		x := t.p.types.of("rlimit").host
 		for _, f := range []string{"cur", "max"} {
 			x.set(b, f, min(x.value(b, f), infinity))
 		}
@@ -175,7 +175,7 @@ func sysSetrlimit(t *Thread, a *[6]uint64) uint64 {
 		return negative(unix.EFAULT)
 	}
 	if t.p.abi.Long == 4 {
-		x := t.p.types["rlimit"].host
+		x := t.p.types.of("rlimit").host
 		for _, f := range []string{"cur", "max"} {
 			if x.value(b, f) == 0xffffffff {
 				x.set(b, f, ^uint64(0))

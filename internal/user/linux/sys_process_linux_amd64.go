@@ -384,8 +384,17 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 			env = append(env, fmt.Sprintf("%s=%x", ignoredVar, v))
 		}
 	}
+	// One that is pending stays so, and is not to end the new program before its
+	// dispositions are the guest's.
+	p := t.p
+	p.mu.Lock()
+	urg := p.acts[unix.SIGURG]
+	p.mu.Unlock()
+	p.setAction(int(unix.SIGURG), &action{})
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
-	return t.wait(unix.SYS_EXECVE, t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env)))
+	x := t.wait(unix.SYS_EXECVE, t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env)))
+	p.setAction(int(unix.SIGURG), &urg)
+	return x
 }
 
 // cstrings is an array of strings as C has it, for the length of the system call.
@@ -455,7 +464,24 @@ func (t *Thread) wait4(pid, status, options, usage uint64) uint64 {
 		b = t.room("rusage")
 	}
 	r := t.wait(unix.SYS_WAIT4, fd(pid), t.output(status, 4), uintptr(options), ref(b))
+	if !failed(r) && r != 0 && status != 0 {
+		if s, errno := t.get32(status); errno == 0 {
+			t.put32(status, guestStatus(s))
+		}
+	}
 	return t.outAfter(r, "rusage", usage, b)
+}
+
+// guestStatus is a status of wait(2) with the guest's number of a signal.
+func guestStatus(s uint32) uint32 {
+	switch sig := s & 0x7f; sig {
+	case 0:
+		return s
+	case 0x7f: // stopped
+		return s&^0xff00 | uint32(guestSignal(int(s>>8&0xff)))<<8
+	default:
+		return s&^0x7f | uint32(guestSignal(int(sig)))
+	}
 }
 
 func sysWaitid(t *Thread, a *[6]uint64) uint64 {

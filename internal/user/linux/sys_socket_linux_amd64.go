@@ -51,10 +51,8 @@ func sysSocketcall(t *Thread, a *[6]uint64) uint64 {
 	case "recv":
 		return t.wait(unix.SYS_RECVFROM, fd(w[0]), t.output(w[1], w[2]), uintptr(w[2]), uintptr(w[3]), 0, 0)
 	}
-	for i := range t.p.abi.calls.rows {
-		if r := &t.p.abi.calls.rows[i]; r.name == c.name {
-			return t.do(r, r.nr, &w)
-		}
+	if r := t.p.abi.calls.find(c.name); r != nil {
+		return t.do(r, r.nr, &w)
 	}
 	return negative(unix.ENOSYS)
 }
@@ -66,7 +64,7 @@ func (t *Thread) message(va uint64, layout string, receive bool) (b []byte, errn
 	if errno != 0 || b == nil {
 		return nil, unix.EFAULT
 	}
-	x := t.p.types[layout].host
+	x := t.p.types.of(layout).host
 	v, errno := t.iovec(x.value(b, "iov"), x.value(b, "iovlen"), receive)
 	if errno != 0 {
 		return nil, errno
@@ -105,7 +103,7 @@ func (t *Thread) message(va uint64, layout string, receive bool) (b []byte, errn
 
 // controlIn makes the host's control messages of a guest's.
 func (t *Thread) controlIn(src []byte) ([]byte, unix.Errno) {
-	x := t.p.types["cmsghdr"]
+	x := t.p.types.of("cmsghdr")
 	align := func(n, to int) int { return (n + to - 1) &^ (to - 1) }
 	out := t.alloc(4*len(src) + 64)
 	used := 0
@@ -132,7 +130,7 @@ func (t *Thread) controlIn(src []byte) ([]byte, unix.Errno) {
 // controlOut makes the guest's of the host's; it returns their length, and
 // whether all had room.
 func (t *Thread) controlOut(dst, src []byte) (int, bool) {
-	x := t.p.types["cmsghdr"]
+	x := t.p.types.of("cmsghdr")
 	align := func(n, to int) int { return (n + to - 1) &^ (to - 1) }
 	gh, hh := align(x.guest.size, t.p.abi.Long), x.host.size
 	used := 0
@@ -144,7 +142,7 @@ func (t *Thread) controlOut(dst, src []byte) (int, bool) {
 		data := src[hh:n]
 		level, typ := int(x.host.value(src, "level")), int(x.host.value(src, "type"))
 		if level == unix.SOL_SOCKET && typ == unix.SCM_TIMESTAMP && len(data) == 16 {
-			tv := t.p.types["timeval"]
+			tv := t.p.types.of("timeval")
 			c := t.alloc(tv.guest.size)
 			tv.out.do(c, data)
 			data = c[:tv.guest.size]
@@ -197,7 +195,7 @@ func (t *Thread) recvmsg(f, va, flags uint64) uint64 {
 
 // received tells the guest what has come with a message.
 func (t *Thread) received(va uint64, layout string, b []byte) unix.Errno {
-	x := t.p.types[layout]
+	x := t.p.types.of(layout)
 	dst := t.p.sp.writable(va, uint64(x.guest.size))
 	if dst == nil {
 		return unix.EFAULT
@@ -225,7 +223,7 @@ func (t *Thread) received(va uint64, layout string, b []byte) unix.Errno {
 }
 
 func sysSendmmsg(t *Thread, a *[6]uint64) uint64 {
-	x := t.p.types["mmsghdr"]
+	x := t.p.types.of("mmsghdr")
 	size := uint64(x.guest.size)
 	n := min(uint64(uint32(a[2])), 1024)
 	for i := range n {
@@ -249,7 +247,7 @@ func sysSendmmsg(t *Thread, a *[6]uint64) uint64 {
 
 // recvmmsg takes a message after the other; the first may wait.
 func (t *Thread) recvmmsg(spec string, a *[6]uint64) uint64 {
-	x := t.p.types["mmsghdr"]
+	x := t.p.types.of("mmsghdr")
 	size := uint64(x.guest.size)
 	n := min(uint64(uint32(a[2])), 1024)
 	const msgWaitforone = 0x10000
@@ -284,7 +282,7 @@ func timeOption(level, name uint64) bool {
 func sysGetsockopt(t *Thread, a *[6]uint64) uint64 {
 	if timeOption(a[1], a[2]) {
 		n, errno := t.get32(a[4])
-		x := t.p.types["timeval"]
+		x := t.p.types.of("timeval")
 		if errno != 0 || int(n) < x.guest.size {
 			return negative(unix.EINVAL)
 		}

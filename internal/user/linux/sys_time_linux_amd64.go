@@ -158,7 +158,7 @@ func sysTimerCreate(t *Thread, a *[6]uint64) uint64 {
 		return negative(errno)
 	}
 	if ev != nil {
-		x := t.p.types["sigevent"].host
+		x := t.p.types.of("sigevent").host
 		x.set(ev, "signo", uint64(hostSignal(int(int32(x.value(ev, "signo"))))))
 	}
 	id := t.alloc(4)
@@ -212,7 +212,7 @@ func (t *Thread) pair(name string, va uint64) ([]byte, unix.Errno) {
 	if va == 0 {
 		return nil, 0
 	}
-	x := t.p.types[name]
+	x := t.p.types.of(name)
 	src := t.p.sp.readable(va, uint64(2*x.guest.size))
 	if src == nil {
 		return nil, unix.EFAULT

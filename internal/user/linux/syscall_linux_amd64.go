@@ -2,6 +2,7 @@ package linux
 
 import (
 	"fmt"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -18,24 +19,23 @@ const erestart = ^uint64(proc.ERESTARTSYS - 1)
 // newTable makes the table of an ABI's system calls. What is wrong with it is
 // a mistake of ours.
 func newTable(a *ABI) *table {
-	t, err := parseTable(a.text)
+	t, err := indexTable(a.text)
 	if err != nil {
 		panic("BUG: linux: system calls of " + a.Name + ": " + err.Error())
 	}
-	conv, host := handlers(), hostCalls()
-	for i := range t.rows {
-		r := &t.rows[i]
-		switch {
-		case r.name == "":
-		case conv[r.name] != nil:
-			r.fn = conv[r.name]
-		case r.status == passed || r.status == quick || r.status == partial:
-			nr, ok := host[r.name]
+	conv, host := sync.OnceValue(handlers), sync.OnceValue(hostCalls)
+	t.bind = func(r *row) {
+		if r.fn = conv()[r.name]; r.fn != nil {
+			return
+		}
+		switch r.status {
+		case passed, quick, partial:
+			nr, ok := host()[r.name]
 			if !ok {
 				panic("BUG: linux: the host has no system call " + r.name)
 			}
 			r.host = nr
-		case r.status == converted:
+		case converted:
 			panic("BUG: linux: nobody does the system call " + r.name)
 		}
 	}
@@ -52,7 +52,7 @@ func (t *Thread) syscall() {
 		t.traceCall(r, nr, &a)
 	}
 	var x uint64
-	for {
+	for !t.over() {
 		args := a
 		x = t.do(r, nr, &args)
 		// A fork of another thread's has interrupted it, not a signal.
@@ -210,7 +210,7 @@ func (t *Thread) in(name string, va uint64) (b []byte, errno unix.Errno) {
 	if va == 0 {
 		return nil, 0
 	}
-	x := t.p.types[name]
+	x := t.p.types.of(name)
 	src := t.p.sp.readable(va, uint64(x.guest.size))
 	if src == nil {
 		return nil, unix.EFAULT
@@ -221,11 +221,11 @@ func (t *Thread) in(name string, va uint64) (b []byte, errno unix.Errno) {
 }
 
 // room is where the host is to write a structure.
-func (t *Thread) room(name string) []byte { return t.alloc(t.p.types[name].host.size) }
+func (t *Thread) room(name string) []byte { return t.alloc(t.p.types.of(name).host.size) }
 
 // out makes the guest's structure of the host's.
 func (t *Thread) out(name string, va uint64, b []byte) unix.Errno {
-	x := t.p.types[name]
+	x := t.p.types.of(name)
 	dst := t.p.sp.writable(va, uint64(x.guest.size))
 	if dst == nil {
 		return unix.EFAULT

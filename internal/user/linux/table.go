@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // status is how a system call is done.
@@ -59,16 +60,68 @@ var argKinds = map[string]byte{
 	"long": 'l', "ptr": 'p', "str": 'p', "argv": 'p', "in": 'p', "out": 'o', "path": 's',
 }
 
-// table is the system calls of an ABI by number.
+// table is the system calls of an ABI by number. A line is parsed when its call
+// is first done: short programs do few of them.
 type table struct {
-	rows []row // sparse: name "" = there is none
+	lines []string // "" = there is none
+	rows  []atomic.Pointer[row]
+	bind  func(*row) // completes a row; it may be nil
 }
 
+// indexTable finds the lines of a table: a line a call, with its number, name,
+// status and arguments, and what is missing behind a semicolon.
+func indexTable(text string) (*table, error) {
+	t := &table{lines: make([]string, 0, 512)}
+	for n := 1; text != ""; n++ {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		if line == "" {
+			continue
+		}
+		number, rest, _ := strings.Cut(line, " ")
+		nr, err := strconv.Atoi(number)
+		if err != nil || nr < 0 || nr > 10000 || rest == "" {
+			return nil, fmt.Errorf("line %d: %q", n, line)
+		}
+		for len(t.lines) <= nr {
+			t.lines = append(t.lines, "")
+		}
+		if t.lines[nr] != "" {
+			return nil, fmt.Errorf("line %d: number %d is there already", n, nr)
+		}
+		t.lines[nr] = rest
+	}
+	t.rows = make([]atomic.Pointer[row], len(t.lines))
+	return t, nil
+}
+
+// row returns the row of a number, nil if there is none.
 func (t *table) row(nr int) *row {
-	if nr < 0 || nr >= len(t.rows) || t.rows[nr].name == "" {
+	if nr < 0 || nr >= len(t.lines) || t.lines[nr] == "" {
 		return nil
 	}
-	return &t.rows[nr]
+	if r := t.rows[nr].Load(); r != nil {
+		return r
+	}
+	r, err := parseRow(nr, t.lines[nr])
+	if err != nil {
+		panic("BUG: linux: system calls: " + err.Error())
+	}
+	if t.bind != nil {
+		t.bind(r)
+	}
+	t.rows[nr].Store(r) // others may have made the same
+	return r
+}
+
+// find returns the row of a name, nil if there is none.
+func (t *table) find(name string) *row {
+	for nr, line := range t.lines {
+		if n, _, _ := strings.Cut(line, " "); n == name {
+			return t.row(nr)
+		}
+	}
+	return nil
 }
 
 func (t *table) name(nr int) string {
@@ -78,53 +131,55 @@ func (t *table) name(nr int) string {
 	return "syscall_" + strconv.Itoa(nr)
 }
 
-// parseTable reads a table: a line a call, with its number, name, status and
-// arguments, and what is missing behind a semicolon.
+// parseTable reads a table and looks whether all of its lines are sound.
 func parseTable(text string) (*table, error) {
-	t := &table{}
-	for n, line := range strings.Split(text, "\n") {
-		line, reason, _ := strings.Cut(line, ";")
-		f := strings.Fields(line)
-		if len(f) == 0 {
-			continue
-		}
-		if len(f) < 3 {
-			return nil, fmt.Errorf("line %d: %q", n+1, line)
-		}
-		nr, err := strconv.Atoi(f[0])
-		st, ok := statusWords[f[2]]
-		if err != nil || !ok || nr < 0 || nr > 10000 {
-			return nil, fmt.Errorf("line %d: %q", n+1, line)
-		}
-		r := row{nr: nr, name: f[1], status: st, reason: strings.TrimSpace(reason)}
-		if (st == partial) != (r.reason != "") {
-			return nil, fmt.Errorf("line %d: %q: a reason belongs to what is partial", n+1, line)
-		}
-		if len(f) > 3 {
-			r.args = strings.Split(f[3], ",")
-		}
-		for _, a := range r.args {
-			kind, arg, _ := strings.Cut(a, ":")
-			k := argKind{kind: argKinds[kind]}
-			if k.kind == 0 {
-				return nil, fmt.Errorf("line %d: argument %q", n+1, a)
+	t, err := indexTable(text)
+	if err != nil {
+		return nil, err
+	}
+	for nr, line := range t.lines {
+		if line != "" {
+			if _, err := parseRow(nr, line); err != nil {
+				return nil, err
 			}
-			if arg != "" {
-				if k.size, err = strconv.Atoi(arg); err != nil {
-					return nil, fmt.Errorf("line %d: argument %q", n+1, a)
-				}
-			}
-			r.kinds = append(r.kinds, k)
 		}
-		for len(t.rows) <= nr {
-			t.rows = append(t.rows, row{})
-		}
-		if t.rows[nr].name != "" {
-			return nil, fmt.Errorf("line %d: number %d is there already", n+1, nr)
-		}
-		t.rows[nr] = r
 	}
 	return t, nil
+}
+
+// parseRow reads a line without its number.
+func parseRow(nr int, line string) (*row, error) {
+	line, reason, _ := strings.Cut(line, ";")
+	f := strings.Fields(line)
+	if len(f) < 2 {
+		return nil, fmt.Errorf("number %d: %q", nr, line)
+	}
+	st, ok := statusWords[f[1]]
+	if !ok {
+		return nil, fmt.Errorf("number %d: %q", nr, line)
+	}
+	r := &row{nr: nr, name: f[0], status: st, reason: strings.TrimSpace(reason)}
+	if (st == partial) != (r.reason != "") {
+		return nil, fmt.Errorf("number %d: %q: a reason belongs to what is partial", nr, line)
+	}
+	if len(f) > 2 {
+		r.args = strings.Split(f[2], ",")
+	}
+	for _, a := range r.args {
+		kind, arg, _ := strings.Cut(a, ":")
+		k := argKind{kind: argKinds[kind]}
+		if k.kind == 0 {
+			return nil, fmt.Errorf("number %d: argument %q", nr, a)
+		}
+		if arg != "" {
+			var err error
+			if k.size, err = strconv.Atoi(arg); err != nil {
+				return nil, fmt.Errorf("number %d: argument %q", nr, a)
+			}
+		}
+		r.kinds = append(r.kinds, k)
+	}
+	return r, nil
 }
 
 // Document prints what becomes of the system calls of an ABI.
@@ -134,17 +189,17 @@ func Document(w io.Writer, a *ABI) error {
 		return err
 	}
 	count := map[string]int{}
-	for i := range t.rows {
-		if r := &t.rows[i]; r.name != "" {
+	for nr := range t.lines {
+		if r := t.row(nr); r != nil {
 			count[r.status.String()]++
 		}
 	}
 	fmt.Fprintf(w, "# System calls of %s programs\n\n%d are passed through to the host's kernel, %d are converted, %d partial, %d not built (ENOSYS and a trace).\n\n",
 		a.Name, count["passed through"], count["converted"], count["partial"], count["not built"])
 	fmt.Fprintf(w, "| number | name | |\n|---:|---|---|\n")
-	for i := range t.rows {
-		r := &t.rows[i]
-		if r.name == "" {
+	for nr := range t.lines {
+		r := t.row(nr)
+		if r == nil {
 			continue
 		}
 		text := r.status.String()

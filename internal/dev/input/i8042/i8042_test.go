@@ -7,8 +7,8 @@ import (
 
 	"rhea/internal/dev"
 	"rhea/internal/dev/devtest"
-	"rhea/internal/dev/input/keys"
 	"rhea/internal/dev/input/ps2"
+	"rhea/internal/keys"
 	"rhea/internal/snap"
 	"rhea/internal/vclock"
 )

@@ -2,7 +2,7 @@ package ps2
 
 import (
 	"rhea/internal/dev"
-	"rhea/internal/dev/input/keys"
+	"rhea/internal/keys"
 	"rhea/internal/snap"
 )
 

@@ -5,7 +5,7 @@ import (
 
 	"rhea/internal/dev"
 	"rhea/internal/dev/devtest"
-	"rhea/internal/dev/input/keys"
+	"rhea/internal/keys"
 	"rhea/internal/snap"
 )
 

@@ -89,18 +89,22 @@ func fork(flags, childTID uintptr) uintptr {
 	return 0
 }
 
-// leaveWindow makes a thread that waits in a guest's system call end it: the
-// child has no use for what it waits for.
+// leaveWindow makes a thread that waits in a guest's system call, or is about to
+// begin one, end it: the child has no use for what it does.
 //
 //go:nosplit
 func leaveWindow(p *parked) {
 	rip := (*uintptr)(pointer2(p.dx + 168))
-	if *rip-state.window < state.windowSize {
+	switch {
+	case *rip-state.window < state.windowSize:
 		*rip = bailAddress()
+	case *rip-state.direct < state.directSize:
+		*rip = directBailAddress()
 	}
 }
 
 func bailAddress() uintptr
+func directBailAddress() uintptr
 
 //go:nosplit
 func pointer2(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }

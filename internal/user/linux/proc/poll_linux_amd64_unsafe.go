@@ -22,15 +22,17 @@ type poller struct {
 
 var theirs poller
 
-// lowDescriptors is where the runtime's descriptors lie at least, if the limit
-// allows.
-const lowDescriptors = 1000
+// below is what the runtime's descriptors lie right behind, if the limit allows:
+// they are the last two that the kernel has room for from the beginning. A table
+// of more takes it about 10 ms to make, if there is more than one thread
+// (expand_fdtable in the kernel's fs/file.c waits for RCU).
+const below = 61
 
 // MovePoller has the runtime open its descriptors, out of the guest's way.
 func MovePoller() error {
-	limit := lowDescriptors
+	limit := below
 	var lim unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) == nil && lim.Cur < lowDescriptors+16 {
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lim) == nil && lim.Cur < below+3 {
 		limit = max(int(lim.Cur)-16, 3)
 	}
 	f, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)

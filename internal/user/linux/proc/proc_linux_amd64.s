@@ -153,6 +153,10 @@ TEXT ·bail(SB), NOSPLIT|NOFRAME, $0-72
 	MOVQ $const_errRestart, ret+64(FP)
 	RET
 
+TEXT ·directBail(SB), NOSPLIT|NOFRAME, $0-64
+	MOVQ $const_errRestart, ret+56(FP)
+	RET
+
 // guestSignal stores a signal in the record of the thread, which is found by
 // the runtime's M: a guest's thread keeps its own.
 TEXT ·guestSignal(SB), NOSPLIT|NOFRAME, $0-0
@@ -180,6 +184,9 @@ found:
 	MOVQ 8(R10)(R11*1), R12
 	TESTQ R12, R12
 	JEQ  stray
+	MOVL Record_Over(R12), AX
+	TESTL AX, AX
+	JNE  over
 	MOVL Record_Signal(R12), AX
 	TESTL AX, AX
 	JNE  another
@@ -235,6 +242,13 @@ another:
 	SYSCALL
 	RET
 
+over:
+	// The child of a fork, which has no such thread: what was sent to it is not
+	// for another.
+	MOVL SI_CODE(SI), AX
+	CMPL AX, $-6 // SI_TKILL
+	JEQ  none
+
 stray:
 	// Some other thread of the runtime's: it takes no more of them, and passes
 	// this one on to a guest's. The kernel forbids to pass the siginfo on.
@@ -282,8 +296,8 @@ exception:
 	MOVQ (AX)(DI*8), AX
 	JMP  AX
 
-// func addresses() (park, guest, fault, window uintptr)
-TEXT ·addresses(SB), NOSPLIT, $0-32
+// func addresses() (park, guest, fault, window, direct uintptr)
+TEXT ·addresses(SB), NOSPLIT, $0-40
 	LEAQ ·parkURG(SB), AX
 	MOVQ AX, park+0(FP)
 	LEAQ ·guestSignal(SB), AX
@@ -292,6 +306,8 @@ TEXT ·addresses(SB), NOSPLIT, $0-32
 	MOVQ AX, fault+16(FP)
 	LEAQ ·safe(SB), AX
 	MOVQ AX, window+24(FP)
+	LEAQ ·raw(SB), AX
+	MOVQ AX, direct+32(FP)
 	RET
 
 // func thisM() uintptr
@@ -304,6 +320,12 @@ TEXT ·thisM(SB), NOSPLIT, $0-8
 // func bailAddress() uintptr
 TEXT ·bailAddress(SB), NOSPLIT, $0-8
 	LEAQ ·bail(SB), AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// func directBailAddress() uintptr
+TEXT ·directBailAddress(SB), NOSPLIT, $0-8
+	LEAQ ·directBail(SB), AX
 	MOVQ AX, ret+0(FP)
 	RET
 

@@ -40,8 +40,10 @@ type shared struct {
 
 	nextURG    uintptr
 	procid     uintptr // offset of the thread's number in the runtime's M
-	window     uintptr
+	window     uintptr // of safe
 	windowSize uintptr
+	direct     uintptr // the same of raw
+	directSize uintptr
 	blockAll   uint64
 	forward    uintptr // the Record of who gets the signals of other threads
 	nextFault  [65]uintptr
@@ -64,7 +66,7 @@ func revive(p *parked, flags uintptr) uintptr
 func cloneProcess(flags, childTID uintptr) uintptr
 func raw(nr, a, b, c, d, e, f uintptr) uintptr
 func safe(signal *uint32, nr, a, b, c, d, e, f uintptr) uintptr
-func addresses() (park, guest, fault, window uintptr)
+func addresses() (park, guest, fault, window, direct uintptr)
 func thisM() uintptr
 
 //go:linkname entersyscall runtime.entersyscall
@@ -138,16 +140,10 @@ func setUp() error {
 	if state.procid == 0 {
 		return errors.New("this Go runtime's threads are not laid out as rhea's fork expects")
 	}
-	park, _, fault, window := addresses()
-	state.window = window
-	code := unsafe.Slice((*byte)(pointer(window)), 256)
-	for i := range code {
-		if code[i] == 0x0f && code[i+1] == 0x05 {
-			state.windowSize = uintptr(i) + 2
-			break
-		}
-	}
-	if state.windowSize == 0 {
+	park, _, fault, window, direct := addresses()
+	state.window, state.windowSize = window, windowSize(window)
+	state.direct, state.directSize = direct, windowSize(direct)
+	if state.windowSize == 0 || state.directSize == 0 {
 		return errors.New("BUG: proc: no system call in the window")
 	}
 	state.blockAll = ^internal()
@@ -182,6 +178,17 @@ func pointer(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointe
 const recordPage = 16384
 
 var freeRecords []*Record
+
+// windowSize is how far it is from at to behind the first SYSCALL.
+func windowSize(at uintptr) uintptr {
+	code := unsafe.Slice((*byte)(pointer(at)), 256)
+	for i := range code {
+		if code[i] == 0x0f && code[i+1] == 0x05 {
+			return uintptr(i) + 2
+		}
+	}
+	return 0
+}
 
 // Enter makes the calling thread, to which the goroutine must be locked, one
 // that runs a guest's. Leave ends that.
@@ -278,12 +285,7 @@ func (r *Record) Only() {
 	defer mu.Unlock()
 	r.tid = uint32(raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0))
 	r.m = thisM()
-	for _, o := range records {
-		if o != r {
-			o.forget()
-		}
-	}
-	records = append(records[:0], r)
+	records = append(records[:0], r) // the others' are found until they Leave
 	state.forward = uintptr(unsafe.Pointer(r))
 }
 
@@ -354,7 +356,7 @@ func Dispose(sig int, d Disposition, noCldStop, noCldWait bool) error {
 	}
 	const saNoCldStop, saNoCldWait = 1, 2
 	a := sigaction{flags: restorer.flags, restorer: restorer.restorer, mask: ^internal()}
-	_, guest, _, _ := addresses()
+	_, guest, _, _, _ := addresses()
 	switch d {
 	case Default:
 		a.handler = 0

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/jpeg"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// painter is a disk whose boot sector fills mode 13h with (offset ^
+// offset>>8) and halts.
+func painter(t *testing.T) string {
+	t.Helper()
+	boot := make([]byte, 512)
+	copy(boot, []byte{
+		0xb8, 0x13, 0x00, 0xcd, 0x10, // mov ax, 13h; int 10h
+		0xb8, 0x00, 0xa0, 0x8e, 0xc0, // mov ax, 0a000h; mov es, ax
+		0x31, 0xff, // xor di, di
+		0x89, 0xf8, 0x30, 0xe0, 0xaa, // mov ax, di; xor al, ah; stosb
+		0x81, 0xff, 0x00, 0xfa, 0x72, 0xf5, // cmp di, 64000; jb
+		0xf4, 0xeb, 0xfd, // hlt; jmp
+	})
+	boot[510], boot[511] = 0x55, 0xaa
+	name := filepath.Join(t.TempDir(), "boot.img")
+	write(t, name, append(boot, make([]byte, 1<<20-512)...))
+	return name
+}
+
+// dump is the screen by the monitor's screendump.
+func (g *guest) dump() image.Image {
+	g.t.Helper()
+	name := filepath.Join(g.t.TempDir(), "dump.png")
+	g.send("screendump " + name + " -f png\n")
+	g.expect(`screendump [^\n]*\n\(qemu\) `, slow)
+	f, err := os.Open(name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := png.Decode(f)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return m
+}
+
+// painted waits until the painter has painted.
+func (g *guest) painted() image.Image {
+	g.t.Helper()
+	var m image.Image
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		m = g.dump()
+		if m.Bounds().Dx() != 640 || m.Bounds().Dy() != 400 {
+			continue
+		}
+		if rgb(m.At(639, 399)) == [3]int{170, 85, 0} { // colour 6: the last offset is f9ffh
+			return m
+		}
+	}
+	g.t.Fatalf("no picture: %v", m.Bounds())
+	return nil
+}
+
+func rgb(c color.Color) [3]int {
+	r, g, b, _ := c.RGBA()
+	return [3]int{int(r >> 8), int(g >> 8), int(b >> 8)}
+}
+
+// vncDisplay starts a painter with a VNC server and returns its display's
+// number.
+func vncDisplay(t *testing.T, options string) (*guest, string) {
+	t.Helper()
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	g := start(t, "-m", "16", "-hda", painter(t), "-snapshot", "-vnc", "127.0.0.1:40,to=200"+options, "-monitor", "stdio")
+	g.expect(`\(qemu\) `, slow)
+	g.send("info vnc\n")
+	out := g.expect(`Server: 127.0.0.1:(\d+) `, slow)
+	var port int
+	fmt.Sscanf(regexp.MustCompile(`127.0.0.1:(\d+)`).FindStringSubmatch(out)[1], "%d", &port)
+	return g, fmt.Sprint(port - 5900)
+}
+
+func TestVNCSnapshot(t *testing.T) {
+	snap := tool(t, "vncsnapshot", "vncsnapshot")
+	g, n := vncDisplay(t, "")
+	want := g.painted()
+	name := filepath.Join(t.TempDir(), "snap.jpg")
+	command(t, snap, "-quality", "100", "localhost:"+n, name)
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, _, err := image.Decode(f)
+	if err != nil || got.Bounds() != want.Bounds() {
+		t.Fatal(err, got.Bounds())
+	}
+	// The file is JPEG with halved colours: by blocks it is what was sent.
+	off := 0
+	for y := 0; y < 400; y += 8 {
+		for x := 0; x < 640; x += 8 {
+			var a, b [3]int
+			for i := range 64 {
+				for c := range 3 {
+					a[c] += rgb(got.At(x+i%8, y+i/8))[c]
+					b[c] += rgb(want.At(x+i%8, y+i/8))[c]
+				}
+			}
+			for c := range 3 {
+				if d := a[c] - b[c]; d > 64*12 || d < -64*12 {
+					off++
+				}
+			}
+		}
+	}
+	if off > 50 {
+		t.Errorf("%d blocks of 4000 differ", off)
+	}
+}
+
+func TestVNCPassword(t *testing.T) {
+	snap := tool(t, "vncsnapshot", "vncsnapshot")
+	passwd := tool(t, "tigervnc-tools", "tigervncpasswd")
+	g, n := vncDisplay(t, ",password=on")
+	try := func(password string) error {
+		file := filepath.Join(t.TempDir(), "passwd")
+		cmd := exec.Command(passwd, "-f")
+		cmd.Stdin = strings.NewReader(password + "\n")
+		b, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, file, b)
+		return exec.Command(snap, "-passwd", file, "localhost:"+n, filepath.Join(t.TempDir(), "a.jpg")).Run()
+	}
+	if try("tomato") == nil {
+		t.Error("a client came in before a password was set")
+	}
+	g.send("set_password vnc tomato\n")
+	g.expect(`tomato[^\n]*\n\(qemu\) `, slow)
+	if try("potato") == nil {
+		t.Error("a client came in with a wrong password")
+	}
+	if err := try("tomato"); err != nil {
+		t.Errorf("the password was refused: %v", err)
+	}
+	g.send("change vnc password potato\n")
+	g.expect(`potato[^\n]*\n\(qemu\) `, slow)
+	if err := try("potato"); err != nil {
+		t.Errorf("the new password was refused: %v", err)
+	}
+}
+
+// xvfb starts an X server and returns its display.
+func xvfb(t *testing.T) string {
+	t.Helper()
+	x := tool(t, "xvfb", "Xvfb")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(x, "-displayfd", "3", "-screen", "0", "1024x768x24", "-nolisten", "tcp")
+	cmd.ExtraFiles = []*os.File{w}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	b := make([]byte, 16)
+	n, err := r.Read(b)
+	if err != nil {
+		t.Fatalf("Xvfb: %v", err)
+	}
+	return ":" + strings.TrimSpace(string(b[:n]))
+}
+
+// xShot is what an X server shows (the XWD format, version 7: a header of 25
+// words and more, a colour map, lines of 32-bit pixels).
+func xShot(t *testing.T, disp string) *image.RGBA {
+	t.Helper()
+	xwd := tool(t, "x11-apps", "xwd")
+	cmd := exec.Command(xwd, "-root", "-silent")
+	cmd.Env = append(os.Environ(), "DISPLAY="+disp)
+	b, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("xwd: %v", err)
+	}
+	word := func(i int) int { return int(binary.BigEndian.Uint32(b[4*i:])) }
+	w, h, stride := word(4), word(5), word(12)
+	pix := b[word(0)+12*word(19):]
+	m := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			p := pix[y*stride+4*x:]
+			m.SetRGBA(x, y, color.RGBA{p[2], p[1], p[0], 0xff})
+		}
+	}
+	return m
+}
+
+// contains reports whether a picture is in a larger one, pixel by pixel.
+func contains(m *image.RGBA, part image.Image) bool {
+	p := image.NewRGBA(part.Bounds())
+	for y := range p.Rect.Dy() {
+		for x := range p.Rect.Dx() {
+			p.Set(x, y, part.At(x, y))
+		}
+	}
+	row := func(m *image.RGBA, x, y int) []byte {
+		return m.Pix[m.PixOffset(x, y) : m.PixOffset(x+p.Rect.Dx()-1, y)+4]
+	}
+	for y := range m.Rect.Dy() - p.Rect.Dy() + 1 {
+		for x := range m.Rect.Dx() - p.Rect.Dx() + 1 {
+			same := 0
+			for same < p.Rect.Dy() && bytes.Equal(row(m, x, y+same), row(p, 0, same)) {
+				same++
+			}
+			if same == p.Rect.Dy() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// shows waits until an X server shows a picture.
+func shows(t *testing.T, disp string, want image.Image) {
+	t.Helper()
+	var m *image.RGBA
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
+		if m = xShot(t, disp); contains(m, want) {
+			return
+		}
+	}
+	keep(t, m)
+	t.Error("the guest's picture is not on the screen")
+}
+
+// keep stores a picture for people to look at.
+func keep(t *testing.T, m image.Image) {
+	name := filepath.Join(os.TempDir(), strings.ReplaceAll(t.Name(), "/", "-")+".png")
+	if f, err := os.Create(name); err == nil {
+		png.Encode(f, m)
+		f.Close()
+		t.Logf("see %s", name)
+	}
+}
+
+func TestVNCViewer(t *testing.T) {
+	viewer := tool(t, "tigervnc-viewer", "xtigervncviewer")
+	g, n := vncDisplay(t, "")
+	want := g.painted()
+	for _, enc := range []string{"Raw", "Hextile", "ZRLE", "Tight"} {
+		t.Run(enc, func(t *testing.T) {
+			disp := xvfb(t)
+			cmd := exec.Command(viewer, "-PreferredEncoding="+enc, "-AutoSelect=0", "-NoJPEG=1", "-geometry", "700x450+0+0", "localhost:"+n)
+			cmd.Env = append(os.Environ(), "DISPLAY="+disp)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { cmd.Process.Kill(); cmd.Wait() }()
+			shows(t, disp, want)
+		})
+	}
+}

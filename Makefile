@@ -7,6 +7,7 @@
 #   make fuzz    random programs in all engines, FUZZ=10e6 guest instructions or more in each
 #   make storm   half an hour (STORM=1m: less) of guests under signals, GC and profiling
 #   make build   ./rhea
+#   make web     fetches what -display web shows the screen with (npm)
 #   make deps    the firmware and guests of demo and test, from Debian packages
 
 export CGO_ENABLED = 0
@@ -14,16 +15,20 @@ GO ?= go
 
 PACKAGES = seabios vgabios bochsbios debian-installer-12-netboot-i386 debian-installer-12-netboot-amd64 \
 	grub-pc-bin grub-common xorriso isolinux syslinux-common memtest86+ mtools cpio e2fsprogs acpica-tools \
-	xvfb x11-apps vncsnapshot tigervnc-viewer tigervnc-tools
+	xvfb x11-apps vncsnapshot tigervnc-viewer tigervnc-tools chromium
 
 INSTALLER ?= /usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
 
-.PHONY: all build demo test bench bench-go fuzz storm deps clean
+.PHONY: all build web demo test bench bench-go fuzz storm deps clean
 
 all: build
 
 build:
 	$(GO) build -o rhea ./cmd/rhea
+
+# noVNC and xterm.js for -display web; what is built after this carries them.
+web:
+	@sh tools/web.sh
 
 demo: build
 	@PACKAGES="seabios vgabios debian-installer-12-netboot-i386" INSTALLER="$(INSTALLER)" sh tools/deps.sh
@@ -34,6 +39,7 @@ demo: build
 
 # Whole guests boot in ./cmd/rhea, one after the other: it takes a while.
 test: deps
+	@sh tools/web.sh -optional
 	$(GO) vet ./...
 	$(GO) test -timeout 120m ./...
 

@@ -151,6 +151,7 @@ func Displays() []Entry {
 	return []Entry{
 		{Name: "none", Desc: "nothing (the monitor's screendump works)", Built: true, Default: true},
 		{Name: "vnc", Desc: "VNC server, as -vnc", Built: true},
+		{Name: "web", Desc: "a page for browsers, web=127.0.0.1:8080", Built: true},
 		{Name: "curses"}, {Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
 		{Name: "dbus"}, {Name: "cocoa"},
 	}
@@ -162,9 +163,23 @@ func Chardevs() []Entry {
 		{Name: "stdio", Built: true}, {Name: "null", Built: true}, {Name: "socket", Built: true},
 		{Name: "file", Built: true}, {Name: "pipe", Built: true}, {Name: "pty", Built: true},
 		{Name: "ringbuf", Alias: "memory", Built: true}, {Name: "serial", Alias: "tty", Built: true},
-		{Name: "vc", Desc: "a console of the display; without a display it goes nowhere", Built: true},
+		{Name: "vc", Desc: "a console of the display, which -display web shows", Built: true},
 		{Name: "udp"}, {Name: "parallel", Alias: "parport"}, {Name: "console"}, {Name: "msmouse"}, {Name: "wctablet"},
 		{Name: "braille"}, {Name: "testdev"}, {Name: "spicevmc"}, {Name: "spiceport"}, {Name: "qemu-vdagent"}, {Name: "dbus"},
 		{Name: "hub"},
+	}
+}
+
+// Netdevs lists the networks of the host.
+func Netdevs() []Entry {
+	return []Entry{
+		{Name: "user", Desc: "the guest's connections are sockets of this process", Built: true, Default: true},
+		{Name: "tap", Desc: "a TAP interface of the host (Linux)", Built: true},
+		{Name: "socket", Desc: "another machine, by TCP, UDP or multicast", Built: true},
+		{Name: "stream", Desc: "another machine, by TCP or a unix socket", Built: true},
+		{Name: "dgram", Desc: "another machine, by UDP, multicast or a unix socket", Built: true},
+		{Name: "hubport", Desc: "a port of a hub", Built: true},
+		{Name: "bridge"}, {Name: "vde"}, {Name: "l2tpv3"}, {Name: "netmap"}, {Name: "af-xdp"}, {Name: "passt"},
+		{Name: "vhost-user"}, {Name: "vhost-vdpa"}, {Name: "vmnet-host"}, {Name: "vmnet-shared"}, {Name: "vmnet-bridged"},
 	}
 }

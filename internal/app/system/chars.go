@@ -16,6 +16,7 @@ import (
 	"rhea/internal/chardev/stdio"
 	"rhea/internal/chardev/tcp"
 	"rhea/internal/chardev/tty"
+	"rhea/internal/chardev/vc"
 )
 
 // char is an open character device.
@@ -102,7 +103,9 @@ func (m *machine) openChardev(c *Chardev) (*char, error) {
 	ch := &char{cfg: c, where: func() string { return c.Backend }}
 	var err error
 	switch c.Backend {
-	case "null", "vc":
+	case "vc":
+		ch.port = vc.New(pump)
+	case "null":
 		if pump.Log == nil {
 			ch.port = null.Port{}
 			break

@@ -29,6 +29,8 @@ type Config struct {
 
 	// VNC are the servers of -vnc.
 	VNC []VNC
+	// Web is the page of -display web, nil = none.
+	Web *Web
 	// Keyboard is the layout of -k, "" = en-us.
 	Keyboard string
 	Objects  []Object
@@ -41,6 +43,9 @@ type Config struct {
 	Debugcon  *Debugcon
 	DebugExit *DebugExit
 	PVPanic   *PVPanic
+	Netdevs   []Netdev
+	NICs      []NIC
+	NetDumps  []NetDump
 	// Devices are those of -device in their order, but for what has a field
 	// of its own above.
 	Devices []Device
@@ -267,6 +272,16 @@ func (c *Config) Chardev(id string) *Chardev {
 	for i := range c.Chardevs {
 		if c.Chardevs[i].ID == id {
 			return &c.Chardevs[i]
+		}
+	}
+	return nil
+}
+
+// Netdev returns the network called id.
+func (c *Config) Netdev(id string) *Netdev {
+	for i := range c.Netdevs {
+		if c.Netdevs[i].ID == id {
+			return &c.Netdevs[i]
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ type screens struct {
 	screen *display.Screen
 	input  *display.Input
 	vnc    []*vncServer
+	page   *vnc.Server // the one that the web page uses
 }
 
 // vncServer is a -vnc that runs.
@@ -43,6 +44,11 @@ func (m *machine) openScreens() error {
 			return &optError{m.cfg.VNC[i].Option, err}
 		}
 	}
+	if m.cfg.Web != nil {
+		if err := m.openWeb(); err != nil {
+			return &optError{m.cfg.Web.Option, err}
+		}
+	}
 	return nil
 }
 
@@ -56,6 +62,9 @@ func (m *machine) mice() []display.Mouse {
 func (m *machine) keyboardLEDs(leds uint8) {
 	for _, v := range m.screens.vnc {
 		v.LEDs(leds)
+	}
+	if m.screens.page != nil {
+		m.screens.page.LEDs(leds)
 	}
 }
 

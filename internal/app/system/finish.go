@@ -14,14 +14,14 @@ func (p *parser) finish() error {
 		c.Machine.Graphics = false
 	}
 	for _, step := range []func() error{
-		p.finishMachine, p.finishCPU, p.finishBlockdevs, p.finishDrives, p.finishChars, p.finishVGA, p.finishDevices,
+		p.finishMachine, p.finishCPU, p.finishBlockdevs, p.finishDrives, p.finishChars, p.finishVGA, p.finishDevices, p.finishNet,
 		p.checkSharing, p.finishKernel, p.finishMemory,
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	if p.display == "" && !p.vncGiven && !p.nographic && c.VGA != "none" {
+	if p.display == "" && !p.vncGiven && c.Web == nil && !p.nographic && c.VGA != "none" {
 		p.note("nothing shows the screen: -vnc 127.0.0.1:0 does, -nographic gives a serial console")
 	}
 	return nil

@@ -153,10 +153,14 @@ func (m *machine) eject(_ io.Writer, a hmp.Args) error {
 	if err != nil {
 		return err
 	}
+	return m.ejectDrive(d, a.Has("-f"))
+}
+
+func (m *machine) ejectDrive(d *Drive, force bool) error {
 	var next Drive
 	m.vm.Do(func() { next = *d })
 	next.File = ""
-	return m.swap(d, &medium{}, next, a.Has("-f"))
+	return m.swap(d, &medium{}, next, force)
 }
 
 // change is the monitor's "change".
@@ -168,15 +172,20 @@ func (m *machine) change(_ io.Writer, a hmp.Args) error {
 	if err != nil {
 		return err
 	}
+	return m.changeDrive(d, a.Text("filename"), a.Text("format"), a.Text("read-only-mode"), a.Has("-f"))
+}
+
+// changeDrive puts another medium in; format and mode may be "".
+func (m *machine) changeDrive(d *Drive, file, format, mode string, force bool) error {
 	var next Drive
 	m.vm.Do(func() { next = *d })
-	next.File, next.Format = a.Text("filename"), ""
-	if f := a.Text("format"); f != "" {
-		if err := checkFormat(f, &next.Format); err != nil {
+	next.File, next.Format = file, ""
+	if format != "" {
+		if err := checkFormat(format, &next.Format); err != nil {
 			return err
 		}
 	}
-	switch mode := a.Text("read-only-mode"); {
+	switch {
 	case d.CDROM, mode == "" || mode == "retain":
 	case mode == "read-only":
 		next.ReadOnly = true
@@ -192,7 +201,7 @@ func (m *machine) change(_ io.Writer, a hmp.Args) error {
 	if err != nil {
 		return err
 	}
-	if err := m.swap(d, md, next, a.Has("-f")); err != nil {
+	if err := m.swap(d, md, next, force); err != nil {
 		md.close()
 		return err
 	}

@@ -361,7 +361,7 @@ func (p *parser) finishChars() error {
 		if err != nil {
 			return err
 		}
-		if id != "" && c.Chardev(id).Backend != "vc" {
+		if id != "" {
 			c.Monitors = append(c.Monitors, Monitor{Chardev: id, Mode: "readline"})
 		}
 	}
@@ -405,6 +405,9 @@ func (p *parser) defaultChars() {
 	case !p.nographic:
 		if serial {
 			def(&p.serials, "vc")
+		}
+		if monitor {
+			def(&p.monitors, "vc")
 		}
 	case serial && monitor:
 		def(&p.serials, "mon:stdio")

@@ -35,6 +35,15 @@ type VNC struct {
 	Option string
 }
 
+// Web is -display web.
+type Web struct {
+	Host           string
+	Port           string
+	Password       string
+	PasswordSecret string
+	Option         string
+}
+
 // vncBase is the port of display 0 (RFC 6143, 1); that of websockets is what
 // QEMU has.
 const (
@@ -50,7 +59,13 @@ func setDisplay(p *parser, arg string) error {
 	if l.WantsHelp("type") {
 		return helpAsked{func(w io.Writer) { listHelp(w, "Available display backend types:", catalog.Displays()) }}
 	}
+	if _, ok := l.Get("web"); ok {
+		return setWeb(p, l)
+	}
 	name, rest := l.Take("type")
+	if name == "web" {
+		return setWeb(p, append(rest, prop.Opt{Key: "web", Value: "127.0.0.1:8080"}))
+	}
 	if name == "vnc" || strings.HasPrefix(arg, "vnc=") {
 		return setVNC(p, strings.TrimPrefix(strings.TrimPrefix(arg, "vnc"), "="))
 	}
@@ -64,6 +79,33 @@ func setDisplay(p *parser, arg string) error {
 		return fmt.Errorf("invalid parameter '%s'", rest[0].Key)
 	}
 	p.display = name
+	return nil
+}
+
+// setWeb reads "web=host:port". What is not on this host's own loopback needs
+// a password; without one the address that is printed has a token.
+func setWeb(p *parser, l prop.List) error {
+	v := Web{Option: p.option}
+	var addr string
+	var s prop.Set
+	s.String("web", &addr)
+	s.String("password", &v.Password)
+	s.String("password-secret", &v.PasswordSecret)
+	if err := s.Bind(l); err != nil {
+		return err
+	}
+	i := strings.LastIndexByte(addr, ':')
+	if i < 0 {
+		return fmt.Errorf("'%s' is no address: -display web=127.0.0.1:8080", addr)
+	}
+	v.Host, v.Port = strings.Trim(addr[:i], "[]"), addr[i+1:]
+	if _, err := strconv.ParseUint(v.Port, 10, 16); err != nil {
+		return fmt.Errorf("'%s' is not a port: -display web=127.0.0.1:8080", v.Port)
+	}
+	if v.Password != "" && v.PasswordSecret != "" {
+		return errors.New("'password' and 'password-secret' exclude each other")
+	}
+	p.cfg.Web = &v
 	return nil
 }
 

@@ -169,3 +169,17 @@ func Chardevs() []Entry {
 		{Name: "hub"},
 	}
 }
+
+// Netdevs lists the networks of the host.
+func Netdevs() []Entry {
+	return []Entry{
+		{Name: "user", Desc: "the guest's connections are sockets of this process", Built: true, Default: true},
+		{Name: "tap", Desc: "a TAP interface of the host (Linux)", Built: true},
+		{Name: "socket", Desc: "another machine, by TCP, UDP or multicast", Built: true},
+		{Name: "stream", Desc: "another machine, by TCP or a unix socket", Built: true},
+		{Name: "dgram", Desc: "another machine, by UDP, multicast or a unix socket", Built: true},
+		{Name: "hubport", Desc: "a port of a hub", Built: true},
+		{Name: "bridge"}, {Name: "vde"}, {Name: "l2tpv3"}, {Name: "netmap"}, {Name: "af-xdp"}, {Name: "passt"},
+		{Name: "vhost-user"}, {Name: "vhost-vdpa"}, {Name: "vmnet-host"}, {Name: "vmnet-shared"}, {Name: "vmnet-bridged"},
+	}
+}

@@ -18,6 +18,10 @@ func Devices() []Entry {
 		{Name: "cirrus-vga", Bus: "PCI", Group: "Display", Desc: "Cirrus Logic GD5446", Built: true},
 		{Name: "isa-debug-exit", Bus: "ISA", Group: "Misc", Desc: "a write ends the emulator with status 2n+1", Built: true},
 		{Name: "pvpanic", Bus: "ISA", Group: "Misc", Desc: "the guest says that it has failed", Built: true},
+		{Name: "e1000", Alias: "e1000-82540em", Bus: "PCI", Group: "Network", Desc: "Intel Gigabit Ethernet (82540EM)", Built: true},
+		{Name: "ne2k_pci", Bus: "PCI", Group: "Network", Desc: "NE2000 on PCI (RTL8029AS)", Built: true},
+		{Name: "ne2k_isa", Bus: "ISA", Group: "Network", Desc: "NE2000", Built: true},
+		{Name: "rtl8139", Bus: "PCI", Group: "Network", Desc: "Realtek RTL8139C+", Built: true},
 		{Name: "isa-debugcon", Bus: "ISA", Group: "Misc", Desc: "debug console port", Built: true},
 	}
 	for _, g := range []struct {
@@ -28,7 +32,7 @@ func Devices() []Entry {
 		{"USB", []string{"piix3-usb-uhci", "piix4-usb-uhci", "usb-ehci", "ich9-usb-ehci1", "ich9-usb-uhci1", "nec-usb-xhci", "qemu-xhci", "pci-ohci", "usb-hub", "usb-host"}},
 		{"Storage", []string{"ahci", "ich9-ahci", "isa-fdc", "lsi53c895a", "megasas", "nvme", "piix3-ide", "piix4-ide", "scsi-cd", "scsi-hd", "scsi-generic",
 			"scsi-block", "sd-card", "sdhci-pci", "usb-storage", "virtio-blk-pci", "virtio-blk", "virtio-9p-pci", "am53c974", "dc390", "mptsas1068", "pvscsi", "ide-cf", "vhost-user-fs-pci"}},
-		{"Network", []string{"e1000", "e1000e", "i82551", "i82557b", "i82559er", "igb", "ne2k_isa", "ne2k_pci", "pcnet", "rtl8139", "tulip", "usb-net", "virtio-net-pci", "virtio-net", "vmxnet3"}},
+		{"Network", []string{"e1000e", "i82551", "i82557b", "i82559er", "igb", "pcnet", "tulip", "usb-net", "virtio-net-pci", "virtio-net", "vmxnet3"}},
 		{"Input", []string{"pci-serial", "pci-serial-2x", "pci-serial-4x", "usb-kbd", "usb-mouse", "usb-tablet", "usb-serial", "usb-braille", "virtconsole", "virtserialport",
 			"virtio-input-host-pci", "virtio-keyboard-pci", "virtio-mouse-pci", "virtio-tablet-pci", "i8042", "vmmouse", "ipoctal232"}},
 		{"Display", []string{"ati-vga", "bochs-display", "isa-cirrus-vga", "qxl", "qxl-vga", "ramfb", "secondary-vga", "virtio-gpu-pci", "virtio-vga", "vmware-svga"}},

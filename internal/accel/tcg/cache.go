@@ -22,9 +22,9 @@ type unit struct {
 	counted bool
 	// quick: it was not compiled yet; see quick.go.
 	quick bool
-	runs  uint8 // as IR
-	waits uint8 // entry of quick.waiting
-	index int32 // of coder.quick
+	runs  uint8  // as IR
+	waits uint16 // entry of quick.waiting
+	index int32  // of coder.quick
 	// code is the interpreter's form, native the machine's; either may be
 	// missing.
 	code   *interp.Code

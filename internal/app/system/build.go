@@ -42,6 +42,7 @@ type machine struct {
 	perf  *perfMap // of -perfmap; nil = none
 	// media are what is in the drives. The machine's lock keeps them.
 	media   map[*Drive]*medium
+	nets    nets
 	screens screens
 	// interrupted is closed by the first signal that ends the process.
 	interrupted chan struct{}
@@ -120,7 +121,7 @@ func (m *machine) closeLater(c io.Closer) {
 }
 
 func (m *machine) build() error {
-	for _, step := range []func() error{m.writePID, m.openChardevs, m.buildPC, m.openScreens} {
+	for _, step := range []func() error{m.writePID, m.openChardevs, m.openNets, m.buildPC, m.openScreens} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -365,7 +366,7 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	case "cirrus":
 		b.VGA = pc.VGACirrus
 	}
-	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports} {
+	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports, m.addCards} {
 		if err := step(&b); err != nil {
 			return b, err
 		}

@@ -43,6 +43,9 @@ type Config struct {
 	Debugcon  *Debugcon
 	DebugExit *DebugExit
 	PVPanic   *PVPanic
+	Netdevs   []Netdev
+	NICs      []NIC
+	NetDumps  []NetDump
 	// Devices are those of -device in their order, but for what has a field
 	// of its own above.
 	Devices []Device
@@ -269,6 +272,16 @@ func (c *Config) Chardev(id string) *Chardev {
 	for i := range c.Chardevs {
 		if c.Chardevs[i].ID == id {
 			return &c.Chardevs[i]
+		}
+	}
+	return nil
+}
+
+// Netdev returns the network called id.
+func (c *Config) Netdev(id string) *Netdev {
+	for i := range c.Netdevs {
+		if c.Netdevs[i].ID == id {
+			return &c.Netdevs[i]
 		}
 	}
 	return nil

@@ -50,6 +50,7 @@ func (m *machine) monitor() hmp.Config {
 		AddressBits: m.cpu.AddressBits(),
 		Commands: map[string]func(io.Writer, hmp.Args) error{
 			"eject": m.eject, "change": m.change, "set_password": m.setPassword, "mouse_set": m.chooseMouse,
+			"hostfwd_add": m.hostfwdAdd, "hostfwd_remove": m.hostfwdRemove, "set_link": m.setLink,
 		},
 		Info: map[string]func(io.Writer){
 			"vnc": m.vncInfo, "mice": m.mouseInfo,
@@ -74,6 +75,7 @@ func (m *machine) monitor() hmp.Config {
 					}
 				}
 			},
+			"network": m.infoNetwork, "usernet": m.infoUsernet,
 			"jit": func(w io.Writer) {
 				m.vcpu.Report(w)
 			},

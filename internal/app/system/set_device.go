@@ -33,11 +33,11 @@ func setDevice(p *parser, arg string) error {
 	if l.WantsHelp("driver") {
 		return helpAsked{func(w io.Writer) {
 			var s prop.Set
-			deviceProps(name, &s, &deviceTarget{})
+			deviceProps(e.Name, &s, &deviceTarget{})
 			formsHelp(w, name+" options:", s.Forms())
 		}}
 	}
-	d := Device{Driver: name, Option: p.option}
+	d := Device{Driver: e.Name, Option: p.option}
 	for _, o := range l {
 		switch o.Key {
 		case "driver":
@@ -84,6 +84,7 @@ type deviceTarget struct {
 	iobase     uint64
 	irq        uint64
 	vgamem     uint64
+	nic        NIC
 }
 
 // deviceProps declares the properties of a built-in device.
@@ -96,6 +97,8 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		})
 	}
 	switch driver {
+	case "e1000", "rtl8139", "ne2k_pci", "ne2k_isa":
+		nicProps(driver, s, &t.nic)
 	case "ide-hd", "ide-cd":
 		d := &t.drive
 		s.String("serial", &d.Serial)
@@ -203,12 +206,16 @@ func (p *parser) finishDevices() error {
 		t.panic = PVPanic{IOPort: 0x505, Events: 3}
 		t.exit = DebugExit{IOBase: 0x501, IOSize: 2}
 		t.con = Debugcon{IOBase: 0xe9, ReadBack: 0xe9}
+		t.nic = newNIC(d.Driver, d.Option)
 		var s prop.Set
 		deviceProps(d.Driver, &s, &t)
 		if err := s.Bind(d.Props); err != nil {
 			return fail(err)
 		}
 		switch d.Driver {
+		case "e1000", "rtl8139", "ne2k_pci", "ne2k_isa":
+			t.nic.ID = d.ID
+			c.NICs = append(c.NICs, t.nic)
 		case "isa-debug-exit":
 			if c.DebugExit != nil {
 				return fail(errors.New("a second isa-debug-exit is not supported yet"))

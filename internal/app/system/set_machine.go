@@ -504,20 +504,3 @@ func setVGA(p *parser, arg string) error {
 	p.vga, p.vgaOption = arg, p.option
 	return nil
 }
-
-func setNetdev(p *parser, arg string) error {
-	if l, err := prop.Parse(arg, "type"); err == nil && l.WantsHelp("type") {
-		return helpAsked{func(w io.Writer) { fmt.Fprintln(w, "Available netdev backend types:") }}
-	}
-	return errors.New("-netdev is not supported yet; leave it out, the machine has no network card")
-}
-
-func setNet(p *parser, arg string) error {
-	switch {
-	case arg == "none":
-		return nil
-	case prop.IsHelp(arg):
-		return helpAsked{func(w io.Writer) { fmt.Fprintln(w, "Available netdev backend types:\nnone") }}
-	}
-	return errors.New("networks are not supported yet; use -net none, or leave it out")
-}

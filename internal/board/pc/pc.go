@@ -239,6 +239,7 @@ type Machine struct {
 	Display  display.Source // of VGA
 
 	parts   []Part
+	boot    []bootPlace // of what is in slots
 	lines   [16]wired
 	resets  int
 	onClean func()

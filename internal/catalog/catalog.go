@@ -152,7 +152,9 @@ func Displays() []Entry {
 		{Name: "none", Desc: "nothing (the monitor's screendump works)", Built: true, Default: true},
 		{Name: "vnc", Desc: "VNC server, as -vnc", Built: true},
 		{Name: "web", Desc: "a page for browsers, web=127.0.0.1:8080", Built: true},
-		{Name: "curses"}, {Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
+		{Name: "x11", Desc: "a window", Built: true},
+		{Name: "curses", Desc: "the text in the terminal", Built: true},
+		{Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
 		{Name: "dbus"}, {Name: "cocoa"},
 	}
 }

@@ -29,6 +29,10 @@ type Config struct {
 
 	// VNC are the servers of -vnc.
 	VNC []VNC
+	// Display is what else shows the screen: "none", "x11", "curses", or "" for
+	// a window where there is an X server.
+	Display    string
+	FullScreen bool
 	// Web is the page of -display web, nil = none.
 	Web *Web
 	// Keyboard is the layout of -k, "" = en-us.

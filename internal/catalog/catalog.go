@@ -138,7 +138,7 @@ func VGAs() []Entry {
 	return []Entry{
 		{Name: "std", Desc: "VGA with Bochs VBE extensions", Built: true, Default: true},
 		{Name: "none", Desc: "no display adapter", Built: true},
-		{Name: "cirrus", Desc: "Cirrus Logic GD5446"},
+		{Name: "cirrus", Desc: "Cirrus Logic GD5446", Built: true},
 		{Name: "vmware", Desc: "VMware SVGA II"},
 		{Name: "qxl", Desc: "SPICE QXL"},
 		{Name: "virtio", Desc: "virtio VGA"},

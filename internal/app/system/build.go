@@ -360,8 +360,11 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 		b.Kind = pc.ISA
 	}
 	b.VRAM, b.LEDs = c.VGAMemory, m.keyboardLEDs
-	if c.VGA == "none" {
+	switch c.VGA {
+	case "none":
 		b.VGA = pc.VGANone
+	case "cirrus":
+		b.VGA = pc.VGACirrus
 	}
 	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports, m.addCards} {
 		if err := step(&b); err != nil {
@@ -415,6 +418,9 @@ func (m *machine) firmware(b *pc.Config) error {
 		if b.Kind == pc.ISA {
 			name = "bios.bin"
 		}
+	}
+	if b.VGA == pc.VGACirrus {
+		vga = "vgabios-cirrus.bin"
 	}
 	var err error
 	// As QEMU does it, -bios first means a file, wherever it is.

@@ -37,7 +37,7 @@ func (p *parser) finishVGA() error {
 	default:
 		c.VGA = "std"
 		for _, d := range p.devices {
-			if d.Driver == "VGA" || d.Driver == "isa-vga" {
+			if d.Driver == "VGA" || d.Driver == "isa-vga" || d.Driver == "cirrus-vga" {
 				c.VGA = "none" // finishDevices sets it
 			}
 		}

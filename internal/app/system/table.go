@@ -80,7 +80,7 @@ func displayOptions() []Option {
 	return inGroup(Display, []Option{
 		{Name: "display", Arg: "vnc=display|web=host:port|none", Help: "what shows the screen ('-display help' lists them)", Set: setDisplay},
 		{Name: "nographic", Help: "no screen: serial port and monitor on the terminal", Set: func(p *parser, _ string) error { p.nographic = true; return nil }},
-		{Name: "vga", Arg: "std|none", Help: "the display adapter ('-vga help' lists them)", Set: setVGA},
+		{Name: "vga", Arg: "std|cirrus|none", Help: "the display adapter ('-vga help' lists them)", Set: setVGA},
 		{Name: "curses", Help: "the screen's text in the terminal", Status: NotYet, Note: "use -nographic or the monitor's screendump"},
 		{Name: "sdl", Help: "a window by SDL", Status: NotYet},
 		{Name: "spice", Arg: "[port=port][,...]", Help: "SPICE server", Status: NotYet},

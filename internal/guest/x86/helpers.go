@@ -103,6 +103,7 @@ const (
 	_
 	_
 	_
+	hCasPair
 	hFence
 	numHelpers
 )
@@ -244,6 +245,7 @@ func (c *CPU) helperTable() []guest.Helper {
 	for i := range 4 {
 		h[hCas+i] = c.cas(1 << i)
 	}
+	h[hCasPair] = c.instruction(func(lin, _, _ uint64) *guest.Fault { return c.casPair(lin) })
 	h[hFence] = fence()
 	h[hCodeBreak] = c.instruction(func(a, _, _ uint64) *guest.Fault { return c.codeBreak(a) })
 	h[hDataBreak] = func(a, b, _ uint64) (uint64, bool) {

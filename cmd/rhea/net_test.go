@@ -97,7 +97,7 @@ func TestNetwork(t *testing.T) {
 			}
 			g := netGuest(t, lease+fmt.Sprintf(`
 ping -c 2 10.0.2.2 | grep received
-printf '\022\064\001\000\000\001\000\000\000\000\000\000\011localhost\000\000\001\000\001' | nc -u -w 3 10.0.2.3 53 | od -An -tx1
+printf '\000\033\022\064\001\000\000\001\000\000\000\000\000\000\011localhost\000\000\001\000\001' | nc -w 3 10.0.2.3 53 | od -An -tx1
 wget -q -O /tmp/f http://10.0.2.2:%d/file; echo HTTP $(sha256sum </tmp/f)
 tftp -g -r file -l /tmp/g 10.0.2.2; echo TFTP $(sha256sum </tmp/g)
 wget -q -O /dev/null --post-file /tmp/f http://10.0.2.2:%d/up; echo POSTED
@@ -136,7 +136,6 @@ func fetch(t *testing.T, port int) []byte {
 		if err != nil {
 			continue
 		}
-		c.(*net.TCPConn).CloseWrite()
 		c.SetDeadline(time.Now().Add(slow))
 		b, _ := io.ReadAll(c)
 		c.Close()
@@ -158,10 +157,10 @@ func freePort(t *testing.T) int {
 }
 
 // serve and ask are two machines on one cable; the second fetches a file of
-// the first's.
+// the first's. (nc ends with its input, so that must not end.)
 const (
 	serve = "ifconfig eth0 192.168.7.1 up\nhead -c 1000000 /dev/zero >/tmp/z\necho SERVING\nwhile :; do nc -l -p 80 </tmp/z; done"
-	ask   = "ifconfig eth0 192.168.7.2 up\nn=0\nwhile [ $n != 1000000 ]; do n=$(nc -w 20 192.168.7.1 80 </dev/null | wc -c); done\nping -c 2 192.168.7.1 | grep received\necho ASKED $n"
+	ask   = "ifconfig eth0 192.168.7.2 up\nn=0\nwhile [ $n != 1000000 ]; do n=$(nc -w 20 192.168.7.1 80 </dev/ttyS0 | wc -c); done\nping -c 2 192.168.7.1 | grep received\necho ASKED $n"
 )
 
 // TestTwoMachines joins two by a socket.

@@ -17,7 +17,6 @@ import (
 	"rhea/internal/accel/tcg"
 	"rhea/internal/block"
 	"rhea/internal/block/overlay"
-	"rhea/internal/block/raw"
 	"rhea/internal/board/pc"
 	"rhea/internal/dev/intc/lapic"
 	"rhea/internal/firmware/load"
@@ -360,8 +359,11 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 		b.Kind = pc.ISA
 	}
 	b.VRAM, b.LEDs = c.VGAMemory, m.keyboardLEDs
-	if c.VGA == "none" {
+	switch c.VGA {
+	case "none":
 		b.VGA = pc.VGANone
+	case "cirrus":
+		b.VGA = pc.VGACirrus
 	}
 	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports, m.addCards} {
 		if err := step(&b); err != nil {
@@ -415,6 +417,9 @@ func (m *machine) firmware(b *pc.Config) error {
 		if b.Kind == pc.ISA {
 			name = "bios.bin"
 		}
+	}
+	if b.VGA == pc.VGACirrus {
+		vga = "vgabios-cirrus.bin"
 	}
 	var err error
 	// As QEMU does it, -bios first means a file, wherever it is.
@@ -518,23 +523,19 @@ func (m *machine) image(d *Drive) (*medium, error) {
 	if d.File == "" {
 		return &medium{}, nil
 	}
-	open := raw.Open
-	if d.Cache.Direct {
-		open = raw.OpenDirect
-	}
-	img, err := open(d.File, d.ReadOnly || d.CDROM || d.Snapshot)
+	img, format, err := openImage(d, d.ReadOnly || d.CDROM || d.Snapshot)
 	if err != nil {
-		return nil, fmt.Errorf("could not open '%s': %w", d.File, reason(err))
+		return nil, err
 	}
 	if !d.Snapshot {
-		return &medium{m.policy(d, img), img, nil}, nil
+		return &medium{m.policy(d, img), img, nil, format}, nil
 	}
 	o, err := overlay.New(img, "")
 	if err != nil {
 		img.Close()
 		return nil, fmt.Errorf("could not make a temporary file for the snapshot of '%s': %w", d.File, reason(err))
 	}
-	return &medium{m.policy(d, o), img, o}, nil
+	return &medium{m.policy(d, o), img, o, format}, nil
 }
 
 // policy has a drive's errors handled as its options say.

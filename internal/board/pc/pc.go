@@ -62,6 +62,7 @@ type VGAKind uint8
 const (
 	VGAStd VGAKind = iota
 	VGANone
+	VGACirrus
 )
 
 // Drive is one of the four IDE drives.

@@ -1,6 +1,7 @@
 package pc
 
 import (
+	"errors"
 	"fmt"
 
 	"rhea/internal/bus/pci"
@@ -9,6 +10,7 @@ import (
 	"rhea/internal/dev/disk/fdc"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/dev/disk/piixide"
+	"rhea/internal/dev/display/cirrus"
 	"rhea/internal/dev/display/vga"
 	"rhea/internal/dev/dma/i8237"
 	"rhea/internal/dev/input/i8042"
@@ -291,6 +293,9 @@ func (m *Machine) video() error {
 	if len(m.c.VGABIOS) > 64<<10 {
 		return fmt.Errorf("a video BIOS of %d bytes: at most 64 KiB can be", len(m.c.VGABIOS))
 	}
+	if m.c.VGA == VGACirrus {
+		return m.cirrus()
+	}
 	c := vga.Config{Env: m.env, VRAM: m.c.VRAM, OnClean: m.clean}
 	if m.c.Kind == ISA {
 		v := vga.New(c)
@@ -312,6 +317,23 @@ func (m *Machine) video() error {
 	}
 	m.VGA.MapPorts(m.Ports)
 	m.Display = m.VGA
+	return nil
+}
+
+// cirrus wires a CL-GD5446.
+func (m *Machine) cirrus() error {
+	if m.PCI == nil {
+		return errors.New("an isapc has no PCI bus for a Cirrus display adapter; use -vga std")
+	}
+	k := cirrus.New(cirrus.Config{Env: m.env, Bus: m.PCI, Device: 2, ROM: m.c.VGABIOS, OnClean: m.clean})
+	if size := (uint64(len(m.c.VGABIOS)) + 2047) &^ 2047; size > 0 {
+		m.adapterROM("vgabios", 0xc0000, size, m.c.VGABIOS)
+	}
+	m.VGA = k.VGA()
+	m.ISA.Add(0xa0000, m.VGA.Window(), 1)
+	m.VGA.MapPorts(m.Ports)
+	m.Display = k
+	m.add("pci/02.0/cirrus-vga", k)
 	return nil
 }
 

@@ -138,7 +138,7 @@ func VGAs() []Entry {
 	return []Entry{
 		{Name: "std", Desc: "VGA with Bochs VBE extensions", Built: true, Default: true},
 		{Name: "none", Desc: "no display adapter", Built: true},
-		{Name: "cirrus", Desc: "Cirrus Logic GD5446"},
+		{Name: "cirrus", Desc: "Cirrus Logic GD5446", Built: true},
 		{Name: "vmware", Desc: "VMware SVGA II"},
 		{Name: "qxl", Desc: "SPICE QXL"},
 		{Name: "virtio", Desc: "virtio VGA"},
@@ -152,7 +152,9 @@ func Displays() []Entry {
 		{Name: "none", Desc: "nothing (the monitor's screendump works)", Built: true, Default: true},
 		{Name: "vnc", Desc: "VNC server, as -vnc", Built: true},
 		{Name: "web", Desc: "a page for browsers, web=127.0.0.1:8080", Built: true},
-		{Name: "curses"}, {Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
+		{Name: "x11", Desc: "a window", Built: true},
+		{Name: "curses", Desc: "the text in the terminal", Built: true},
+		{Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
 		{Name: "dbus"}, {Name: "cocoa"},
 	}
 }

@@ -83,7 +83,7 @@ func TestWrong(t *testing.T) {
 		"-boot order=cc":                                                    "-boot order=cc: parameter 'order': boot device 'c' was given twice",
 		"-initrd x":                                                         "-initrd: is only allowed with -kernel",
 		"-append x":                                                         "-append: is only allowed with -kernel",
-		"-vga cirrus":                                                       "-vga cirrus: the display adapter 'cirrus' is not supported yet; use -vga std",
+		"-vga vmware":                                                       "-vga vmware: the display adapter 'vmware' is not supported yet; use -vga std",
 		"-vga sdt":                                                          "-vga sdt: unknown vga type 'sdt' (did you mean 'std'?); -vga help lists them",
 		"-vnc 0":                                                            "-vnc 0: no display number in '0': -vnc 127.0.0.1:0",
 		"-vnc :70000":                                                       "-vnc :70000: '70000' is not the number of a display",

@@ -138,7 +138,7 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		s.Uint("iobase", &t.iobase, 16)
 		s.Uint("irq", &t.irq, 4)
 		s.Ignore("wakeup")
-	case "VGA", "isa-vga":
+	case "VGA", "isa-vga", "cirrus-vga":
 		s.Func("vgamem_mb", "<power of two>", func(v string) error {
 			n, err := prop.Uint(v, 16)
 			if err == nil && (n == 0 || n > 512 || n&(n-1) != 0) {
@@ -266,12 +266,18 @@ func (p *parser) finishDevices() error {
 				t.chardev = p.addChardev(Chardev{ID: p.freeID("null"), Backend: "null", FD: -1, Option: d.Option})
 			}
 			(*ports)[t.index] = t.chardev
-		case "VGA", "isa-vga":
+		case "VGA", "isa-vga", "cirrus-vga":
 			if p.vga != "" && p.vga != "none" || c.VGA == "std" && p.vga == "" && d.Option == "" {
 				return fail(errors.New("a second display adapter is not supported yet; use -vga none with it"))
 			}
 			c.VGA, c.VGAMemory = "std", t.vgamem<<20
-			p.vga = "std"
+			if d.Driver == "cirrus-vga" {
+				if t.vgamem != 0 && t.vgamem != 4 {
+					return fail(errors.New("a CL-GD5446 has 4 MiB of memory"))
+				}
+				c.VGA = "cirrus"
+			}
+			p.vga = c.VGA
 		default:
 			c.Devices = append(c.Devices, *d)
 		}

@@ -349,3 +349,33 @@ func TestCurses(t *testing.T) {
 	run("send-keys", "echo Typed $((6*7)) {~}", "Enter")
 	wait("Typed 42 {~}")
 }
+
+// TestVMMouse asks for absolute places by VMware's port, from a boot sector.
+func TestVMMouse(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	call := func(cmd byte, arg uint32) []byte { // mov eax, magic; mov ebx, arg; mov ecx, cmd; mov dx, 5658h; in eax, dx
+		b := []byte{0x66, 0xb8, 0x68, 0x58, 0x4d, 0x56, 0x66, 0xbb}
+		b = binary.LittleEndian.AppendUint32(b, arg)
+		return append(b, 0x66, 0xb9, cmd, 0, 0, 0, 0xba, 0x58, 0x56, 0x66, 0xed)
+	}
+	code := call(10, 0)
+	code = append(code, 0x66, 0x81, 0xfb, 0x68, 0x58, 0x4d, 0x56, 0x75, 0xfe) // cmp ebx, magic; jne itself
+	code = append(code, call(41, 0x45414552)...)
+	code = append(code, call(39, 1)...)
+	code = append(code, 0x66, 0x3d, 0x4a, 0x55, 0x42, 0x34, 0x75, 0xfe) // cmp eax, the ID; jne itself
+	code = append(code, call(41, 0x53424152)...)
+	code = append(code, 0xb0, 'V', 0xba, 0xf8, 0x03, 0xee, 0xf4, 0xeb, 0xfd) // tell by COM1; hlt; jmp
+	boot := make([]byte, 1<<20)
+	copy(boot, code)
+	boot[510], boot[511] = 0x55, 0xaa
+	name := filepath.Join(t.TempDir(), "boot.img")
+	write(t, name, boot)
+	through(t, func(t *testing.T, args []string) {
+		g := start(t, append(args, "-m", "16", "-hda", name, "-snapshot", "-display", "none", "-serial", "mon:stdio")...)
+		g.expect("V", slow)
+		g.send("\x01c")
+		g.expect(`\(qemu\) `, slow)
+		g.send("info mice\n")
+		g.expect(`\* Mouse #1: vmmouse \(absolute\)`, slow)
+	})
+}

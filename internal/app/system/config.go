@@ -62,6 +62,7 @@ type Config struct {
 type Machine struct {
 	Type      string // "pc" or "isapc"
 	ACPI      bool
+	VMPort    bool // VMware's port is there, and with it the mouse that knows places
 	FDBootChk bool // the BIOS checks a floppy's boot signature
 	// Graphics is false for -nographic: firmware and option ROMs are told to
 	// use the serial port.

@@ -105,7 +105,11 @@ func (m *machine) openCurses() error {
 
 // mice are what the guest has, by QEMU's names.
 func (m *machine) mice() []display.Mouse {
-	return []display.Mouse{{Name: "QEMU PS/2 Mouse", Pointer: m.pc.Mouse}}
+	l := []display.Mouse{{Name: "QEMU PS/2 Mouse", Pointer: m.pc.Mouse}}
+	if m.pc.VMMouse != nil {
+		l = append(l, display.Mouse{Name: "vmmouse", Pointer: m.pc.VMMouse})
+	}
+	return l
 }
 
 // keyboardLEDs tells those who show them of the keyboard's lamps. It is called

@@ -127,8 +127,8 @@ func CPUs(target string) []Entry {
 // Formats lists the image formats.
 func Formats() []Entry {
 	return []Entry{
-		{Name: "raw", Built: true, Default: true},
-		{Name: "qcow2"}, {Name: "qcow"}, {Name: "vmdk"}, {Name: "vdi"}, {Name: "vpc"}, {Name: "vhdx"}, {Name: "vvfat"},
+		{Name: "raw", Built: true, Default: true}, {Name: "qcow2", Built: true},
+		{Name: "qcow"}, {Name: "vmdk"}, {Name: "vdi"}, {Name: "vpc"}, {Name: "vhdx"}, {Name: "vvfat"},
 		{Name: "cloop"}, {Name: "dmg"}, {Name: "parallels"}, {Name: "bochs"}, {Name: "qed"}, {Name: "luks"}, {Name: "nbd"},
 	}
 }
@@ -152,7 +152,9 @@ func Displays() []Entry {
 		{Name: "none", Desc: "nothing (the monitor's screendump works)", Built: true, Default: true},
 		{Name: "vnc", Desc: "VNC server, as -vnc", Built: true},
 		{Name: "web", Desc: "a page for browsers, web=127.0.0.1:8080", Built: true},
-		{Name: "curses"}, {Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
+		{Name: "x11", Desc: "a window", Built: true},
+		{Name: "curses", Desc: "the text in the terminal", Built: true},
+		{Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
 		{Name: "dbus"}, {Name: "cocoa"},
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"rhea/internal/accel/tcg"
 	"rhea/internal/block"
 	"rhea/internal/block/overlay"
-	"rhea/internal/block/raw"
 	"rhea/internal/board/pc"
+	"rhea/internal/dev/input/vmmouse"
 	"rhea/internal/dev/intc/lapic"
 	"rhea/internal/firmware/load"
 	"rhea/internal/guest"
@@ -185,6 +185,14 @@ func (m *machine) buildPC() error {
 			defer lock.Unlock()
 			m.pc.FERR(level)
 		},
+		Backdoor: func(r *x86.BackdoorRegs) bool {
+			lock.Lock()
+			defer lock.Unlock()
+			v := vmmouse.Regs(*r)
+			ok := m.pc.VMMouse != nil && m.pc.VMMouse.Call(&v)
+			*r = x86.BackdoorRegs(v)
+			return ok
+		},
 	})
 	b, err := m.board(model)
 	if err != nil {
@@ -349,7 +357,7 @@ func (m *machine) crash() {
 func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	c := m.cfg
 	b := pc.Config{
-		CPU: lockedCPU{m.cpu, m.vm.Locker()}, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics,
+		CPU: lockedCPU{m.cpu, m.vm.Locker()}, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics, NoVMPort: !c.Machine.VMPort,
 		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"), HasX2APIC: model.Has("x2apic"), PhysBits: model.PhysBits(),
 		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0),
 			RebootAfter: c.Boot.RebootTimeout + 1, NoSignature: !c.Machine.FDBootChk},
@@ -524,23 +532,19 @@ func (m *machine) image(d *Drive) (*medium, error) {
 	if d.File == "" {
 		return &medium{}, nil
 	}
-	open := raw.Open
-	if d.Cache.Direct {
-		open = raw.OpenDirect
-	}
-	img, err := open(d.File, d.ReadOnly || d.CDROM || d.Snapshot)
+	img, format, err := openImage(d, d.ReadOnly || d.CDROM || d.Snapshot)
 	if err != nil {
-		return nil, fmt.Errorf("could not open '%s': %w", d.File, reason(err))
+		return nil, err
 	}
 	if !d.Snapshot {
-		return &medium{m.policy(d, img), img, nil}, nil
+		return &medium{m.policy(d, img), img, nil, format}, nil
 	}
 	o, err := overlay.New(img, "")
 	if err != nil {
 		img.Close()
 		return nil, fmt.Errorf("could not make a temporary file for the snapshot of '%s': %w", d.File, reason(err))
 	}
-	return &medium{m.policy(d, o), img, o}, nil
+	return &medium{m.policy(d, o), img, o, format}, nil
 }
 
 // policy has a drive's errors handled as its options say.

@@ -29,6 +29,10 @@ type Config struct {
 
 	// VNC are the servers of -vnc.
 	VNC []VNC
+	// Display is what else shows the screen: "none", "x11", "curses", or "" for
+	// a window where there is an X server.
+	Display    string
+	FullScreen bool
 	// Web is the page of -display web, nil = none.
 	Web *Web
 	// Keyboard is the layout of -k, "" = en-us.
@@ -58,6 +62,7 @@ type Config struct {
 type Machine struct {
 	Type      string // "pc" or "isapc"
 	ACPI      bool
+	VMPort    bool // VMware's port is there, and with it the mouse that knows places
 	FDBootChk bool // the BIOS checks a floppy's boot signature
 	// Graphics is false for -nographic: firmware and option ROMs are told to
 	// use the serial port.
@@ -129,8 +134,10 @@ type Drive struct {
 	Bus, Unit int
 	CDROM     bool
 	// File is "" for an empty drive.
-	File     string
-	Format   string // "raw"
+	File   string
+	Format string // "raw", "qcow2"; "" = what the image is
+	// Backing is the backing file to be used, and allowed, whatever the image says.
+	Backing  string
 	Snapshot bool
 	ReadOnly bool
 	Cache    Cache

@@ -2,6 +2,7 @@ package system
 
 import (
 	"errors"
+	"os"
 
 	"rhea/internal/prop"
 )
@@ -21,7 +22,10 @@ func (p *parser) finish() error {
 			return err
 		}
 	}
-	if p.display == "" && !p.vncGiven && c.Web == nil && !p.nographic && c.VGA != "none" {
+	if c.Display = p.display; c.Display == "" && (p.vncGiven || p.nographic || c.Web != nil || c.VGA == "none") {
+		c.Display = "none"
+	}
+	if p.display == "" && os.Getenv("DISPLAY") == "" && !p.vncGiven && c.Web == nil && !p.nographic && c.VGA != "none" {
 		p.note("nothing shows the screen: -vnc 127.0.0.1:0 does, -nographic gives a serial console")
 	}
 	return nil

@@ -78,14 +78,14 @@ func blockOptions() []Option {
 
 func displayOptions() []Option {
 	return inGroup(Display, []Option{
-		{Name: "display", Arg: "vnc=display|web=host:port|none", Help: "what shows the screen ('-display help' lists them)", Set: setDisplay},
+		{Name: "display", Arg: "x11|curses|vnc=display|web=host:port|none", Help: "what shows the screen ('-display help' lists them)", Set: setDisplay},
 		{Name: "nographic", Help: "no screen: serial port and monitor on the terminal", Set: func(p *parser, _ string) error { p.nographic = true; return nil }},
 		{Name: "vga", Arg: "std|cirrus|none", Help: "the display adapter ('-vga help' lists them)", Set: setVGA},
-		{Name: "curses", Help: "the screen's text in the terminal", Status: NotYet, Note: "use -nographic or the monitor's screendump"},
+		{Name: "curses", Help: "the screen's text in the terminal", Set: func(p *parser, _ string) error { p.display = "curses"; return nil }},
 		{Name: "sdl", Help: "a window by SDL", Status: NotYet},
 		{Name: "spice", Arg: "[port=port][,...]", Help: "SPICE server", Status: NotYet},
 		{Name: "vnc", Arg: "display[,option[,...]]", Help: "VNC server", Set: setVNC, Status: Built},
-		{Name: "full-screen", Help: "fill the screen", Status: Noted},
+		{Name: "full-screen", Help: "fill the screen", Set: func(p *parser, _ string) error { p.cfg.FullScreen = true; return nil }},
 		{Name: "no-frame", Help: "a window without decorations", Status: Noted},
 		{Name: "alt-grab", Help: "Ctrl-Alt-Shift grabs the mouse", Status: Noted},
 		{Name: "ctrl-grab", Help: "right Ctrl grabs the mouse", Status: Noted},

@@ -15,6 +15,7 @@ import (
 	"rhea/internal/dev/dma/i8237"
 	"rhea/internal/dev/input/i8042"
 	"rhea/internal/dev/input/ps2"
+	"rhea/internal/dev/input/vmmouse"
 	"rhea/internal/dev/intc/i8259"
 	"rhea/internal/dev/misc/debugcon"
 	"rhea/internal/dev/misc/debugexit"
@@ -145,6 +146,10 @@ func (m *Machine) legacy() {
 	m.add("isa/i8042", m.KBC)
 	m.add("isa/i8042/keyboard", m.Keyboard)
 	m.add("isa/i8042/mouse", m.Mouse)
+	if !m.c.NoVMPort {
+		m.VMMouse = vmmouse.New(vmmouse.Config{Env: env, RAM: m.c.RAM, Nudge: func() { m.Mouse.Move(1, 0, 0) }})
+		m.add("isa/vmmouse", m.VMMouse)
+	}
 
 	p92 := port92.New(port92.Config{Env: env, A20: a20.input(false), Reset: func(l bool) {
 		if l {

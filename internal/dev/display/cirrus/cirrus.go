@@ -149,6 +149,14 @@ func (k *Cirrus) Draw(s *display.Surface, full bool) image.Rectangle { return k.
 // Text implements display.Source.
 func (k *Cirrus) Text() []string { return k.vga.Text() }
 
+// TextPage implements display.TextSource.
+func (k *Cirrus) TextPage() (display.TextPage, bool) {
+	if k.bpp() != 0 {
+		return display.TextPage{}, false
+	}
+	return k.vga.TextPage()
+}
+
 // Reset implements dev.Device. Memory keeps its contents.
 func (k *Cirrus) Reset() {
 	k.srx, k.crx, k.grx = 0, 0, 0

@@ -91,8 +91,10 @@ func (p *codePage) find(off uint64, k *guest.Key, moves, counted bool) *unit {
 	b := p.bucket(off)
 	for at := b; *at != nil; at = &(*at).next {
 		if u := *at; u.place.off == off && u.key == *k && u.moves == moves && u.counted == counted {
-			*at = u.next
-			u.next, *b = *b, u
+			if at != b { // a page that a fork shares stays shared
+				*at = u.next
+				u.next, *b = *b, u
+			}
 			return u
 		}
 	}

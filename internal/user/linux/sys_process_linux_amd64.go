@@ -183,6 +183,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 // startThread is clone of a thread.
 func (t *Thread) startThread(c cloneArgs) uint64 {
 	p := t.p
+	proc.Whole()
 	cpu, err := p.newCPU()
 	if err != nil {
 		return negative(unix.EAGAIN)

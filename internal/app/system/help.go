@@ -34,7 +34,7 @@ func VersionLine(program string) string {
 // usage prints the table.
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: rhea system [options] [disk_image]")
-	fmt.Fprintln(w, "'disk_image' is a raw image of hard disk 0. One or two dashes do.")
+	fmt.Fprintln(w, "'disk_image' is an image of hard disk 0. One or two dashes do.")
 	table := Options()
 	groups := map[Group][]Option{}
 	for _, o := range table {

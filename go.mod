@@ -11,3 +11,5 @@ require (
 require golang.org/x/arch v0.32.0
 
 require github.com/coder/websocket v1.8.15
+
+require github.com/jfreymuth/pulse v0.1.1 // indirect

@@ -68,6 +68,7 @@ func exceptions() []exception {
 		{"dev/disk/piixide", "dev/disk/ide", "the PCI function holds two ATA channels"},
 		{"dev/intc/ioapic", "dev/intc/lapic", "the APIC bus between them"},
 		{"dev/input/i8042", "dev/input/ps2", "the controller's ports take PS/2 devices"},
+		{"dev/audio/sb16", "dev/audio/opl2", "the card has a synthesizer"},
 	}
 }
 

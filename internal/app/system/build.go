@@ -43,6 +43,7 @@ type machine struct {
 	// media are what is in the drives. The machine's lock keeps them.
 	media   map[*Drive]*medium
 	screens screens
+	sounds  sounds
 	// interrupted is closed by the first signal that ends the process.
 	interrupted chan struct{}
 }
@@ -105,6 +106,7 @@ func (m *machine) catchSignals() (stop func()) {
 
 // close closes what build has opened, last first.
 func (m *machine) close() {
+	m.endCaptures()
 	for _, md := range m.inserted() {
 		md.close()
 	}
@@ -362,7 +364,7 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	if c.VGA == "none" {
 		b.VGA = pc.VGANone
 	}
-	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports} {
+	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports, m.sound} {
 		if err := step(&b); err != nil {
 			return b, err
 		}

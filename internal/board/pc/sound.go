@@ -114,4 +114,3 @@ func (m *Machine) freePCI(name string) (int, error) {
 	}
 	return n, nil
 }
-

@@ -127,7 +127,7 @@ func (m *Machine) legacy() {
 	io.Add(0x70, m.RTC.Region())
 	m.add("isa/mc146818", m.RTC)
 
-	m.Speaker = pcspk.New(pcspk.Config{Env: env, Audio: m.c.SpeakerAudio, Hz: i8254.Hz, Clocks: i8254.Clocks, Level: m.PIT.Level2})
+	m.Speaker = pcspk.New(pcspk.Config{Env: env, Audio: m.c.SpeakerAudio, Hz: i8254.Hz, Now: m.PIT.Now2, Level: m.PIT.Level2})
 	p61 := port61.New(port61.Config{Env: env, Gate2: m.PIT.Gate(2), Out2: func() bool { return m.PIT.Out(2) }, Speaker: m.Speaker.Gate, NMI: nmi.request})
 	io.Add(0x61, p61.Region())
 	m.add("isa/port61", p61)

@@ -14,10 +14,10 @@ import (
 type Config struct {
 	Env   dev.Env
 	Audio *audio.Mixer // nil = nobody listens
-	// Hz is the frequency of the timer's clock, Clocks the number of its
-	// clock that has passed at a time of Env.Clock.
-	Hz     int
-	Clocks func(ns int64) int64
+	// Hz is the frequency of the timer's clock, Now the number of its current
+	// one, up to which Level knows OUT2 (it may call Changes).
+	Hz  int
+	Now func() int64
 	// Level is OUT2 at a clock number, and the number up to which it stays.
 	Level func(at int64) (level bool, until int64)
 }
@@ -82,22 +82,23 @@ func (p *Speaker) Gate(level bool) {
 	}
 	p.sync()
 	p.gate = level
-	p.wake()
+	if p.voice != nil && level {
+		p.wake(p.c.Now())
+	}
 }
 
 // Changes is told when OUT2 goes on differently at a clock number.
 func (p *Speaker) Changes(to int64) {
 	p.play(to)
-	p.wake()
+	p.wake(to)
 }
 
 // wake begins to play.
-func (p *Speaker) wake() {
+func (p *Speaker) wake(at int64) {
 	if p.voice == nil || p.active || !p.gate {
 		return
 	}
-	p.active, p.same = true, 0
-	p.at = p.c.Clocks(p.c.Env.Clock.Now())
+	p.active, p.same, p.at = true, 0, at
 	p.voice.SetActive(true)
 }
 
@@ -112,7 +113,7 @@ func (p *Speaker) sync() {
 	if !p.active {
 		return
 	}
-	p.play(p.c.Clocks(p.c.Env.Clock.Now()))
+	p.play(p.c.Now())
 	if p.same > quiet {
 		p.stop()
 	}
@@ -162,7 +163,7 @@ func (p *Speaker) wire(d int64, level bool) {
 // frame plays one. The mean of the last few hundredths of a second is no
 // sound.
 func (p *Speaker) frame(x float64) {
-	p.mean += (x - p.mean) / 400
+	p.mean += (x - p.mean) / 2000
 	v := int16((x - p.mean) * loud)
 	p.same++
 	if p.n == len(p.buf) {

@@ -633,7 +633,11 @@ func absurd(t *testing.T, cmd ...uint8) {
 	events := 0
 	for range 1000 {
 		end := r.clock.Now() + 1_000_000
-		for at, any := r.clock.Next(); any && at <= end; at, any = r.clock.Next() {
+		for {
+			at, any := r.clock.Next()
+			if !any || at > end {
+				break
+			}
 			r.clock.Advance(max(at-r.clock.Now(), 0))
 			events++
 		}

@@ -101,16 +101,20 @@ func (t *Timer) Out(n int) bool {
 	return t.ctr[n].level(t.now())
 }
 
-// Level2 returns OUT2 at a clock number, which is not before the last call of
-// Watch2, and the number up to which it stays so if nothing changes: with both
-// a speaker can follow it.
+// Level2 returns OUT2 at a clock number, from the last call of Watch2 to that of
+// Now2, and the number up to which it stays so if nothing changes: so a speaker
+// can follow it.
 func (t *Timer) Level2(at int64) (level bool, until int64) {
 	c := &t.ctr[2]
 	return c.level(at), c.until(at)
 }
 
-// Clocks returns the number of the clock that has passed at a time.
-func Clocks(ns int64) int64 { return toTicks(ns) }
+// Now2 brings OUT2 up to date, which may call Watch2, and returns the number of
+// the current clock.
+func (t *Timer) Now2() int64 {
+	t.Settle()
+	return t.now()
+}
 
 // Settle implements dev.Settler.
 func (t *Timer) Settle() {

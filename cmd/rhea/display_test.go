@@ -273,3 +273,109 @@ func TestVNCViewer(t *testing.T) {
 		})
 	}
 }
+
+// TestX11 looks at the window and types into it.
+func TestX11(t *testing.T) {
+	xdotool := tool(t, "xdotool", "xdotool")
+	disp := xvfb(t)
+	t.Setenv("DISPLAY", disp)
+	kernel, initrd := guestFile(t, "bzImage-i386-486"), guestFile(t, "initramfs-i386.gz")
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+
+	g := start(t, "-m", "16", "-hda", painter(t), "-snapshot", "-monitor", "stdio") // a window is the default
+	g.expect(`\(qemu\) `, slow)
+	shows(t, disp, g.painted())
+	g.send("quit\n")
+	g.ends(time.Minute)
+
+	g = start(t, "-m", "64", "-display", "x11", "-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 console=tty0", "-serial", "stdio", "-monitor", "none")
+	g.expect("Run /init", slow)
+	time.Sleep(3 * time.Second) // the shell drops what was typed before it began
+	x := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command(xdotool, args...).CombinedOutput(); err != nil {
+			t.Fatalf("xdotool %v: %v\n%s", args, err, out)
+		}
+	}
+	x("mousemove", "100", "100")
+	x("type", "echo typed $((6*7)) > /dev/ttyS0")
+	x("key", "Return")
+	g.expect("typed 42", time.Minute)
+	// The mouse is taken by a click and let go by Ctrl-Alt-G.
+	name := func() string {
+		out, _ := exec.Command(xdotool, "search", "--name", "exit grab").Output()
+		return strings.TrimSpace(string(out))
+	}
+	x("click", "1")
+	time.Sleep(300 * time.Millisecond)
+	if name() == "" {
+		t.Error("a click did not take the mouse")
+	}
+	x("key", "ctrl+alt+g")
+	time.Sleep(300 * time.Millisecond)
+	if name() != "" {
+		t.Error("Ctrl-Alt-G did not let the mouse go")
+	}
+}
+
+// TestCurses reads the BIOS's words in a terminal and types.
+func TestCurses(t *testing.T) {
+	tmux := tool(t, "tmux", "tmux")
+	kernel, initrd := guestFile(t, "bzImage-i386-486"), guestFile(t, "initramfs-i386.gz")
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	socket := filepath.Join(t.TempDir(), "tmux")
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command(tmux, append([]string{"-S", socket}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("tmux %v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	run("new-session", "-d", "-x", "82", "-y", "27", rheaBinary(t)+" system -m 64 -display curses -kernel "+kernel+" -initrd "+initrd+" -append 'console=tty0 quiet'")
+	defer exec.Command(tmux, "-S", socket, "kill-server").Run()
+	wait := func(want string) {
+		t.Helper()
+		var got string
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+			if got = run("capture-pane", "-p"); strings.Contains(got, want) {
+				return
+			}
+		}
+		t.Fatalf("the terminal does not show %q:\n%s", want, got)
+	}
+	wait("built-in shell")
+	time.Sleep(2 * time.Second)
+	run("send-keys", "echo Typed $((6*7)) {~}", "Enter")
+	wait("Typed 42 {~}")
+}
+
+// TestVMMouse asks for absolute places by VMware's port, from a boot sector.
+func TestVMMouse(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	call := func(cmd byte, arg uint32) []byte { // mov eax, magic; mov ebx, arg; mov ecx, cmd; mov dx, 5658h; in eax, dx
+		b := []byte{0x66, 0xb8, 0x68, 0x58, 0x4d, 0x56, 0x66, 0xbb}
+		b = binary.LittleEndian.AppendUint32(b, arg)
+		return append(b, 0x66, 0xb9, cmd, 0, 0, 0, 0xba, 0x58, 0x56, 0x66, 0xed)
+	}
+	code := call(10, 0)
+	code = append(code, 0x66, 0x81, 0xfb, 0x68, 0x58, 0x4d, 0x56, 0x75, 0xfe) // cmp ebx, magic; jne itself
+	code = append(code, call(41, 0x45414552)...)
+	code = append(code, call(39, 1)...)
+	code = append(code, 0x66, 0x3d, 0x4a, 0x55, 0x42, 0x34, 0x75, 0xfe) // cmp eax, the ID; jne itself
+	code = append(code, call(41, 0x53424152)...)
+	code = append(code, 0xb0, 'V', 0xba, 0xf8, 0x03, 0xee, 0xf4, 0xeb, 0xfd) // tell by COM1; hlt; jmp
+	boot := make([]byte, 1<<20)
+	copy(boot, code)
+	boot[510], boot[511] = 0x55, 0xaa
+	name := filepath.Join(t.TempDir(), "boot.img")
+	write(t, name, boot)
+	through(t, func(t *testing.T, args []string) {
+		g := start(t, append(args, "-m", "16", "-hda", name, "-snapshot", "-display", "none", "-serial", "mon:stdio")...)
+		g.expect("V", slow)
+		g.send("\x01c")
+		g.expect(`\(qemu\) `, slow)
+		g.send("info mice\n")
+		g.expect(`\* Mouse #1: vmmouse \(absolute\)`, slow)
+	})
+}

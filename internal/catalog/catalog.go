@@ -127,8 +127,8 @@ func CPUs(target string) []Entry {
 // Formats lists the image formats.
 func Formats() []Entry {
 	return []Entry{
-		{Name: "raw", Built: true, Default: true},
-		{Name: "qcow2"}, {Name: "qcow"}, {Name: "vmdk"}, {Name: "vdi"}, {Name: "vpc"}, {Name: "vhdx"}, {Name: "vvfat"},
+		{Name: "raw", Built: true, Default: true}, {Name: "qcow2", Built: true},
+		{Name: "qcow"}, {Name: "vmdk"}, {Name: "vdi"}, {Name: "vpc"}, {Name: "vhdx"}, {Name: "vvfat"},
 		{Name: "cloop"}, {Name: "dmg"}, {Name: "parallels"}, {Name: "bochs"}, {Name: "qed"}, {Name: "luks"}, {Name: "nbd"},
 	}
 }
@@ -138,7 +138,7 @@ func VGAs() []Entry {
 	return []Entry{
 		{Name: "std", Desc: "VGA with Bochs VBE extensions", Built: true, Default: true},
 		{Name: "none", Desc: "no display adapter", Built: true},
-		{Name: "cirrus", Desc: "Cirrus Logic GD5446"},
+		{Name: "cirrus", Desc: "Cirrus Logic GD5446", Built: true},
 		{Name: "vmware", Desc: "VMware SVGA II"},
 		{Name: "qxl", Desc: "SPICE QXL"},
 		{Name: "virtio", Desc: "virtio VGA"},
@@ -152,7 +152,9 @@ func Displays() []Entry {
 		{Name: "none", Desc: "nothing (the monitor's screendump works)", Built: true, Default: true},
 		{Name: "vnc", Desc: "VNC server, as -vnc", Built: true},
 		{Name: "web", Desc: "a page for browsers, web=127.0.0.1:8080", Built: true},
-		{Name: "curses"}, {Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
+		{Name: "x11", Desc: "a window", Built: true},
+		{Name: "curses", Desc: "the text in the terminal", Built: true},
+		{Name: "sdl"}, {Name: "gtk"}, {Name: "egl-headless"}, {Name: "spice-app"},
 		{Name: "dbus"}, {Name: "cocoa"},
 	}
 }
@@ -178,5 +180,19 @@ func Audiodevs() []Entry {
 		{Name: "pa", Desc: "PulseAudio and PipeWire", Built: true},
 		{Name: "alsa"}, {Name: "coreaudio"}, {Name: "dbus"}, {Name: "dsound"}, {Name: "jack"}, {Name: "oss"}, {Name: "pipewire"}, {Name: "sdl"},
 		{Name: "sndio"}, {Name: "spice"},
+	}
+}
+
+// Netdevs lists the networks of the host.
+func Netdevs() []Entry {
+	return []Entry{
+		{Name: "user", Desc: "the guest's connections are sockets of this process", Built: true, Default: true},
+		{Name: "tap", Desc: "a TAP interface of the host (Linux)", Built: true},
+		{Name: "socket", Desc: "another machine, by TCP, UDP or multicast", Built: true},
+		{Name: "stream", Desc: "another machine, by TCP or a unix socket", Built: true},
+		{Name: "dgram", Desc: "another machine, by UDP, multicast or a unix socket", Built: true},
+		{Name: "hubport", Desc: "a port of a hub", Built: true},
+		{Name: "bridge"}, {Name: "vde"}, {Name: "l2tpv3"}, {Name: "netmap"}, {Name: "af-xdp"}, {Name: "passt"},
+		{Name: "vhost-user"}, {Name: "vhost-vdpa"}, {Name: "vmnet-host"}, {Name: "vmnet-shared"}, {Name: "vmnet-bridged"},
 	}
 }

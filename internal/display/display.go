@@ -46,3 +46,22 @@ type Source interface {
 	Draw(s *Surface, full bool) image.Rectangle
 	Text() []string
 }
+
+// TextPage is what a text mode shows, line by line.
+type TextPage struct {
+	Columns, Rows int
+	Cells         []TextCell
+	// Cursor says that there is one, at X and Y.
+	Cursor bool
+	X, Y   int
+}
+
+// TextCell is a character in two of the PC's sixteen colours.
+type TextCell struct {
+	Char   rune
+	Fg, Bg uint8
+}
+
+// TextSource is a Source that tells of its text modes' colours; false = the
+// mode is no text mode.
+type TextSource interface{ TextPage() (TextPage, bool) }

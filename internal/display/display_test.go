@@ -4,6 +4,7 @@ import (
 	"image"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,9 +113,10 @@ func (m *mouse) Move(dx, dy, dz int) { m.dx += dx; m.moves++ }
 func (m *mouse) SetButtons(uint8)    {}
 
 func TestInputIsBounded(t *testing.T) {
+	var mu sync.Mutex
 	var posted []func()
 	m, b := &mouse{}, &board{}
-	in := NewInput(func(f func()) { posted = append(posted, f) }, b, Mouse{"m", m})
+	in := NewInput(func(f func()) { mu.Lock(); posted = append(posted, f); mu.Unlock() }, b, Mouse{"m", m})
 	for range 100_000 {
 		in.Move(1, 0, 0)
 	}
@@ -125,12 +127,23 @@ func TestInputIsBounded(t *testing.T) {
 	if len(posted) != 1 || len(in.events) > 2*maxEvents {
 		t.Fatalf("%d functions posted, %d events wait", len(posted), len(in.events))
 	}
-	posted[0]()
+	count := func() int { mu.Lock(); defer mu.Unlock(); return len(posted) }
+	for i, idle := 0, 0; idle < 20; { // keys come one by one
+		if i < count() {
+			posted[i]()
+			i, idle = i+1, 0
+			continue
+		}
+		time.Sleep(time.Millisecond)
+		idle++
+	}
+	n := count()
 	if m.dx < 1<<15 || m.moves > maxEvents || len(b.got) == 0 {
 		t.Errorf("%d moves by %d, %d keys", m.moves, m.dx, len(b.got))
 	}
 	in.Key(2, true)
-	if len(posted) != 2 {
+	time.Sleep(2 * keyGap)
+	if count() != n+1 {
 		t.Error("later events do not come")
 	}
 }

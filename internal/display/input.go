@@ -2,6 +2,7 @@ package display
 
 import (
 	"sync"
+	"time"
 
 	"rhea/internal/keys"
 )
@@ -52,6 +53,7 @@ type Input struct {
 	mu      sync.Mutex
 	events  []event
 	posted  bool
+	lastKey time.Time
 	down    [256]bool // keys that are down, in front of the queue
 	buttons uint8
 }
@@ -152,14 +154,54 @@ func (in *Input) queue(e event) bool {
 // sum adds moves without growing beyond all screens.
 func sum(a, b int) int { return min(max(a+b, -1<<15), 1<<15) }
 
+// keyGap is how long after a key the next one comes: people are slower, and
+// keyboards hold few.
+const keyGap = 4 * time.Millisecond
+
 // deliver runs under the machine's lock.
 func (in *Input) deliver() {
-	in.mu.Lock()
-	events := in.events
-	in.events, in.posted = nil, false
-	in.mu.Unlock()
-	for _, e := range events {
+	for {
+		e, wait, ok := in.take()
+		switch {
+		case wait > 0:
+			time.AfterFunc(wait, func() { in.post(in.deliver) })
+			return
+		case !ok:
+			return
+		}
 		in.send(e)
+	}
+}
+
+// take returns the next event, or how long to wait for it.
+func (in *Input) take() (e event, wait time.Duration, ok bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.events) == 0 {
+		in.posted = false
+		return e, 0, false
+	}
+	e = in.events[0]
+	if e.kind == evKey {
+		if wait = keyGap - time.Since(in.lastKey); wait > 0 {
+			return e, wait, false
+		}
+		in.lastKey = time.Now()
+	}
+	in.events = in.events[1:]
+	return e, 0, true
+}
+
+// Throttle waits, not for long, while more is typed than the guest has seen.
+// Who reads keys from somewhere calls it before Key.
+func (in *Input) Throttle() {
+	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(keyGap) {
+		in.mu.Lock()
+		n := len(in.events)
+		in.mu.Unlock()
+		if n < maxEvents/2 {
+			return
+		}
 	}
 }
 

@@ -24,8 +24,11 @@ func newRAM(size uint64) *RAM {
 }
 
 func ramOf(b []byte) *RAM {
-	return &RAM{Bytes: b, watched: make([]atomic.Uint32, (len(b)/PageSize+31)/32)}
+	return &RAM{Bytes: b, watched: make([]atomic.Uint32, WatchWords(uint64(len(b))))}
 }
+
+// WatchWords is how many words say which pages of size bytes of RAM are watched.
+func WatchWords(size uint64) uint64 { return (size/PageSize + 31) / 32 }
 
 // OnWrite has f called for writes, from whoever writes, that touch watched pages.
 func (r *RAM) OnWrite(f func(r *RAM, off, n uint64)) { r.onWrite = append(r.onWrite, f) }

@@ -10,6 +10,7 @@ package mem
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // MMIO is a device's registers. Offsets are from the region's start, sizes
@@ -64,8 +65,9 @@ func NewRAM(name string, size uint64) *Region {
 }
 
 // NewRAMOf returns memory whose bytes are b, whole pages that are not Go's heap.
-func NewRAMOf(name string, b []byte) *Region {
-	return &Region{name: name, size: uint64(len(b)), access: RW, ram: ramOf(b)}
+// Watched has WatchWords of them, all zero.
+func NewRAMOf(name string, b []byte, watched []atomic.Uint32) *Region {
+	return &Region{name: name, size: uint64(len(b)), access: RW, ram: &RAM{Bytes: b, watched: watched}}
 }
 
 // NewROM returns memory that ignores writes, holding image (padded with

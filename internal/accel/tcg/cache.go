@@ -22,9 +22,9 @@ type unit struct {
 	counted bool
 	// quick: it was not compiled yet; see quick.go.
 	quick bool
-	runs  uint8 // as IR
-	waits uint8 // entry of quick.waiting
-	index int32 // of coder.quick
+	runs  uint8  // as IR
+	waits uint16 // entry of quick.waiting
+	index int32  // of coder.quick
 	// code is the interpreter's form, native the machine's; either may be
 	// missing.
 	code   *interp.Code
@@ -91,8 +91,10 @@ func (p *codePage) find(off uint64, k *guest.Key, moves, counted bool) *unit {
 	b := p.bucket(off)
 	for at := b; *at != nil; at = &(*at).next {
 		if u := *at; u.place.off == off && u.key == *k && u.moves == moves && u.counted == counted {
-			*at = u.next
-			u.next, *b = *b, u
+			if at != b { // a page that a fork shares stays shared
+				*at = u.next
+				u.next, *b = *b, u
+			}
 			return u
 		}
 	}

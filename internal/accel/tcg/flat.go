@@ -13,10 +13,11 @@ import (
 // may not be accessed protected by the host. The vCPU is that of one thread;
 // others have theirs. Pages with code in them are write-protected.
 type Flat struct {
-	// Base is where guest address 0 is. There are 4 GiB, and an inaccessible
-	// page behind them.
+	// Base is where guest address 0 is.
 	Base uintptr
-	// RAM is the same memory.
+	// RAM is the same memory. What addresses there are besides must fault, too, as
+	// far as they are the guest's: of processors with 32-bit addresses those that
+	// an access at the end of 4 GiB may reach.
 	RAM *mem.RAM
 	// Protect has stores to the page at va fault from now on. Watched is then
 	// true of it in RAM.
@@ -24,8 +25,9 @@ type Flat struct {
 	// Written ends Protect, and has all vCPUs forget what was translated of
 	// the page (ForgetCode).
 	Written func(va uint64)
-	// UserFault is the exception of an access that the host has refused.
-	UserFault func(va uint64, write bool) *guest.Fault
+	// UserFault is the exception of an access that the host has refused, by which
+	// signal; nil = none: it would not refuse it now.
+	UserFault func(va uint64, write bool, signal int) *guest.Fault
 	// UserIndex is the MMU index of the accesses that are flat.
 	UserIndex int
 }
@@ -98,9 +100,9 @@ func (n *coder) faulted(v *VCPU) bool {
 		n.broken(host.ExitFault)
 	}
 	s := n.c.Site(n.code.RW, int(list[i].Site))
-	va := uint64(uint32(addr - f.Base))
+	va := uint64(addr-f.Base) & v.vaMask
 	store := s.Kind == amd64.Store
-	if store && f.RAM.Watched(va) {
+	if store && va < uint64(len(f.RAM.Bytes)) && f.RAM.Watched(va) {
 		u := n.unitOf(s.Owner)
 		f.written(v, va)
 		if u.valid || s.Probe {
@@ -111,7 +113,12 @@ func (n *coder) faulted(v *VCPU) bool {
 		v.oneShot = true
 		return false
 	}
+	fault := f.UserFault(va, store || s.RMW, n.ctx.FaultSignal())
+	if fault == nil {
+		*n.ctx.Word(amd64.OffResume) = uint64(rip)
+		return true
+	}
 	n.leave(s)
-	v.cpu.Raise(f.UserFault(va, store || s.RMW))
+	v.cpu.Raise(fault)
 	return false
 }

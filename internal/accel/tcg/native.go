@@ -141,7 +141,7 @@ func newCoder(cpu guest.CPU, shared *Config) (*coder, error) {
 	n.first = size
 	n.divide(size, len(code.RW))
 	n.reset()
-	if wide {
+	if wide && !n.flat {
 		for i := range interp.Indexes {
 			n.clearTable(n.readTable(i))
 			n.clearTable(n.writeTable(i))
@@ -385,6 +385,7 @@ func (n *coder) drop(u *unit) {
 		return
 	}
 	n.closeTo(u)
+	n.closeFrom(u)
 	n.c.Retire(n.code.RW, u.native.at) // the table may lead here from many addresses
 }
 

@@ -8,17 +8,17 @@ import (
 // This file is the quick tier. Much code runs once or a few times: what a system
 // does when it starts, or a process between its start and its end. Making
 // machine code of it would take longer than running it. So a new unit is
-// executed as IR, as it is, and compiled if it is met again and again.
+// executed as IR, as it is, and compiled if it is met again.
 
 // quickRuns is how often a unit is executed as IR.
-const quickRuns = 2
+const quickRuns = 1
 
 // The IR of the last units that were not compiled is kept for when they are; of
 // others it is made again. It is a ring.
 const (
-	quickInsts  = 8192
-	quickUnits  = 256
-	quickBlocks = 16 // of a unit
+	quickInsts  = 1 << 16
+	quickUnits  = 1 << 11
+	quickBlocks = 8 // of a unit
 )
 
 // quickShare is how many bytes of code memory there are for each unit that was not
@@ -30,7 +30,7 @@ type quick struct {
 	vals    []uint64 // by ir.Val
 	insts   []ir.Inst
 	total   uint64 // of insts that were used, going around
-	waiting [quickUnits]waiting
+	waiting []waiting
 	next    int // of waiting to be used
 	runs    uint64
 }
@@ -59,14 +59,14 @@ func (v *VCPU) wait(u *unit) {
 	v.n.quick = append(v.n.quick, u)
 	n := uint64(len(v.ir.Insts))
 	if q.insts == nil {
-		q.insts = make([]ir.Inst, quickInsts)
+		q.insts, q.waiting = make([]ir.Inst, quickInsts), make([]waiting, quickUnits)
 	}
 	at := q.total % quickInsts
 	if at+n > quickInsts {
 		q.total += quickInsts - at
 		at = 0
 	}
-	u.waits = uint8(q.next)
+	u.waits = uint16(q.next)
 	w := &q.waiting[q.next]
 	q.next = (q.next + 1) % quickUnits
 	w.owner, w.at = u, q.total
@@ -92,9 +92,20 @@ func (v *VCPU) isDue(u *unit) bool {
 	return u.quick && !v.traced && (u.runs >= quickRuns || v.waitingIR(u) == nil)
 }
 
-// compileNow makes machine code of u, which is at k.
+// compileNow makes machine code of u, which is at k. A loop is translated once
+// more, to be unrolled.
 func (v *VCPU) compileNow(u *unit, k guest.Key) (*unit, *guest.Fault) {
-	if code := v.waitingIR(u); code != nil && !code.Loops && v.n.compile(v, u, code) {
+	code := v.waitingIR(u)
+	if code == nil || code.Loops {
+		v.start(k, u.moves, true)
+		if fault := v.cpu.Translate(v.builder, v, k, maxInsns); fault != nil {
+			return nil, fault
+		}
+		if code = &v.ir; uint64(code.Bytes) > u.len {
+			code = nil
+		}
+	}
+	if code != nil && v.n.compile(v, u, code) {
 		v.n.notQuick(u)
 		return u, nil
 	}

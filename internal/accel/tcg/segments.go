@@ -1,6 +1,10 @@
 package tcg
 
-import "rhea/internal/jit/amd64"
+import (
+	"sort"
+
+	"rhea/internal/jit/amd64"
+)
 
 // This file shares the code memory out. It is a ring of segments: when one is
 // full the next is used, and what has been in there longest of all is evicted.
@@ -161,6 +165,19 @@ func (n *coder) closeTo(u *unit) {
 		i, j.next, j.prev = j.next, 0, 0
 	}
 	u.native.incoming = 0
+}
+
+// closeFrom makes u's own jumps leave to us: nobody is to write where they were
+// once Retire has.
+func (n *coder) closeFrom(u *unit) {
+	list := n.segments[u.native.number>>segmentShift].jumps
+	first := sort.Search(len(list), func(i int) bool { return i > 0 && int(list[i].at) >= u.native.at })
+	for i := first; i < len(list) && int(list[i].at) < u.native.at+u.native.size; i++ {
+		if j := &list[i]; j.next != 0 {
+			n.point(j, int(j.at)+4)
+			n.unlink(j)
+		}
+	}
 }
 
 // point makes a jump lead to offset to.

@@ -490,11 +490,7 @@ func (v *VCPU) translate(k guest.Key, limit int) (u *unit, keep bool, fault *gue
 }
 
 func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep bool, fault *guest.Fault) {
-	v.builder.Start(&v.ir)
-	if v.ir.Moves = moves; moves {
-		v.ir.Page = k.PC &^ pageMask
-	}
-	v.ir.Unroll = v.n != nil && v.eager && limit != 1 && !v.counted
+	v.start(k, moves, v.n != nil && v.eager && limit != 1 && !v.counted)
 	if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
 		return nil, false, fault
 	}
@@ -533,6 +529,15 @@ func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep b
 	}
 	v.cache.add(u)
 	return u, true, nil
+}
+
+// start begins the translation of a unit into v.ir.
+func (v *VCPU) start(k guest.Key, moves, unroll bool) {
+	v.builder.Start(&v.ir)
+	if v.ir.Moves = moves; moves {
+		v.ir.Page = k.PC &^ pageMask
+	}
+	v.ir.Unroll = unroll
 }
 
 // cleared is called when the cache was emptied: its units are used again.

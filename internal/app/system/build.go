@@ -17,8 +17,8 @@ import (
 	"rhea/internal/accel/tcg"
 	"rhea/internal/block"
 	"rhea/internal/block/overlay"
-	"rhea/internal/block/raw"
 	"rhea/internal/board/pc"
+	"rhea/internal/dev/input/vmmouse"
 	"rhea/internal/dev/intc/lapic"
 	"rhea/internal/firmware/load"
 	"rhea/internal/guest"
@@ -42,6 +42,7 @@ type machine struct {
 	perf  *perfMap // of -perfmap; nil = none
 	// media are what is in the drives. The machine's lock keeps them.
 	media   map[*Drive]*medium
+	nets    nets
 	screens screens
 	sounds  sounds
 	// interrupted is closed by the first signal that ends the process.
@@ -122,7 +123,7 @@ func (m *machine) closeLater(c io.Closer) {
 }
 
 func (m *machine) build() error {
-	for _, step := range []func() error{m.writePID, m.openChardevs, m.buildPC, m.openScreens} {
+	for _, step := range []func() error{m.writePID, m.openChardevs, m.openNets, m.buildPC, m.openScreens} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -185,6 +186,14 @@ func (m *machine) buildPC() error {
 			lock.Lock()
 			defer lock.Unlock()
 			m.pc.FERR(level)
+		},
+		Backdoor: func(r *x86.BackdoorRegs) bool {
+			lock.Lock()
+			defer lock.Unlock()
+			v := vmmouse.Regs(*r)
+			ok := m.pc.VMMouse != nil && m.pc.VMMouse.Call(&v)
+			*r = x86.BackdoorRegs(v)
+			return ok
 		},
 	})
 	b, err := m.board(model)
@@ -350,7 +359,7 @@ func (m *machine) crash() {
 func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	c := m.cfg
 	b := pc.Config{
-		CPU: lockedCPU{m.cpu, m.vm.Locker()}, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics,
+		CPU: lockedCPU{m.cpu, m.vm.Locker()}, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics, NoVMPort: !c.Machine.VMPort,
 		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"), HasX2APIC: model.Has("x2apic"), PhysBits: model.PhysBits(),
 		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0),
 			RebootAfter: c.Boot.RebootTimeout + 1, NoSignature: !c.Machine.FDBootChk},
@@ -361,10 +370,13 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 		b.Kind = pc.ISA
 	}
 	b.VRAM, b.LEDs = c.VGAMemory, m.keyboardLEDs
-	if c.VGA == "none" {
+	switch c.VGA {
+	case "none":
 		b.VGA = pc.VGANone
+	case "cirrus":
+		b.VGA = pc.VGACirrus
 	}
-	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports, m.sound} {
+	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports, m.addCards, m.sound} {
 		if err := step(&b); err != nil {
 			return b, err
 		}
@@ -416,6 +428,9 @@ func (m *machine) firmware(b *pc.Config) error {
 		if b.Kind == pc.ISA {
 			name = "bios.bin"
 		}
+	}
+	if b.VGA == pc.VGACirrus {
+		vga = "vgabios-cirrus.bin"
 	}
 	var err error
 	// As QEMU does it, -bios first means a file, wherever it is.
@@ -519,23 +534,19 @@ func (m *machine) image(d *Drive) (*medium, error) {
 	if d.File == "" {
 		return &medium{}, nil
 	}
-	open := raw.Open
-	if d.Cache.Direct {
-		open = raw.OpenDirect
-	}
-	img, err := open(d.File, d.ReadOnly || d.CDROM || d.Snapshot)
+	img, format, err := openImage(d, d.ReadOnly || d.CDROM || d.Snapshot)
 	if err != nil {
-		return nil, fmt.Errorf("could not open '%s': %w", d.File, reason(err))
+		return nil, err
 	}
 	if !d.Snapshot {
-		return &medium{m.policy(d, img), img, nil}, nil
+		return &medium{m.policy(d, img), img, nil, format}, nil
 	}
 	o, err := overlay.New(img, "")
 	if err != nil {
 		img.Close()
 		return nil, fmt.Errorf("could not make a temporary file for the snapshot of '%s': %w", d.File, reason(err))
 	}
-	return &medium{m.policy(d, o), img, o}, nil
+	return &medium{m.policy(d, o), img, o, format}, nil
 }
 
 // policy has a drive's errors handled as its options say.

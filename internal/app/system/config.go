@@ -29,6 +29,10 @@ type Config struct {
 
 	// VNC are the servers of -vnc.
 	VNC []VNC
+	// Display is what else shows the screen: "none", "x11", "curses", or "" for
+	// a window where there is an X server.
+	Display    string
+	FullScreen bool
 	// Web is the page of -display web, nil = none.
 	Web *Web
 	// Keyboard is the layout of -k, "" = en-us.
@@ -46,6 +50,9 @@ type Config struct {
 	Debugcon  *Debugcon
 	DebugExit *DebugExit
 	PVPanic   *PVPanic
+	Netdevs   []Netdev
+	NICs      []NIC
+	NetDumps  []NetDump
 	// Devices are those of -device in their order, but for what has a field
 	// of its own above.
 	Devices []Device
@@ -58,6 +65,7 @@ type Config struct {
 type Machine struct {
 	Type      string // "pc" or "isapc"
 	ACPI      bool
+	VMPort    bool // VMware's port is there, and with it the mouse that knows places
 	FDBootChk bool // the BIOS checks a floppy's boot signature
 	// Graphics is false for -nographic: firmware and option ROMs are told to
 	// use the serial port.
@@ -131,8 +139,10 @@ type Drive struct {
 	Bus, Unit int
 	CDROM     bool
 	// File is "" for an empty drive.
-	File     string
-	Format   string // "raw"
+	File   string
+	Format string // "raw", "qcow2"; "" = what the image is
+	// Backing is the backing file to be used, and allowed, whatever the image says.
+	Backing  string
 	Snapshot bool
 	ReadOnly bool
 	Cache    Cache
@@ -274,6 +284,16 @@ func (c *Config) Chardev(id string) *Chardev {
 	for i := range c.Chardevs {
 		if c.Chardevs[i].ID == id {
 			return &c.Chardevs[i]
+		}
+	}
+	return nil
+}
+
+// Netdev returns the network called id.
+func (c *Config) Netdev(id string) *Netdev {
+	for i := range c.Netdevs {
+		if c.Netdevs[i].ID == id {
+			return &c.Netdevs[i]
 		}
 	}
 	return nil

@@ -51,6 +51,7 @@ func (m *machine) monitor() hmp.Config {
 		Commands: map[string]func(io.Writer, hmp.Args) error{
 			"eject": m.eject, "change": m.change, "set_password": m.setPassword, "mouse_set": m.chooseMouse,
 			"wavcapture": m.wavCapture, "stopcapture": m.stopCapture,
+			"hostfwd_add": m.hostfwdAdd, "hostfwd_remove": m.hostfwdRemove, "set_link": m.setLink,
 		},
 		Info: map[string]func(io.Writer){
 			"vnc": m.vncInfo, "mice": m.mouseInfo, "capture": m.captureInfo,
@@ -75,6 +76,7 @@ func (m *machine) monitor() hmp.Config {
 					}
 				}
 			},
+			"network": m.infoNetwork, "usernet": m.infoUsernet,
 			"jit": func(w io.Writer) {
 				m.vcpu.Report(w)
 			},

@@ -14,7 +14,10 @@ import (
 	"strings"
 
 	"rhea/internal/display"
+	"rhea/internal/display/curses"
+	"rhea/internal/display/keymap"
 	"rhea/internal/display/vnc"
+	"rhea/internal/display/x11"
 	"rhea/internal/firmware/load"
 	"rhea/internal/monitor/hmp"
 )
@@ -44,6 +47,9 @@ func (m *machine) openScreens() error {
 			return &optError{m.cfg.VNC[i].Option, err}
 		}
 	}
+	if err := m.openWindow(); err != nil {
+		return err
+	}
 	if m.cfg.Web != nil {
 		if err := m.openWeb(); err != nil {
 			return &optError{m.cfg.Web.Option, err}
@@ -52,9 +58,58 @@ func (m *machine) openScreens() error {
 	return nil
 }
 
+// openWindow opens the window of -display x11, or that of a user who has not
+// asked for anything else and has an X server.
+func (m *machine) openWindow() error {
+	c := m.cfg
+	if c.Display == "curses" {
+		return m.openCurses()
+	}
+	if c.Display != "x11" && (c.Display != "" || os.Getenv("DISPLAY") == "") {
+		return nil
+	}
+	w, err := x11.Open(x11.Config{
+		Screen: m.screens.screen, Input: m.screens.input, Do: m.vm.Do, Title: m.title(), FullScreen: c.FullScreen,
+		Quit: func() { m.vm.Quit(0) },
+	})
+	switch {
+	case err == nil:
+		m.closeLater(w)
+	case c.Display == "x11":
+		return &optError{"-display x11", fmt.Errorf("could not open a window: %w", reason(err))}
+	default:
+		fmt.Fprintf(m.env.Stderr, "%s: note: could not open a window (%v); -vnc 127.0.0.1:0 shows the screen\n", m.env.Program, err)
+	}
+	return nil
+}
+
+// openCurses shows the text in the terminal.
+func (m *machine) openCurses() error {
+	fail := func(err error) error { return &optError{"-display curses", err} }
+	text, ok := m.pc.Display.(display.TextSource)
+	if !ok {
+		return fail(errors.New("there is no display adapter to show"))
+	}
+	for i := range m.cfg.Chardevs {
+		if m.cfg.Chardevs[i].Backend == "stdio" {
+			return fail(fmt.Errorf("the terminal is in use by %s", m.cfg.Chardevs[i].Option))
+		}
+	}
+	t, err := curses.Open(curses.Config{Screen: m.screens.screen, Input: m.screens.input, Do: m.vm.Do, Text: text})
+	if err != nil {
+		return fail(reason(err))
+	}
+	m.closeLater(t)
+	return nil
+}
+
 // mice are what the guest has, by QEMU's names.
 func (m *machine) mice() []display.Mouse {
-	return []display.Mouse{{Name: "QEMU PS/2 Mouse", Pointer: m.pc.Mouse}}
+	l := []display.Mouse{{Name: "QEMU PS/2 Mouse", Pointer: m.pc.Mouse}}
+	if m.pc.VMMouse != nil {
+		l = append(l, display.Mouse{Name: "vmmouse", Pointer: m.pc.VMMouse})
+	}
+	return l
 }
 
 // keyboardLEDs tells those who show them of the keyboard's lamps. It is called
@@ -77,13 +132,13 @@ func (m *machine) title() string {
 }
 
 // layout finds the keyboard layout of -k among the firmware's files.
-func (m *machine) layout() (*vnc.Layout, error) {
+func (m *machine) layout() (*keymap.Layout, error) {
 	name := m.cfg.Keyboard
 	if name == "" || name == "en-us" {
-		return vnc.USLayout(), nil
+		return keymap.US(), nil
 	}
 	dirs := load.Search{Dirs: m.cfg.Firmware.Dirs}.Path()
-	l, err := vnc.ReadLayout(name, func(name string) (io.ReadCloser, error) {
+	l, err := keymap.Read(name, func(name string) (io.ReadCloser, error) {
 		for _, d := range dirs {
 			if f, err := os.Open(filepath.Join(d, "keymaps", name)); err == nil {
 				return f, nil

@@ -2,6 +2,7 @@ package system
 
 import (
 	"errors"
+	"os"
 
 	"rhea/internal/prop"
 )
@@ -14,14 +15,17 @@ func (p *parser) finish() error {
 		c.Machine.Graphics = false
 	}
 	for _, step := range []func() error{
-		p.finishMachine, p.finishCPU, p.finishBlockdevs, p.finishDrives, p.finishChars, p.finishVGA, p.finishDevices, p.finishAudio,
+		p.finishMachine, p.finishCPU, p.finishBlockdevs, p.finishDrives, p.finishChars, p.finishVGA, p.finishDevices, p.finishNet, p.finishAudio,
 		p.checkSharing, p.finishKernel, p.finishMemory,
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	if p.display == "" && !p.vncGiven && c.Web == nil && !p.nographic && c.VGA != "none" {
+	if c.Display = p.display; c.Display == "" && (p.vncGiven || p.nographic || c.Web != nil || c.VGA == "none") {
+		c.Display = "none"
+	}
+	if p.display == "" && os.Getenv("DISPLAY") == "" && !p.vncGiven && c.Web == nil && !p.nographic && c.VGA != "none" {
 		p.note("nothing shows the screen: -vnc 127.0.0.1:0 does, -nographic gives a serial console")
 	}
 	return nil
@@ -37,7 +41,7 @@ func (p *parser) finishVGA() error {
 	default:
 		c.VGA = "std"
 		for _, d := range p.devices {
-			if d.Driver == "VGA" || d.Driver == "isa-vga" {
+			if d.Driver == "VGA" || d.Driver == "isa-vga" || d.Driver == "cirrus-vga" {
 				c.VGA = "none" // finishDevices sets it
 			}
 		}

@@ -93,6 +93,7 @@ type parser struct {
 	mons         []monSpec
 	debugcon     *charSpec
 	devices      []Device
+	noNet        bool // -net none, or any of -net, -nic, -netdev: no default
 	nographic    bool
 	display      string
 	vncGiven     bool

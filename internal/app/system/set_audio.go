@@ -133,7 +133,7 @@ func setAudio(p *parser, arg string) error {
 	if model == "" {
 		return nil
 	}
-	return p.addCard(model)
+	return p.addSoundCard(model)
 }
 
 // soundCards are the names of -soundhw, which are of another case sometimes
@@ -166,7 +166,7 @@ func setSoundHW(p *parser, arg string) error {
 	if arg == "all" {
 		for _, e := range soundCards() {
 			if e.Built {
-				if err := p.addCard(e.Name); err != nil {
+				if err := p.addSoundCard(e.Name); err != nil {
 					return err
 				}
 			}
@@ -174,15 +174,15 @@ func setSoundHW(p *parser, arg string) error {
 		return nil
 	}
 	for _, name := range strings.Split(arg, ",") {
-		if err := p.addCard(name); err != nil {
+		if err := p.addSoundCard(name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addCard adds a card by one of soundCards' names.
-func (p *parser) addCard(name string) error {
+// addSoundCard adds a card by one of soundCards' names.
+func (p *parser) addSoundCard(name string) error {
 	e, ok := catalog.Find(soundCards(), name)
 	switch {
 	case !ok:

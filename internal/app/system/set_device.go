@@ -33,11 +33,11 @@ func setDevice(p *parser, arg string) error {
 	if l.WantsHelp("driver") {
 		return helpAsked{func(w io.Writer) {
 			var s prop.Set
-			deviceProps(name, &s, &deviceTarget{})
+			deviceProps(e.Name, &s, &deviceTarget{})
 			formsHelp(w, name+" options:", s.Forms())
 		}}
 	}
-	d := Device{Driver: name, Option: p.option}
+	d := Device{Driver: e.Name, Option: p.option}
 	for _, o := range l {
 		switch o.Key {
 		case "driver":
@@ -85,6 +85,7 @@ type deviceTarget struct {
 	irq        uint64
 	vgamem     uint64
 	sound      Sound
+	nic        NIC
 }
 
 // deviceProps declares the properties of a built-in device.
@@ -97,6 +98,8 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		})
 	}
 	switch driver {
+	case "e1000", "rtl8139", "ne2k_pci", "ne2k_isa":
+		nicProps(driver, s, &t.nic)
 	case "ide-hd", "ide-cd":
 		d := &t.drive
 		s.String("serial", &d.Serial)
@@ -138,7 +141,7 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		s.Ignore("wakeup")
 	case "sb16", "adlib", "AC97", "ES1370":
 		soundProps(driver, s, &t.sound)
-	case "VGA", "isa-vga":
+	case "VGA", "isa-vga", "cirrus-vga":
 		s.Func("vgamem_mb", "<power of two>", func(v string) error {
 			n, err := prop.Uint(v, 16)
 			if err == nil && (n == 0 || n > 512 || n&(n-1) != 0) {
@@ -206,12 +209,16 @@ func (p *parser) finishDevices() error {
 		t.panic = PVPanic{IOPort: 0x505, Events: 3}
 		t.exit = DebugExit{IOBase: 0x501, IOSize: 2}
 		t.con = Debugcon{IOBase: 0xe9, ReadBack: 0xe9}
+		t.nic = newNIC(d.Driver, d.Option)
 		var s prop.Set
 		deviceProps(d.Driver, &s, &t)
 		if err := s.Bind(d.Props); err != nil {
 			return fail(err)
 		}
 		switch d.Driver {
+		case "e1000", "rtl8139", "ne2k_pci", "ne2k_isa":
+			t.nic.ID = d.ID
+			c.NICs = append(c.NICs, t.nic)
 		case "isa-debug-exit":
 			if c.DebugExit != nil {
 				return fail(errors.New("a second isa-debug-exit is not supported yet"))
@@ -262,12 +269,18 @@ func (p *parser) finishDevices() error {
 				t.chardev = p.addChardev(Chardev{ID: p.freeID("null"), Backend: "null", FD: -1, Option: d.Option})
 			}
 			(*ports)[t.index] = t.chardev
-		case "VGA", "isa-vga":
+		case "VGA", "isa-vga", "cirrus-vga":
 			if p.vga != "" && p.vga != "none" || c.VGA == "std" && p.vga == "" && d.Option == "" {
 				return fail(errors.New("a second display adapter is not supported yet; use -vga none with it"))
 			}
 			c.VGA, c.VGAMemory = "std", t.vgamem<<20
-			p.vga = "std"
+			if d.Driver == "cirrus-vga" {
+				if t.vgamem != 0 && t.vgamem != 4 {
+					return fail(errors.New("a CL-GD5446 has 4 MiB of memory"))
+				}
+				c.VGA = "cirrus"
+			}
+			p.vga = c.VGA
 		case "sb16", "adlib", "AC97", "ES1370":
 			if err := p.addSound(*d); err != nil {
 				return fail(err)

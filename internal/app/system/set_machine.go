@@ -40,7 +40,7 @@ func setFile(p *string, arg string) error {
 func newConfig(target string) *Config {
 	return &Config{
 		Target:  target,
-		Machine: Machine{ACPI: true, FDBootChk: true, Graphics: true},
+		Machine: Machine{ACPI: true, VMPort: true, FDBootChk: true, Graphics: true},
 		CPU:     CPU{Count: 1},
 		Memory:  128 * prop.MiB,
 		Boot:    Boot{SplashTime: -1, RebootTimeout: -1},
@@ -76,6 +76,12 @@ func (p *parser) finishMachine() error {
 	s.String("type", &name)
 	s.String("accel", &accel)
 	s.Bool("acpi", &c.Machine.ACPI)
+	s.Func("vmport", "on|off|auto", func(v string) (err error) {
+		if v != "auto" {
+			c.Machine.VMPort, err = prop.OnOff(v)
+		}
+		return err
+	})
 	s.Bool("fd-bootchk", &c.Machine.FDBootChk)
 	s.Bool("graphics", &c.Machine.Graphics)
 	s.String("pcspk-audiodev", &c.Machine.SpeakerAudio)
@@ -83,7 +89,7 @@ func (p *parser) finishMachine() error {
 	s.String("kernel", &c.Kernel.File)
 	s.String("initrd", &c.Kernel.Initrd)
 	s.String("append", &c.Kernel.Append)
-	s.IgnoreOff("usb", "hpet", "vmport", "nvdimm", "kernel-irqchip", "kernel_irqchip", "confidential-guest-support", "enforce-config-section",
+	s.IgnoreOff("usb", "hpet", "nvdimm", "kernel-irqchip", "kernel_irqchip", "confidential-guest-support", "enforce-config-section",
 		"default-bus-bypass-iommu", "iommu", "igd-passthru", "dumpdtb")
 	s.IgnoreOn("smm", "pit", "pic", "rtc", "smbus", "i8042")
 	s.Ignore("dump-guest-core", "mem-merge", "suppress-vmdesc", "sata", "hmat", "phandle-start")
@@ -504,21 +510,4 @@ func setVGA(p *parser, arg string) error {
 	}
 	p.vga, p.vgaOption = arg, p.option
 	return nil
-}
-
-func setNetdev(p *parser, arg string) error {
-	if l, err := prop.Parse(arg, "type"); err == nil && l.WantsHelp("type") {
-		return helpAsked{func(w io.Writer) { fmt.Fprintln(w, "Available netdev backend types:") }}
-	}
-	return errors.New("-netdev is not supported yet; leave it out, the machine has no network card")
-}
-
-func setNet(p *parser, arg string) error {
-	switch {
-	case arg == "none":
-		return nil
-	case prop.IsHelp(arg):
-		return helpAsked{func(w io.Writer) { fmt.Fprintln(w, "Available netdev backend types:\nnone") }}
-	}
-	return errors.New("networks are not supported yet; use -net none, or leave it out")
 }

@@ -31,6 +31,7 @@ var objectTypes = map[string]func(s *prop.Set, o *objectTarget){
 		s.Ignore("priority")
 		s.NotYet("passwordid")
 	},
+	"filter-dump": dumpProps,
 }
 
 // objectTarget is what the properties of objects set.
@@ -38,6 +39,7 @@ type objectTarget struct {
 	data, file, format string // secret
 	dir, endpoint      string // tls-creds-x509
 	verify             bool
+	dump               NetDump // filter-dump
 }
 
 func setObject(p *parser, arg string) error {

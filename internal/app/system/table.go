@@ -78,14 +78,14 @@ func blockOptions() []Option {
 
 func displayOptions() []Option {
 	return inGroup(Display, []Option{
-		{Name: "display", Arg: "vnc=display|web=host:port|none", Help: "what shows the screen ('-display help' lists them)", Set: setDisplay},
+		{Name: "display", Arg: "x11|curses|vnc=display|web=host:port|none", Help: "what shows the screen ('-display help' lists them)", Set: setDisplay},
 		{Name: "nographic", Help: "no screen: serial port and monitor on the terminal", Set: func(p *parser, _ string) error { p.nographic = true; return nil }},
-		{Name: "vga", Arg: "std|none", Help: "the display adapter ('-vga help' lists them)", Set: setVGA},
-		{Name: "curses", Help: "the screen's text in the terminal", Status: NotYet, Note: "use -nographic or the monitor's screendump"},
+		{Name: "vga", Arg: "std|cirrus|none", Help: "the display adapter ('-vga help' lists them)", Set: setVGA},
+		{Name: "curses", Help: "the screen's text in the terminal", Set: func(p *parser, _ string) error { p.display = "curses"; return nil }},
 		{Name: "sdl", Help: "a window by SDL", Status: NotYet},
 		{Name: "spice", Arg: "[port=port][,...]", Help: "SPICE server", Status: NotYet},
 		{Name: "vnc", Arg: "display[,option[,...]]", Help: "VNC server", Set: setVNC, Status: Built},
-		{Name: "full-screen", Help: "fill the screen", Status: Noted},
+		{Name: "full-screen", Help: "fill the screen", Set: func(p *parser, _ string) error { p.cfg.FullScreen = true; return nil }},
 		{Name: "no-frame", Help: "a window without decorations", Status: Noted},
 		{Name: "alt-grab", Help: "Ctrl-Alt-Shift grabs the mouse", Status: Noted},
 		{Name: "ctrl-grab", Help: "right Ctrl grabs the mouse", Status: Noted},
@@ -116,11 +116,11 @@ func i386Options() []Option {
 func networkOptions() []Option {
 	return inGroup(Network, []Option{
 		{Name: "netdev", Arg: "type,id=str[,option][,...]", Help: "network of the host ('-netdev help' lists them)", Set: setNetdev},
-		{Name: "nic", Arg: "type[,option][,...]|none", Help: "network card and its network", Set: setNet},
+		{Name: "nic", Arg: "type[,option][,...]|none", Help: "a network card and its network", Set: setNIC},
 		{Name: "net", Arg: "nic|user|tap|socket|none[,option][,...]", Help: "network card or network", Set: setNet},
 		{Name: "tftp", Arg: "dir", Help: "TFTP of the user network", Status: Gone, Note: "use -netdev user,tftp=dir"},
 		{Name: "bootp", Arg: "file", Help: "boot file of the user network", Status: Gone, Note: "use -netdev user,bootfile=file"},
-		{Name: "smb", Arg: "dir", Help: "shares of the user network", Status: Gone, Note: "use -netdev user,smb=dir"},
+		{Name: "smb", Arg: "dir", Help: "shares of the user network", Status: Gone, Note: "there are no shares; -netdev user,tftp=dir gives files to the guest"},
 		{Name: "redir", Arg: "[tcp|udp]:host-port:[guest-host]:guest-port", Help: "forward a port", Status: Gone, Note: "use -netdev user,hostfwd=..."},
 		{Name: "bt", Arg: "...", Help: "Bluetooth", Group: Bluetooth, Status: NotYet},
 		{Name: "tpmdev", Arg: "type,id=str[,option][,...]", Help: "TPM back end", Group: TPM, Status: NotYet},
@@ -150,7 +150,7 @@ func bootOptions() []Option {
 		{Name: "append", Arg: "cmdline", Help: "command line of the kernel", Set: func(p *parser, a string) error { p.cfg.Kernel.Append = a; return nil }},
 		{Name: "initrd", Arg: "file", Help: "initial RAM disk of the kernel", Set: func(p *parser, a string) error { return setFile(&p.cfg.Kernel.Initrd, a) }},
 		{Name: "dtb", Arg: "file", Help: "device tree", Status: NotYet},
-		{Name: "option-rom", Arg: "rom", Help: "load an option ROM", Status: NotYet},
+		{Name: "option-rom", Arg: "rom", Help: "load an option ROM", Set: setOptionROM},
 		{Name: "shim", Arg: "shim.efi", Help: "shim of the kernel", Status: NotYet},
 	})
 }
@@ -225,7 +225,7 @@ func debugOptions() []Option {
 
 func genericOptions() []Option {
 	return inGroup(Generic, []Option{
-		{Name: "object", Arg: "type[,prop[=value][,...]]", Help: "an object (secret, tls-creds-x509)", Set: setObject},
+		{Name: "object", Arg: "[qom-type=]type,id=str[,prop=value][,...]", Help: "an object (secret, tls-creds-x509, filter-dump)", Set: setObject},
 	})
 }
 

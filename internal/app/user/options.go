@@ -123,7 +123,7 @@ func (c *config) unset(name string) {
 // parse reads options up to the program's name; what the environment says they
 // override.
 func (c *config) parse(args, env []string) (rest []string, err error) {
-	c.env, c.cpu = slices.Clone(env), "max"
+	c.env = slices.Clone(env)
 	c.env = slices.DeleteFunc(c.env, func(s string) bool { return strings.HasPrefix(s, "_RHEA_") }) // ours
 	list := options()
 	for i := range list {

@@ -80,6 +80,15 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 	return err
 }
 
+// abiOf is what a program is of, as its file says. Of one that is none, or of
+// another processor, any ABI tells what is wrong with it.
+func abiOf(sysroot, path string) *linux.ABI {
+	if a := linux.ABIOfFile(sysroot, path); a != nil {
+		return a
+	}
+	return linux.ABIs()[0]
+}
+
 type exitError struct {
 	error
 	status int
@@ -120,7 +129,7 @@ func word(b []byte) (v uint64) {
 }
 
 func cpuHelp(w io.Writer) error {
-	for _, m := range x86.Models() {
+	for _, m := range append(x86.Models(), x86.Models64()...) {
 		fmt.Fprintf(w, "%-10s %s\n", m.Name, m.Title)
 	}
 	return nil

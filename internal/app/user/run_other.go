@@ -15,3 +15,6 @@ func (c *config) run(*linux.ABI, []string) error { return errHost }
 func cpuHelp(io.Writer) error { return errHost }
 
 var errHost = errors.New("programs run on Linux hosts of the amd64 architecture only")
+
+// abiOf is what a program is of.
+func abiOf(sysroot, path string) *linux.ABI { return linux.ABIs()[0] }

@@ -29,9 +29,6 @@ func Main(program, version string, args []string, stdout, stderr io.Writer) int 
 		return 1
 	}
 	c := config{program: program, version: version, again: []string{program}}
-	if !strings.HasPrefix(program, "qemu-") {
-		c.again = []string{"qemu-" + defaultABI}
-	}
 	rest, err := c.parse(args, os.Environ())
 	if err != nil {
 		return fail(err)
@@ -45,16 +42,17 @@ func Main(program, version string, args []string, stdout, stderr io.Writer) int 
 	case len(rest) == 0:
 		return fail(errors.New("no program to run; -help lists the options"))
 	}
-	name := strings.TrimPrefix(c.again[0], "qemu-")
+	name, given := strings.CutPrefix(c.again[0], "qemu-")
 	abi := linux.ABIOf(name)
-	if abi == nil {
+	switch {
+	case !given:
+		abi = abiOf(c.sysroot, rest[0])
+		c.again[0] = "qemu-" + abi.Name
+	case abi == nil:
 		return fail(fmt.Errorf("programs of %s are not supported yet; those of %s are", name, strings.Join(names(), ", ")))
 	}
 	return fail(c.run(abi, rest))
 }
-
-// defaultABI is what runs under rhea's own name.
-const defaultABI = "i386"
 
 func names() (list []string) {
 	for _, a := range linux.ABIs() {

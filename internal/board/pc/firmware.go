@@ -98,26 +98,33 @@ func (m *Machine) e820() []byte {
 	return b
 }
 
+// bootPlace is a device's place in the firmware's boot order, by its path in
+// Open Firmware's notation.
+type bootPlace struct {
+	index int
+	path  string
+}
+
+// BootFrom puts a part of a Slot into the firmware's boot order; index is as a
+// Drive's BootIndex.
+func (m *Machine) BootFrom(index int, path string) { m.boot = append(m.boot, bootPlace{index, path}) }
+
 // bootFile is the "bootorder" file: the paths of the drives with a boot index,
 // as SeaBIOS names them (src/boot.c, bootprio_find_ata_device and
 // bootprio_find_fdc_device).
 func (m *Machine) bootFile() []byte {
-	type place struct {
-		index int
-		path  string
-	}
-	var places []place
+	places := slices.Clone(m.boot)
 	for i, d := range m.c.Drives {
 		if d != nil && d.BootIndex > 0 {
-			places = append(places, place{d.BootIndex, fmt.Sprintf("/pci@i0cf8/ide@1,1/drive@%x/disk@%x", i/2, i%2)})
+			places = append(places, bootPlace{d.BootIndex, fmt.Sprintf("/pci@i0cf8/ide@1,1/drive@%x/disk@%x", i/2, i%2)})
 		}
 	}
 	for i, d := range m.c.Floppies {
 		if d != nil && d.BootIndex > 0 {
-			places = append(places, place{d.BootIndex, fmt.Sprintf("/pci@i0cf8/isa@1/fdc@03f0/floppy@%x", i)})
+			places = append(places, bootPlace{d.BootIndex, fmt.Sprintf("/pci@i0cf8/isa@1/fdc@03f0/floppy@%x", i)})
 		}
 	}
-	slices.SortStableFunc(places, func(a, b place) int { return a.index - b.index })
+	slices.SortStableFunc(places, func(a, b bootPlace) int { return a.index - b.index })
 	var lines []string
 	for _, p := range places {
 		lines = append(lines, p.path)

@@ -22,6 +22,7 @@ import (
 	"rhea/internal/dev/dma/i8237"
 	"rhea/internal/dev/input/i8042"
 	"rhea/internal/dev/input/ps2"
+	"rhea/internal/dev/input/vmmouse"
 	"rhea/internal/dev/intc/i8259"
 	"rhea/internal/dev/intc/ioapic"
 	"rhea/internal/dev/intc/lapic"
@@ -64,6 +65,7 @@ type VGAKind uint8
 const (
 	VGAStd VGAKind = iota
 	VGANone
+	VGACirrus
 )
 
 // Drive is one of the four IDE drives.
@@ -135,6 +137,8 @@ type Config struct {
 	BIOSName, VGABIOSName string
 	VGABIOS               []byte
 
+	// NoVMPort leaves VMware's port out.
+	NoVMPort bool
 	// LEDs, if not nil, is told of the keyboard's lamps, as
 	// ps2.KeyboardConfig says.
 	LEDs func(uint8)
@@ -231,6 +235,7 @@ type Machine struct {
 	KBC      *i8042.Controller
 	Keyboard *ps2.Keyboard
 	Mouse    *ps2.Mouse
+	VMMouse  *vmmouse.Mouse // nil without VMware's port
 	FwCfg    *fwcfg.Device
 	PM       *piix4pm.PM // nil in an isapc
 	APIC     *lapic.APIC // nil if the CPU has none
@@ -243,6 +248,7 @@ type Machine struct {
 	Display  display.Source // of VGA
 
 	parts   []Part
+	boot    []bootPlace // of what is in slots
 	lines   [16]wired
 	resets  int
 	onClean func()

@@ -1,6 +1,7 @@
 package pc
 
 import (
+	"errors"
 	"fmt"
 
 	"rhea/internal/bus/pci"
@@ -10,10 +11,12 @@ import (
 	"rhea/internal/dev/disk/fdc"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/dev/disk/piixide"
+	"rhea/internal/dev/display/cirrus"
 	"rhea/internal/dev/display/vga"
 	"rhea/internal/dev/dma/i8237"
 	"rhea/internal/dev/input/i8042"
 	"rhea/internal/dev/input/ps2"
+	"rhea/internal/dev/input/vmmouse"
 	"rhea/internal/dev/intc/i8259"
 	"rhea/internal/dev/misc/debugcon"
 	"rhea/internal/dev/misc/debugexit"
@@ -146,6 +149,10 @@ func (m *Machine) legacy() {
 	m.add("isa/i8042", m.KBC)
 	m.add("isa/i8042/keyboard", m.Keyboard)
 	m.add("isa/i8042/mouse", m.Mouse)
+	if !m.c.NoVMPort {
+		m.VMMouse = vmmouse.New(vmmouse.Config{Env: env, RAM: m.c.RAM, Nudge: func() { m.Mouse.Move(1, 0, 0) }})
+		m.add("isa/vmmouse", m.VMMouse)
+	}
 
 	p92 := port92.New(port92.Config{Env: env, A20: a20.input(false), Reset: func(l bool) {
 		if l {
@@ -294,6 +301,9 @@ func (m *Machine) video() error {
 	if len(m.c.VGABIOS) > 64<<10 {
 		return fmt.Errorf("a video BIOS of %d bytes: at most 64 KiB can be", len(m.c.VGABIOS))
 	}
+	if m.c.VGA == VGACirrus {
+		return m.cirrus()
+	}
 	c := vga.Config{Env: m.env, VRAM: m.c.VRAM, OnClean: m.clean}
 	if m.c.Kind == ISA {
 		v := vga.New(c)
@@ -315,6 +325,23 @@ func (m *Machine) video() error {
 	}
 	m.VGA.MapPorts(m.Ports)
 	m.Display = m.VGA
+	return nil
+}
+
+// cirrus wires a CL-GD5446.
+func (m *Machine) cirrus() error {
+	if m.PCI == nil {
+		return errors.New("an isapc has no PCI bus for a Cirrus display adapter; use -vga std")
+	}
+	k := cirrus.New(cirrus.Config{Env: m.env, Bus: m.PCI, Device: 2, ROM: m.c.VGABIOS, OnClean: m.clean})
+	if size := (uint64(len(m.c.VGABIOS)) + 2047) &^ 2047; size > 0 {
+		m.adapterROM("vgabios", 0xc0000, size, m.c.VGABIOS)
+	}
+	m.VGA = k.VGA()
+	m.ISA.Add(0xa0000, m.VGA.Window(), 1)
+	m.VGA.MapPorts(m.Ports)
+	m.Display = k
+	m.add("pci/02.0/cirrus-vga", k)
 	return nil
 }
 

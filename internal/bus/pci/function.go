@@ -73,12 +73,13 @@ type Function struct {
 	bus   *Bus
 	devfn uint8
 
-	conf  [256]byte
-	init  [256]byte // conf after reset
-	wmask [256]byte
-	w1c   [256]byte
-	bars  [7]bar
-	level bool // what the device drives on its interrupt pin
+	conf   [256]byte
+	init   [256]byte // conf after reset
+	wmask  [256]byte
+	w1c    [256]byte
+	bars   [7]bar
+	level  bool // what the device drives on its interrupt pin
+	master bool // it is accessing memory
 
 	onConfig func(off, size int)
 	nextCap  uint8 // where AddCapability goes on
@@ -230,7 +231,10 @@ func (f *Function) DMARead(addr uint64, p []byte) bool {
 		}
 		return false
 	}
+	was := f.master
+	f.master = true
 	f.bus.dma.ReadBytes(addr, p)
+	f.master = was
 	return true
 }
 
@@ -239,9 +243,16 @@ func (f *Function) DMAWrite(addr uint64, p []byte) bool {
 	if !f.BusMaster() || f.bus == nil || f.bus.dma == nil {
 		return false
 	}
+	was := f.master
+	f.master = true
 	f.bus.dma.WriteBytes(addr, p)
+	f.master = was
 	return true
 }
+
+// Mastering reports whether the function is accessing memory now. It is no
+// target of its own accesses: devices ignore what comes meanwhile.
+func (f *Function) Mastering() bool { return f.master }
 
 // SetIRQ drives the function's interrupt pin (true = asserted). Devices call
 // it from Settle.

@@ -31,6 +31,7 @@ func (c *client) key(k keys.Code, down bool) {
 		return
 	}
 	c.in.down[k] = down
+	c.s.c.Input.Throttle()
 	c.s.c.Input.Key(k, down)
 	c.s.c.Screen.Wake()
 }

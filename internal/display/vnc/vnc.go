@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"rhea/internal/display"
+	"rhea/internal/display/keymap"
 )
 
 // Share is what becomes of other clients when one comes (-vnc share=).
@@ -48,7 +49,7 @@ type Config struct {
 	TLS *tls.Config
 	// Layout is the keyboard that clients which only send symbols have; nil
 	// is that of the United States.
-	Layout *Layout
+	Layout *keymap.Layout
 	// KeepLocks leaves the guest's Caps Lock and Num Lock alone when a client's
 	// keys show that its own are set otherwise.
 	KeepLocks bool
@@ -72,7 +73,7 @@ type Server struct {
 // New returns a server without clients.
 func New(c Config) *Server {
 	if c.Layout == nil {
-		c.Layout = USLayout()
+		c.Layout = keymap.US()
 	}
 	return &Server{c: c, closers: map[net.Listener]bool{}}
 }

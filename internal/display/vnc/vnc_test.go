@@ -95,10 +95,8 @@ func TestCopyRect(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for step := range 6 {
 		paintings(r.pic, rnd, step)
-		v.update(step > 0)
-		for range 3 { // the picture may be looked at in between
-			r.s.c.Screen.Refresh()
-		}
+		r.s.c.Screen.Refresh()
+		v.update(false)
 	}
 	v.update(false)
 	v.shows(t, r.pic)

@@ -29,10 +29,19 @@ type Config struct {
 	// interrupt at once has that taken before the instruction. The level may
 	// be what it was.
 	FERR func(level bool)
+	// Backdoor, if not nil, may answer an IN of 32 bits from port 5658h, which
+	// passes registers. It is called on the vCPU's goroutine.
+	Backdoor func(r *BackdoorRegs) bool
 	// Random is where RDRAND and RDSEED have their numbers from; nil = the
 	// host's.
 	Random func() uint64
 }
+
+// BackdoorRegs are the registers that VMware's backdoor takes and gives.
+type BackdoorRegs struct{ EAX, EBX, ECX, EDX, ESI, EDI uint32 }
+
+// backdoorPort is where it is.
+const backdoorPort = 0x5658
 
 // APIC is the local APIC as the processor core sees it.
 type APIC interface {

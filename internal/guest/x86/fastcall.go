@@ -71,6 +71,10 @@ func (c *CPU) syscall(next uint64) *guest.Fault {
 	if s.EFER&eferSCE == 0 {
 		return undefined()
 	}
+	if c.cfg.Pages != nil {
+		c.userSyscall(next)
+		return nil
+	}
 	flags := c.EFLAGS()
 	s.GPR[rCX], s.GPR[r11] = next, flags&^flagRF
 	cs := uint16(s.STAR>>32) &^ 3

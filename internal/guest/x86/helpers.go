@@ -103,6 +103,7 @@ const (
 	_
 	_
 	_
+	hCasPair
 	hFence
 	numHelpers
 )
@@ -244,6 +245,7 @@ func (c *CPU) helperTable() []guest.Helper {
 	for i := range 4 {
 		h[hCas+i] = c.cas(1 << i)
 	}
+	h[hCasPair] = c.instruction(func(lin, _, _ uint64) *guest.Fault { return c.casPair(lin) })
 	h[hFence] = fence()
 	h[hCodeBreak] = c.instruction(func(a, _, _ uint64) *guest.Fault { return c.codeBreak(a) })
 	h[hDataBreak] = func(a, b, _ uint64) (uint64, bool) {
@@ -302,6 +304,26 @@ func (c *CPU) helperTable() []guest.Helper {
 	return h
 }
 
+// backdoor passes registers by VMware's port; false: nobody answers.
+func (c *CPU) backdoor() (eax uint64, ok bool) {
+	s := c.s
+	var r BackdoorRegs
+	list := [...]struct {
+		reg int
+		v   *uint32
+	}{{rAX, &r.EAX}, {rBX, &r.EBX}, {rCX, &r.ECX}, {rDX, &r.EDX}, {rSI, &r.ESI}, {rDI, &r.EDI}}
+	for _, l := range list {
+		*l.v = uint32(s.GPR[l.reg])
+	}
+	if !c.cfg.Backdoor(&r) {
+		return 0, false
+	}
+	for _, l := range list {
+		s.GPR[l.reg] = uint64(*l.v)
+	}
+	return uint64(r.EAX), true
+}
+
 func (c *CPU) systemHelpers(h []guest.Helper) {
 	s := c.s
 	h[hPushf] = c.fallible(func(size, _, _ uint64) (uint64, *guest.Fault) {
@@ -328,6 +350,11 @@ func (c *CPU) systemHelpers(h []guest.Helper) {
 		}
 		if c.mode&modeDbgData != 0 {
 			c.ioBreak(port, int(size))
+		}
+		if port == backdoorPort && size == 4 && c.cfg.Backdoor != nil {
+			if v, ok := c.backdoor(); ok {
+				return v, nil
+			}
 		}
 		return c.mem.In(port, int(size)), nil
 	})

@@ -688,6 +688,10 @@ func emitCmpxchg16b(t *tx) {
 		return
 	}
 	addr := t.address(16, true, true)
+	if t.locked() {
+		t.callExit(hCasPair, addr)
+		return
+	}
 	m := ir.Mem{Size: 8, Index: t.mmu(), RMW: true}
 	end := t.addImm(addr, 8)
 	lo, hi := t.Load(addr, m), t.Load(end, m)

@@ -16,7 +16,7 @@ import (
 // Pages says what a program may do with its memory.
 type Pages interface {
 	// Page is asked of the page at a linear address.
-	Page(lin uint32) (read, write, exec bool)
+	Page(lin uint64) (read, write, exec bool)
 }
 
 // Trap is an exception or a software interrupt that has stopped a processor in
@@ -41,7 +41,7 @@ const UserIndex = mmuUser
 // its descriptor tables: linear address n of them is SystemMemory+n. The GDT
 // is at its beginning and has 32 entries, the LDT follows at SystemLDT.
 const (
-	SystemMemory = 1 << 32
+	SystemMemory = 1 << 48
 	SystemLDT    = 0x10000
 	SystemSize   = 0x20000
 	gdtEntries   = 32
@@ -120,7 +120,7 @@ func (c *CPU) TakeTrap() Trap { return c.trap }
 func (c *CPU) trapped(f *guest.Fault, soft bool) {
 	c.trap = Trap{*f, soft}
 	if f.Vector == vecPF {
-		c.s.CR2 = f.Addr & 0xffffffff
+		c.s.CR2 = f.Addr
 	}
 	c.event = guest.Trapped
 }
@@ -138,9 +138,15 @@ func (c *CPU) softUser(vec int, kind softKind, nextIP uint64) *guest.Fault {
 
 // walkUser is Walk in user mode.
 func (c *CPU) walkUser(va uint64, a guest.Access, idx int) (guest.Page, *guest.Fault) {
-	lin := uint32(va)
+	lin := va
+	if !c.long() {
+		lin &= 0xffffffff
+	}
 	if idx != mmuUser {
-		return guest.Page{PA: SystemMemory + uint64(lin&(SystemSize-1)&^0xfff), Readable: true, Writable: true}, nil
+		return guest.Page{PA: SystemMemory + lin&(SystemSize-1)&^0xfff, Readable: true, Writable: true}, nil
+	}
+	if c.long() && !canonical(lin) {
+		return guest.Page{}, gp(0)
 	}
 	r, w, x := c.cfg.Pages.Page(lin)
 	if ok := [...]bool{guest.Read: r, guest.Write: w, guest.Fetch: x}[a]; !ok {
@@ -154,20 +160,31 @@ func (c *CPU) walkUser(va uint64, a guest.Access, idx int) (guest.Page, *guest.F
 		case guest.Fetch:
 			code |= pfI
 		}
-		return guest.Page{}, &guest.Fault{Vector: vecPF, Code: code, HasCode: true, Addr: uint64(lin)}
+		return guest.Page{}, &guest.Fault{Vector: vecPF, Code: code, HasCode: true, Addr: lin}
 	}
-	return guest.Page{PA: uint64(lin &^ 0xfff), Readable: r, Writable: w, Exec: x}, nil
+	return guest.Page{PA: lin &^ 0xfff, Readable: r, Writable: w, Exec: x}, nil
 }
 
 // UserFault is the page fault of an access of a program's own code.
-func UserFault(lin uint32, write, mapped bool) *guest.Fault {
-	f := &guest.Fault{Vector: vecPF, Code: pfU, HasCode: true, Addr: uint64(lin)}
+func UserFault(lin uint64, write, mapped bool) *guest.Fault {
+	f := &guest.Fault{Vector: vecPF, Code: pfU, HasCode: true, Addr: lin}
 	if write {
 		f.Code |= pfW
 	}
 	if mapped {
 		f.Code |= pfP
 	}
+	return f
+}
+
+// UserBus is the vector of the fault of an access to a page with no memory behind
+// it, which only the host knows of.
+const UserBus = 0x101
+
+// UserBusFault is that fault.
+func UserBusFault(lin uint64, write bool) *guest.Fault {
+	f := UserFault(lin, write, true)
+	f.Vector = UserBus
 	return f
 }
 
@@ -236,33 +253,54 @@ const (
 	X87Size = 108
 )
 
+// userFormat is the form of FXSAVE's image in a signal's frame: in 64-bit mode
+// that of FXSAVE64.
+func (c *CPU) userFormat() uint64 {
+	if c.long() {
+		return imageFX | imageLong
+	}
+	return imageFX
+}
+
 // SaveFX makes FXSAVE's image.
 func (c *CPU) SaveFX(b []byte) {
 	clear(b[:fxSize])
-	le := binary.LittleEndian
+	le, format := binary.LittleEndian, c.userFormat()
 	for k := range uint64(4) {
-		le.PutUint64(b[8*k:], c.imageWord(imageFX, k))
+		le.PutUint64(b[8*k:], c.imageWord(format, k))
 	}
 	for i := range uint64(8) {
-		le.PutUint64(b[fxST+16*i:], c.imageWord(imageFX, partST+2*i))
-		le.PutUint64(b[fxST+16*i+8:], c.imageWord(imageFX, partST+2*i+1))
-		le.PutUint64(b[fxXMM+16*i:], c.s.XMM[i][0])
-		le.PutUint64(b[fxXMM+16*i+8:], c.s.XMM[i][1])
+		le.PutUint64(b[fxST+16*i:], c.imageWord(format, partST+2*i))
+		le.PutUint64(b[fxST+16*i+8:], c.imageWord(format, partST+2*i+1))
 	}
+	putVectors(b[fxXMM:], c.s.XMM[:c.modeVectors()])
 }
 
 // LoadFX loads FXSAVE's image. Reserved bits are ignored.
 func (c *CPU) LoadFX(b []byte) {
-	le := binary.LittleEndian
+	le, format := binary.LittleEndian, c.userFormat()
 	for k := range uint64(3) {
-		c.putImage(imageFX, k, le.Uint64(b[8*k:]), 0)
+		c.putImage(format, k, le.Uint64(b[8*k:]), 0)
 	}
 	c.s.MXCSR = uint64(le.Uint32(b[24:])) & c.model.mxcsrMask()
 	for i := range uint64(8) {
-		c.putImage(imageFX, partST+2*i, le.Uint64(b[fxST+16*i:]), le.Uint64(b[fxST+16*i+8:]))
-		c.s.XMM[i] = [2]uint64{le.Uint64(b[fxXMM+16*i:]), le.Uint64(b[fxXMM+16*i+8:])}
+		c.putImage(format, partST+2*i, le.Uint64(b[fxST+16*i:]), le.Uint64(b[fxST+16*i+8:]))
 	}
+	vectorsOf(c.s.XMM[:c.modeVectors()], b[fxXMM:])
 	c.x87Summary()
+}
+
+func putVectors(b []byte, list [][2]uint64) {
+	for i, v := range list {
+		binary.LittleEndian.PutUint64(b[16*i:], v[0])
+		binary.LittleEndian.PutUint64(b[16*i+8:], v[1])
+	}
+}
+
+func vectorsOf(list [][2]uint64, b []byte) {
+	for i := range list {
+		list[i] = [2]uint64{binary.LittleEndian.Uint64(b[16*i:]), binary.LittleEndian.Uint64(b[16*i+8:])}
+	}
 }
 
 // SaveX87 makes the image of FSAVE in 32-bit protected mode.

@@ -52,7 +52,7 @@ const (
 const (
 	JumpSize = 1 << jumpBits
 
-	jumpBits = 15
+	jumpBits = 16
 )
 
 // JumpIndex is the entry for a program counter.

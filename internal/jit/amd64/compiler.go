@@ -201,7 +201,7 @@ func slotMem(w uint16) mem { return at(r15, int32(w)*8) }
 // is the offset at which generated code is to be entered, to go on at the
 // address in the word OffResume.
 func (c *Compiler) Stubs(buf []byte) (n, entry int) {
-	c.asm = asm{buf: buf, Accesses: c.Accesses}
+	c.asm = asm{buf: buf, Accesses: c.Accesses, wideGuest: c.cfg.Wide}
 	c.exitStub = c.n // called: the return address is that of the site's record
 	for _, r := range temps {
 		c.rm(opMOVst|wide, r, slotMem(c.regWord[r]))

@@ -37,9 +37,8 @@ type mem struct {
 	base, index reg
 	scale       uint8
 	disp        int32
-	// guest, if it is not 0, makes it the guest's memory (Config.Flat): the
-	// address is of 32 bits, and what it comes to if it faults is the site of
-	// this number, less 1.
+	// guest, if it is not 0, makes it the guest's memory (Config.Flat): what the
+	// instruction comes to if it faults is the site of this number, less 1.
 	guest uint32
 }
 
@@ -148,6 +147,9 @@ type asm struct {
 	buf []byte
 	n   int
 
+	// wideGuest says that addresses of the guest's memory have 64 bits.
+	wideGuest bool
+
 	// Accesses are the instructions that access the guest's memory, in the order
 	// of their places. Those of a unit are added to what is there.
 	Accesses []Access
@@ -243,7 +245,9 @@ func (a *asm) rm(o opcode, r reg, m mem) {
 	const sib = 4 // in the place of a base: SIB follows; of an index: none
 	if m.guest != 0 {
 		a.Accesses = append(a.Accesses, Access{uint32(a.n), m.guest - 1})
-		a.put(0x6765, 2) // GS, and an address of 32 bits
+		if a.byte(0x65); !a.wideGuest { // GS
+			a.byte(0x67) // and an address of 32 bits
+		}
 	}
 	x, b, index := m.index, m.base, uint64(m.index&7)
 	if x == noReg {

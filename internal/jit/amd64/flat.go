@@ -3,9 +3,9 @@ package amd64
 import "rhea/internal/ir"
 
 // This file has the accesses of guests whose memory is the host's, at the base
-// of GS (Config.Flat). Addresses are computed by the accessing instruction,
-// modulo 2^32 by its address-size prefix. An instruction that faults goes on in
-// FaultStub, as if it had left by a stub of its own.
+// of GS (Config.Flat). Addresses are computed by the accessing instruction; those
+// of 32 bits modulo 2^32 by its address-size prefix. An instruction that faults
+// goes on in FaultStub, as if it had left by a stub of its own.
 
 // FaultExit is the exit of FaultStub; it is jit/host's ExitFault.
 const FaultExit = 0xfffffffe
@@ -57,7 +57,7 @@ func (c *Compiler) flatOperand(v ir.Val) mem {
 	if base, index, scale, disp, ok := c.address(v); ok && c.val(v).fused {
 		return c.memOf(base, index, scale, disp)
 	}
-	if k, ok := c.constOf(v); ok {
+	if k, ok := c.constOf(v); ok && (!c.cfg.Wide || k == uint64(int64(int32(k)))) {
 		return mem{base: noReg, index: noReg, disp: int32(uint32(k))}
 	}
 	return at(c.use(v), 0)

@@ -6,7 +6,10 @@
 // memory and which system calls it has; one table of handlers serves all.
 package linux
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"io"
+)
 
 // ABI is how the programs of a processor talk to Linux.
 type ABI struct {
@@ -19,20 +22,27 @@ type ABI struct {
 	// Long is the size of a long and of a pointer, Align64 the alignment of a
 	// 64-bit integer in a structure.
 	Long, Align64 int
+	// CPU is the processor's model, if none is named.
+	CPU string
 	// UTSName is what uname(2) calls the machine, Platform AT_PLATFORM.
 	UTSName, Platform string
-	// Top is the end of the addresses for programs.
-	Top uint64
+	// Space is how many addresses there are, Top the end of those for programs.
+	Space, Top uint64
 	// PieBase is where position-independent programs are loaded.
 	PieBase uint64
 
-	text    string // of its table of system calls
-	calls   *table
+	text  string // of its table of system calls
+	calls *table
+	// names are those by which handlers know the calls, where they differ.
+	names   map[string]string
 	layouts map[string]string
+	// trampolines are code for handlers of signals to return to that name none,
+	// without a siginfo and with one.
+	trampolines [2]string
 }
 
 // ABIs lists the guests there are.
-func ABIs() []*ABI { return []*ABI{i386()} }
+func ABIs() []*ABI { return []*ABI{i386(), x8664()} }
 
 // ABIOf returns the ABI of that name, nil if there is none.
 func ABIOf(name string) *ABI {
@@ -47,9 +57,40 @@ func ABIOf(name string) *ABI {
 func i386() *ABI {
 	return &ABI{
 		Name: "i386", Machine: 3, Class: 1, Order: binary.LittleEndian, Long: 4, Align64: 4,
-		UTSName: "i686", Platform: "i686", Top: 0xffffe000, PieBase: 0x56555000,
+		CPU: "max", UTSName: "i686", Platform: "i686", Space: 1 << 32, Top: 0xffffe000, PieBase: 0x56555000,
 		layouts: i386Layouts(), text: i386Calls,
+		trampolines: [2]string{
+			"\x58\xb8\x77\x00\x00\x00\xcd\x80", // POP EAX; MOV EAX, 119; INT 80H
+			"\xb8\xad\x00\x00\x00\xcd\x80\x00", // MOV EAX, 173; INT 80H
+		},
 	}
+}
+
+// x8664 has the lower quarter of the addresses that Linux gives its programs:
+// the guest's lie among the host's.
+func x8664() *ABI {
+	const top = 1<<45 - 0x1000
+	return &ABI{
+		Name: "x86_64", Machine: 62, Class: 2, Order: binary.LittleEndian, Long: 8, Align64: 8,
+		CPU:     "max,-avx", // AVX takes more than SSE does
+		UTSName: "x86_64", Platform: "x86_64", Space: 1 << 45, Top: top, PieBase: top / 3 * 2 &^ 0xfffff,
+		text: x8664Calls, names: x8664Names(),
+	}
+}
+
+// abiFor returns the ABI of a program's file, nil if there is none or it is no
+// program.
+func abiFor(r io.ReaderAt) *ABI {
+	im, err := readImage(r)
+	if err != nil {
+		return nil
+	}
+	for _, a := range ABIs() {
+		if im.machine == a.Machine && im.class == a.Class && im.order == a.Order {
+			return a
+		}
+	}
+	return nil
 }
 
 // Magic is what the programs of the ABI begin with, and which of its bits

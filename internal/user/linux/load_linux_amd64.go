@@ -82,6 +82,27 @@ func script(f file) (interp, arg string, ok bool) {
 	return interp, strings.Trim(arg, " \t"), interp != ""
 }
 
+// ABIOfFile returns the ABI of a program, or of the interpreter of a script; nil
+// if there is none.
+func ABIOfFile(sysroot, path string) *ABI {
+	p := &Process{cfg: Config{Sysroot: sysroot}}
+	for range 5 {
+		f, err := openFile(p.inSysroot(path))
+		if err != nil {
+			return nil
+		}
+		interp, _, ok := script(f)
+		if !ok {
+			a := abiFor(f)
+			f.close()
+			return a
+		}
+		f.close()
+		path = interp
+	}
+	return nil
+}
+
 // ExecError is a program that cannot be run; Status is what shells expect of a
 // command that could not be executed.
 type ExecError struct {
@@ -182,12 +203,16 @@ func (p *Process) load() (entry, stack uint64, err error) {
 
 // mapTrampoline maps the page with the code that handlers return to.
 func (p *Process) mapTrampoline() error {
+	if p.abi.trampolines[1] == "" {
+		return nil
+	}
 	at, errno := p.sp.mmap(0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON, -1, 0)
 	if errno != 0 {
 		return errno
 	}
-	copy(p.sp.all[at:], sigreturnCode)
-	copy(p.sp.all[at+16:], rtSigreturnCode)
+	for i, code := range p.abi.trampolines {
+		copy(p.sp.all[at+16*uint64(i):], code)
+	}
 	p.trampoline = at
 	if errno := p.sp.mprotect(at, page, unix.PROT_READ|unix.PROT_EXEC); errno != 0 {
 		return errno
@@ -290,8 +315,17 @@ const (
 	atPHDR, atPHENT, atPHNUM, atPAGESZ, atBASE, atFLAGS, atENTRY = 3, 4, 5, 6, 7, 8, 9
 	atUID, atEUID, atGID, atEGID                                 = 11, 12, 13, 14
 	atPLATFORM, atHWCAP, atCLKTCK, atSECURE, atRANDOM            = 15, 16, 17, 23, 25
-	atEXECFN, atMINSIGSTKSZ                                      = 31, 51
+	atHWCAP2, atEXECFN, atMINSIGSTKSZ                            = 26, 31, 51
 )
+
+// hwcap2 is AT_HWCAP2 (arch/x86/include/uapi/asm/hwcap2.h): the instructions for
+// the bases of FS and GS.
+func (p *Process) hwcap2() uint64 {
+	if p.abi.Long == 8 && p.model.Has("fsgsbase") {
+		return 2
+	}
+	return 0
+}
 
 // makeStack maps the stack and puts on it what a program finds there. It
 // returns the stack pointer.
@@ -343,7 +377,7 @@ func (p *Process) makeStack(im *image, bias, base, size uint64) (uint64, error) 
 		atPHDR, lo + bias + im.phoff, atPHENT, uint64(im.phentsz), atPHNUM, uint64(im.phnum),
 		atBASE, base, atFLAGS, 0, atENTRY, im.entry + bias,
 		atUID, uint64(unix.Getuid()), atEUID, uint64(unix.Geteuid()), atGID, uint64(unix.Getgid()), atEGID, uint64(unix.Getegid()),
-		atSECURE, 0, atRANDOM, randomAt, atEXECFN, execfn, atPLATFORM, platform, atMINSIGSTKSZ, 2048, 0, 0,
+		atSECURE, 0, atHWCAP2, p.hwcap2(), atRANDOM, randomAt, atEXECFN, execfn, atPLATFORM, platform, atMINSIGSTKSZ, 2048, 0, 0,
 	}
 	long := uint64(p.abi.Long)
 	words := uint64(1+len(args)+1+len(envs)+1+len(aux)) * long

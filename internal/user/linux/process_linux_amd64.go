@@ -28,7 +28,7 @@ type Config struct {
 	Env  []string
 	// Sysroot is where its interpreter and libraries are looked for first, -L.
 	Sysroot string
-	// CPU is the processor's model, Release what uname(2) says (-r).
+	// CPU is the processor's model, "" = the ABI's; Release what uname(2) says (-r).
 	CPU     string
 	Release string
 	// Stack is the size of the stack, Base where guest address 0 is to be, and
@@ -51,6 +51,7 @@ type Config struct {
 type Process struct {
 	cfg   Config
 	abi   *ABI
+	kind  guestKind
 	sp    *space
 	ram   *mem.Region
 	types *structures
@@ -72,9 +73,9 @@ type Process struct {
 
 	mu      sync.Mutex
 	threads map[int]*Thread
-	idle    []*i386CPU // processors of threads that have ended
+	idle    []processor // processors of threads that have ended
 	acts    [65]action
-	cpus    []*i386CPU
+	cpus    []processor
 
 	ldtSize int // entries of the LDT that were set
 }
@@ -82,7 +83,7 @@ type Process struct {
 // Thread is a guest thread.
 type Thread struct {
 	p     *Process
-	cpu   *i386CPU
+	cpu   processor
 	rec   *proc.Record
 	epoch uint32
 	tid   int
@@ -127,7 +128,11 @@ func Start(cfg Config) error {
 	}
 	p := &Process{cfg: cfg, abi: cfg.ABI, threads: make(map[int]*Thread)}
 	p.types, p.infos = newStructures(p.abi), newInfoTypes(p.abi)
-	model, err := x86.ParseModel(cfg.CPU)
+	p.kind = guestKinds()[p.abi.Name]
+	if cfg.CPU == "" {
+		cfg.CPU = p.abi.CPU
+	}
+	model, err := p.kind.model(cfg.CPU)
 	if err != nil {
 		return fmt.Errorf("-cpu: %w", err)
 	}
@@ -156,17 +161,17 @@ func Start(cfg Config) error {
 	}
 	sp.forget = func(va, n uint64) {
 		for _, c := range p.cpus {
-			c.v.ForgetCode(va, n)
+			c.vcpu().ForgetCode(va, n)
 		}
 	}
 	sp.remapped = func(code bool) {
 		for _, c := range p.cpus {
-			c.v.Remapped(code)
+			c.vcpu().Remapped(code)
 		}
 	}
 	sp.guarded = func() {
 		for _, c := range p.cpus {
-			c.v.Protect()
+			c.vcpu().Protect()
 		}
 	}
 	entry, stack, err := p.load()
@@ -212,8 +217,7 @@ func (p *Process) firstThread(entry, stack uint64) (*Thread, error) {
 		return nil, err
 	}
 	panicOnFault()
-	cpu.cpu.StartUser(uint32(entry), uint32(stack))
-	cpu.cpu.SetLDT(8192)
+	cpu.start(entry, stack)
 	p.startSignals(t)
 	return t, nil
 }
@@ -243,8 +247,8 @@ func (t *Thread) over() bool { return t.rec.Over != 0 || t.epoch != t.p.epoch.Lo
 
 // attach connects the record with the processor.
 func (t *Thread) attach() {
-	t.rec.Poll, t.rec.Attention = t.cpu.v.AttentionWords()
-	t.cpu.v.SetInterrupted(&t.rec.Signal)
+	t.rec.Poll, t.rec.Attention = t.cpu.vcpu().AttentionWords()
+	t.cpu.vcpu().SetInterrupted(&t.rec.Signal)
 }
 
 // run runs the thread until it ends.

@@ -78,8 +78,8 @@ func (p *Process) guestMaps(details bool) []byte {
 		}
 		inside = false
 		base := uint64(p.sp.base)
-		lo, hi = max(lo, base)-base, min(hi, base+space32)-base
-		if hi > space32 || lo >= hi {
+		lo, hi = max(lo, base)-base, min(hi, base+p.sp.size)-base
+		if hi > p.sp.size || lo >= hi {
 			continue
 		}
 		p.sp.mu.Lock()
@@ -91,14 +91,13 @@ func (p *Process) guestMaps(details bool) []byte {
 				continue
 			}
 			inside = true
-			bits := p.sp.pages[a/page]
 			perm := []byte(rest[:4])
 			for i, b := range []struct {
 				bit byte
 				c   byte
 			}{{pageR, 'r'}, {pageW, 'w'}, {pageX, 'x'}} {
 				perm[i] = '-'
-				if bits&b.bit != 0 {
+				if m.bits&b.bit != 0 {
 					perm[i] = b.c
 				}
 			}

@@ -358,7 +358,7 @@ func (t *Thread) force(sig int, info *siginfo) {
 	t.p.mu.Unlock()
 	if dies {
 		if t.p.cfg.Strace != nil {
-			t.trace("--- " + signalName(sig) + " --- " + t.p.describe(t) + "\n")
+			t.trace("--- " + signalName(sig) + " --- " + t.cpu.describe() + "\n")
 		}
 		t.p.die(sig)
 	}

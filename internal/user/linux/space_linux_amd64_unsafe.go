@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,9 +20,12 @@ const (
 	pageMask = page - 1
 
 	space32 = 1 << 32
+	// guard is what is reserved before the addresses of 64-bit programs, for those
+	// that are little below 0.
+	guard = 1 << 32
 )
 
-// What may be done with a page: bits of a page's byte.
+// What may be done with a page: bits of a range.
 const (
 	pageR = 1 << iota
 	pageW
@@ -34,12 +38,12 @@ const (
 // cannot be accessed.
 type space struct {
 	base uintptr
+	size uint64 // of the addresses
 	abi  *ABI
 	ram  *mem.RAM
-	all  []byte // the 4 GiB
+	all  []byte
 
-	mu    sync.Mutex
-	pages []byte // what may be done
+	mu    sync.RWMutex
 	maps  vmas
 	limit uint64 // of addresses, -R
 	top   uint64 // where mmap begins to look, downwards
@@ -58,35 +62,44 @@ type space struct {
 
 // newSpace reserves the addresses. Base is where they are to be, 0 = anywhere.
 func newSpace(a *ABI, base uintptr) (*space, *mem.Region, error) {
+	size := uintptr(a.Space)
+	before, behind := uintptr(0), uintptr(page)
+	if size > space32 {
+		before = guard
+	}
 	const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE
-	const align = 1 << 32
 	var at unsafe.Pointer
 	var err error
 	if base != 0 {
-		at, err = unix.MmapPtr(-1, 0, address(base), space32+page, unix.PROT_NONE, flags|unix.MAP_FIXED_NOREPLACE)
-		if err != nil || uintptr(at) != base {
+		at, err = unix.MmapPtr(-1, 0, address(base-before), before+size+behind, unix.PROT_NONE, flags|unix.MAP_FIXED_NOREPLACE)
+		if err != nil || uintptr(at) != base-before {
 			return nil, nil, fmt.Errorf("-B %#x: the host's addresses there are in use; leave -B out", base)
 		}
 	} else {
-		at, err = unix.MmapPtr(-1, 0, nil, 2*align+page, unix.PROT_NONE, flags)
+		const align = 1 << 32
+		at, err = unix.MmapPtr(-1, 0, nil, before+size+align+behind, unix.PROT_NONE, flags)
 		if err != nil {
-			return nil, nil, fmt.Errorf("reserving 4 GiB of addresses for the program: %w", err)
+			return nil, nil, fmt.Errorf("reserving %d GiB of addresses for the program: %w", size>>30, err)
 		}
-		base = (uintptr(at) + align - 1) &^ (align - 1)
-		if d := base - uintptr(at); d > 0 {
+		base = (uintptr(at) + before + align - 1) &^ (align - 1)
+		if d := base - before - uintptr(at); d > 0 {
 			unix.MunmapPtr(at, d)
 		}
-		if end, have := base+space32+page, uintptr(at)+2*align+page; have > end {
+		if end, have := base+size+behind, uintptr(at)+before+size+align+behind; have > end {
 			unix.MunmapPtr(address(end), have-end)
 		}
 	}
-	s := &space{base: base, abi: a, all: unsafe.Slice((*byte)(address(base)), space32), limit: a.Top, forget: func(lo, n uint64) {}, remapped: func(bool) {}, guarded: func() {}}
-	b, err := unix.Mmap(-1, 0, space32/page, unix.PROT_READ|unix.PROT_WRITE, flags)
+	s := &space{
+		base: base, size: uint64(size), abi: a, all: unsafe.Slice((*byte)(address(base)), size), limit: a.Top,
+		forget: func(lo, n uint64) {}, remapped: func(bool) {}, guarded: func() {},
+	}
+	// Of the bits most pages will never be touched.
+	words := uintptr(mem.WatchWords(uint64(size)))
+	at, err = unix.MmapPtr(-1, 0, nil, words*4, unix.PROT_READ|unix.PROT_WRITE, flags)
 	if err != nil {
 		return nil, nil, fmt.Errorf("memory for the program: %w", err)
 	}
-	s.pages = b
-	r := mem.NewRAMOf("user", s.all)
+	r := mem.NewRAMOf("user", s.all, unsafe.Slice((*atomic.Uint32)(at), words))
 	s.ram = r.RAM()
 	return s, r, nil
 }
@@ -94,9 +107,23 @@ func newSpace(a *ABI, base uintptr) (*space, *mem.Region, error) {
 func address(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
 
 // Page implements x86.Pages.
-func (s *space) Page(lin uint32) (read, write, exec bool) {
-	p := s.pages[lin/page]
+func (s *space) Page(lin uint64) (read, write, exec bool) {
+	p := s.bitsAt(lin)
 	return p&pageR != 0, p&pageW != 0, p&pageX != 0
+}
+
+// bitsAt is what may be done at an address.
+func (s *space) bitsAt(va uint64) byte {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.maps.bits(va)
+}
+
+// backed reports whether there is memory behind a page that may be written: the
+// file of a mapping may be shorter. Hosts before Linux 5.14 do not tell.
+func (s *space) backed(va uint64) bool {
+	_, errno := proc.Raw(unix.SYS_MADVISE, s.host(va&^pageMask), page, unix.MADV_POPULATE_WRITE)
+	return errno != unix.EFAULT // others are that it is write-protected again, or no such advice
 }
 
 // host is the host's address of a guest's.
@@ -104,15 +131,12 @@ func (s *space) host(va uint64) uintptr { return s.base + uintptr(va) }
 
 // allowed reports whether n bytes at va may be accessed.
 func (s *space) allowed(va, n uint64, bits byte) bool {
-	if va+n > space32 || va+n < va {
+	if va+n > s.size || va+n < va {
 		return false
 	}
-	for p := va / page; p*page < va+n; p++ {
-		if s.pages[p]&bits != bits {
-			return false
-		}
-	}
-	return true
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return n == 0 || s.maps.covers(va, va+n, bits)
 }
 
 // readable returns n bytes at va, nil if they may not be read.
@@ -151,15 +175,32 @@ func (s *space) text(va uint64) (string, unix.Errno) {
 // unprotect makes pages writable that are write-protected for the code in
 // them: the host is going to write there.
 func (s *space) unprotect(va, n uint64) {
-	if va >= space32 {
+	if va >= s.size || n == 0 {
 		return
 	}
-	end := min(va+n, space32)
-	for at := va &^ pageMask; at < end; at += page {
-		if s.ram.Watched(at) {
-			s.codeWritten(at)
+	end := va + min(n, s.size-va)
+	for _, at := range s.watched(va, end) {
+		s.codeWritten(at)
+	}
+}
+
+// watched lists the pages of lo..hi-1 that are write-protected for the code in
+// them.
+func (s *space) watched(lo, hi uint64) (list []uint64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for i := s.maps.search(lo); i < len(s.maps) && s.maps[i].lo < hi; i++ {
+		m := s.maps[i]
+		if m.bits&pageX == 0 {
+			continue
+		}
+		for at, end := max(lo&^pageMask, m.lo), min(hi, m.hi); at < end; at += page {
+			if s.ram.Watched(at) {
+				list = append(list, at)
+			}
 		}
 	}
+	return list
 }
 
 // protectCode is tcg.Flat's Protect.
@@ -170,7 +211,7 @@ func (s *space) protectCode(va uint64) {
 		return
 	}
 	s.ram.Watch(va)
-	if s.pages[va/page]&pageW != 0 {
+	if s.maps.bits(va)&pageW != 0 {
 		s.protect(va, page, unix.PROT_READ)
 		s.guarded()
 	}
@@ -189,7 +230,7 @@ func (s *space) unwatch(va uint64) {
 		return
 	}
 	s.ram.Unwatch(va)
-	if p := s.pages[va/page]; p&pageW != 0 {
+	if s.maps.bits(va)&pageW != 0 {
 		s.protect(va, page, unix.PROT_READ|unix.PROT_WRITE)
 	}
 }
@@ -223,22 +264,18 @@ func (s *space) bits(prot int) byte {
 	return b
 }
 
-func (s *space) set(lo, hi uint64, bits byte) {
-	p := s.pages[lo/page : hi/page]
-	for i := range p {
-		p[i] = bits
-	}
-}
-
 // changed is told that lo..hi-1 is something else now: code of it is
 // forgotten. The protection of the host's is set anew by the caller.
 func (s *space) changed(lo, hi uint64) {
 	mapped, code := false, false
-	for va := lo; va < hi; va += page {
-		p := s.pages[va/page]
-		mapped = mapped || p != 0
-		if p&pageX != 0 {
-			code = true
+	for i := s.maps.search(lo); i < len(s.maps) && s.maps[i].lo < hi; i++ {
+		m := s.maps[i]
+		mapped = true
+		if m.bits&pageX == 0 {
+			continue
+		}
+		code = true
+		for va, end := max(lo, m.lo), min(hi, m.hi); va < end; va += page {
 			if s.ram.Watched(va) {
 				s.ram.Unwatch(va)
 				s.forget(va, page)
@@ -268,7 +305,7 @@ func (s *space) mmap(va, n uint64, prot, flags, fd int, off uint64) (uint64, uni
 		return 0, unix.EINVAL
 	}
 	if !fixed {
-		at, ok := s.place(va, n)
+		at, ok := s.place(va, n, flags)
 		if !ok {
 			return 0, unix.ENOMEM
 		}
@@ -288,14 +325,16 @@ func (s *space) mmap(va, n uint64, prot, flags, fd int, off uint64) (uint64, uni
 		return 0, errno
 	}
 	s.changed(va, va+n)
-	s.set(va, va+n, s.bits(prot))
-	s.maps.add(va, va+n)
+	s.maps.set(va, va+n, s.bits(prot))
 	return va, 0
 }
 
 // place finds n free bytes, at va if they are free there.
-func (s *space) place(va, n uint64) (uint64, bool) {
+func (s *space) place(va, n uint64, flags int) (uint64, bool) {
 	va &^= pageMask
+	if flags&unix.MAP_32BIT != 0 && s.size > space32 {
+		return s.maps.below(1<<31, 0x10000, n)
+	}
 	if va >= 0x10000 && va+n <= s.limit && !s.maps.overlaps(va, va+n) {
 		return va, true
 	}
@@ -306,7 +345,7 @@ func (s *space) place(va, n uint64) (uint64, bool) {
 }
 
 func (s *space) munmap(va, n uint64) unix.Errno {
-	if va&pageMask != 0 || n == 0 || va+n > space32 {
+	if va&pageMask != 0 || n == 0 || va+n > s.size {
 		return unix.EINVAL
 	}
 	n = (n + pageMask) &^ pageMask
@@ -325,14 +364,13 @@ func (s *space) release(lo, hi uint64) unix.Errno {
 		return errno
 	}
 	s.changed(lo, hi)
-	s.set(lo, hi, 0)
 	s.maps.remove(lo, hi)
 	return 0
 }
 
 func (s *space) mprotect(va, n uint64, prot int) unix.Errno {
 	n = (n + pageMask) &^ pageMask
-	if va&pageMask != 0 || va+n > space32 {
+	if va&pageMask != 0 || va+n > s.size {
 		return unix.EINVAL
 	}
 	if n == 0 {
@@ -340,20 +378,20 @@ func (s *space) mprotect(va, n uint64, prot int) unix.Errno {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.maps.covers(va, va+n) {
+	if !s.maps.covers(va, va+n, 0) {
 		return unix.ENOMEM
 	}
 	s.changed(va, va+n)
 	if errno := s.protect(va, n, hostProt(prot&7)); errno != 0 {
 		return errno
 	}
-	s.set(va, va+n, s.bits(prot&7))
+	s.maps.set(va, va+n, s.bits(prot&7))
 	return 0
 }
 
 // mremap moves, grows or shrinks a mapping.
 func (s *space) mremap(va, old, n uint64, flags int, to uint64) (uint64, unix.Errno) {
-	if va&pageMask != 0 || n == 0 || va+old > space32 || n > s.limit {
+	if va&pageMask != 0 || n == 0 || va+old > s.size || n > s.limit {
 		return 0, unix.EINVAL
 	}
 	old, n = (old+pageMask)&^pageMask, (n+pageMask)&^pageMask
@@ -366,7 +404,7 @@ func (s *space) mremap(va, old, n uint64, flags int, to uint64) (uint64, unix.Er
 		return s.moveMap(va, old, n, to)
 	}
 	switch {
-	case old == 0 || !s.maps.covers(va, va+old):
+	case old == 0 || !s.maps.covers(va, va+old, 0):
 		return 0, unix.EFAULT
 	case n == old:
 		return va, 0
@@ -381,15 +419,14 @@ func (s *space) mremap(va, old, n uint64, flags int, to uint64) (uint64, unix.Er
 			const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE | mapFixedNoReplace
 			proc.Raw(unix.SYS_MMAP, s.host(end), uintptr(n-old), unix.PROT_NONE, flags, ^uintptr(0), 0)
 		} else {
-			s.set(end, va+n, s.pages[(end-1)/page])
-			s.maps.add(end, va+n)
+			s.maps.set(end, va+n, s.maps.bits(end-1))
 			return va, 0
 		}
 	}
 	if flags&unix.MREMAP_MAYMOVE == 0 {
 		return 0, unix.ENOMEM
 	}
-	at, ok := s.place(0, n)
+	at, ok := s.place(0, n, 0)
 	if !ok {
 		return 0, unix.ENOMEM
 	}
@@ -398,12 +435,12 @@ func (s *space) mremap(va, old, n uint64, flags int, to uint64) (uint64, unix.Er
 
 // moveMap moves a mapping to addresses that are reserved or mapped.
 func (s *space) moveMap(va, old, n, to uint64) (uint64, unix.Errno) {
-	if old == 0 || !s.maps.covers(va, va+min(old, n)) {
+	if old == 0 || !s.maps.covers(va, va+min(old, n), 0) {
 		return 0, unix.EFAULT
 	}
 	s.changed(to, to+n)
 	s.changed(va, va+old)
-	bits := s.pages[va/page]
+	bits := s.maps.bits(va)
 	if bits&pageW != 0 { // code in it may have taken that away
 		s.protect(va, min(old, n), unix.PROT_READ|unix.PROT_WRITE)
 	}
@@ -419,10 +456,8 @@ func (s *space) moveMap(va, old, n, to uint64) (uint64, unix.Errno) {
 	}
 	const reserve = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE | mapFixedNoReplace
 	proc.Raw(unix.SYS_MMAP, s.host(va), uintptr(old), unix.PROT_NONE, reserve, ^uintptr(0), 0)
-	s.set(va, va+old, 0)
 	s.maps.remove(va, va+old)
-	s.set(to, to+n, bits)
-	s.maps.add(to, to+n)
+	s.maps.set(to, to+n, bits)
 	return to, 0
 }
 
@@ -445,8 +480,7 @@ func (s *space) setBrk(end uint64) uint64 {
 			return s.brk
 		}
 		s.changed(have, want)
-		s.set(have, want, s.bits(prot))
-		s.maps.add(have, want)
+		s.maps.set(have, want, s.bits(prot))
 	case want < have:
 		if s.release(want, have) != 0 {
 			return s.brk

@@ -102,6 +102,24 @@ func fileCalls() map[string]handler {
 		"fallocate": func(t *Thread, a *[6]uint64) uint64 {
 			return t.wait(unix.SYS_FALLOCATE, fd(a[0]), uintptr(a[1]), offset(a[2], a[3]), offset(a[4], a[5]))
 		},
+		"pread64_whole": func(t *Thread, a *[6]uint64) uint64 {
+			return t.wait(unix.SYS_PREAD64, fd(a[0]), t.output(a[1], a[2]), uintptr(a[2]), uintptr(a[3]))
+		},
+		"pwrite64_whole": func(t *Thread, a *[6]uint64) uint64 {
+			return t.wait(unix.SYS_PWRITE64, fd(a[0]), t.pointer(a[1]), uintptr(a[2]), uintptr(a[3]))
+		},
+		"readahead_whole": func(t *Thread, a *[6]uint64) uint64 {
+			return t.wait(unix.SYS_READAHEAD, fd(a[0]), uintptr(a[1]), uintptr(a[2]))
+		},
+		"fadvise64_whole": func(t *Thread, a *[6]uint64) uint64 {
+			return t.wait(unix.SYS_FADVISE64, fd(a[0]), uintptr(a[1]), uintptr(a[2]), uintptr(a[3]))
+		},
+		"sync_file_range_whole": func(t *Thread, a *[6]uint64) uint64 {
+			return t.wait(unix.SYS_SYNC_FILE_RANGE, fd(a[0]), uintptr(a[1]), uintptr(a[2]), uintptr(a[3]))
+		},
+		"fallocate_whole": func(t *Thread, a *[6]uint64) uint64 {
+			return t.wait(unix.SYS_FALLOCATE, fd(a[0]), uintptr(a[1]), uintptr(a[2]), uintptr(a[3]))
+		},
 		"sendfile": sysSendfile,
 		"getdents": sysGetdents,
 		"fcntl":    sysFcntl, "fcntl64": sysFcntl,
@@ -318,7 +336,11 @@ func vectorCall(nr uintptr, out bool, more int) handler {
 			return negative(errno)
 		}
 		h := []uintptr{fd(a[0]), ref(v), uintptr(a[2]), 0, 0, 0}
-		if more >= 2 {
+		switch {
+		case more < 2:
+		case t.p.abi.Long == 8:
+			h[3] = uintptr(a[3])
+		default:
 			h[3] = offset(a[3], a[4])
 		}
 		if more == 3 {

@@ -7,10 +7,11 @@ import (
 // ipcCalls are System V's.
 func ipcCalls() map[string]handler {
 	return map[string]handler{
-		"ipc":    sysIpc,
-		"semctl": func(t *Thread, a *[6]uint64) uint64 { return t.semctl(a[0], a[1], a[2], a[3]) },
-		"shmctl": func(t *Thread, a *[6]uint64) uint64 { return t.ipcControl(unix.SYS_SHMCTL, a[0], a[1]) },
-		"msgctl": func(t *Thread, a *[6]uint64) uint64 { return t.ipcControl(unix.SYS_MSGCTL, a[0], a[1]) },
+		"ipc":       sysIpc,
+		"mq_notify": sysMqNotify,
+		"semctl":    func(t *Thread, a *[6]uint64) uint64 { return t.semctl(a[0], a[1], a[2], a[3]) },
+		"shmctl":    func(t *Thread, a *[6]uint64) uint64 { return t.ipcControl(unix.SYS_SHMCTL, a[0], a[1]) },
+		"msgctl":    func(t *Thread, a *[6]uint64) uint64 { return t.ipcControl(unix.SYS_MSGCTL, a[0], a[1]) },
 	}
 }
 
@@ -83,4 +84,22 @@ func sysIpc(t *Thread, a *[6]uint64) uint64 {
 	}
 	t.p.cfg.Log.Unimp("ipc %d is not built", a[0])
 	return negative(unix.ENOSYS)
+}
+
+// sysMqNotify: a thread is told by a socket, with what is at the event's value.
+func sysMqNotify(t *Thread, a *[6]uint64) uint64 {
+	ev, errno := t.in("sigevent", a[1])
+	if errno != 0 {
+		return negative(errno)
+	}
+	if ev != nil {
+		const thread = 2
+		x := t.p.types.of("sigevent").host
+		if x.value(ev, "notify") == thread { // signo is the socket
+			x.set(ev, "value", uint64(t.pointer(x.value(ev, "value"))))
+		} else {
+			x.set(ev, "signo", uint64(hostSignal(int(int32(x.value(ev, "signo"))))))
+		}
+	}
+	return t.raw(unix.SYS_MQ_NOTIFY, fd(a[0]), ref(ev))
 }

@@ -12,6 +12,12 @@ func memoryCalls() map[string]handler {
 			return t.mmap(a[0], a[1], a[2], a[3], a[4], a[5]<<12)
 		},
 		"mmap": sysOldMmap,
+		"mmap_offset": func(t *Thread, a *[6]uint64) uint64 {
+			if a[5]&pageMask != 0 {
+				return negative(unix.EINVAL)
+			}
+			return t.mmap(a[0], a[1], a[2], a[3], a[4], a[5])
+		},
 		"munmap": func(t *Thread, a *[6]uint64) uint64 {
 			return negative(t.p.sp.munmap(a[0], a[1]))
 		},
@@ -59,20 +65,26 @@ func sysOldMmap(t *Thread, a *[6]uint64) uint64 {
 func sysMadvise(t *Thread, a *[6]uint64) uint64 {
 	s := t.p.sp
 	va, n := a[0], (a[1]+pageMask)&^pageMask
-	if va&pageMask != 0 || va+n > space32 {
+	if va&pageMask != 0 || va+n > s.size || va+n < va {
 		return negative(unix.EINVAL)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.maps.covers(va, va+n) && n > 0 {
+	if n > 0 && !s.maps.covers(va, va+n, 0) {
 		return negative(unix.ENOMEM)
 	}
 	switch int(a[2]) {
 	case unix.MADV_DONTNEED, unix.MADV_REMOVE, unix.MADV_FREE:
-		for at := va; at < va+n; at += page { // the code there is gone
-			if s.ram.Watched(at) {
-				s.unwatch(at)
-				s.forget(at, page)
+		for i := s.maps.search(va); i < len(s.maps) && s.maps[i].lo < va+n; i++ {
+			m := s.maps[i]
+			if m.bits&pageX == 0 {
+				continue
+			}
+			for at, end := max(va, m.lo), min(va+n, m.hi); at < end; at += page { // the code there is gone
+				if s.ram.Watched(at) {
+					s.unwatch(at)
+					s.forget(at, page)
+				}
 			}
 		}
 	case unix.MADV_DONTFORK:
@@ -93,7 +105,7 @@ func (t *Thread) shmat(id, va, flags uint64) uint64 {
 	defer s.mu.Unlock()
 	const shmRdonly, shmRemap = 0o10000, 0o40000
 	if va == 0 {
-		at, ok := s.place(0, n)
+		at, ok := s.place(0, n, 0)
 		if !ok {
 			return negative(unix.ENOMEM)
 		}
@@ -113,8 +125,7 @@ func (t *Thread) shmat(id, va, flags uint64) uint64 {
 		prot |= unix.PROT_WRITE
 	}
 	s.changed(va, va+n)
-	s.set(va, va+n, s.bits(prot))
-	s.maps.add(va, va+n)
+	s.maps.set(va, va+n, s.bits(prot))
 	if s.shm == nil {
 		s.shm = map[uint64]uint64{}
 	}

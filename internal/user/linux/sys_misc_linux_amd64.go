@@ -16,6 +16,7 @@ func systemCalls() map[string]handler {
 			return t.getrlimit(a, 0xffffffff)
 		},
 		"setrlimit": sysSetrlimit,
+		"prlimit64": sysPrlimit64,
 		"getgroups": sysGetgroups16,
 		"setgroups": sysSetgroups16,
 	}
@@ -182,9 +183,25 @@ func sysSetrlimit(t *Thread, a *[6]uint64) uint64 {
 			}
 		}
 	}
-	switch int(a[0]) { // they would limit the translator
-	case unix.RLIMIT_AS, unix.RLIMIT_DATA, unix.RLIMIT_STACK:
+	if limitsOurs(a[0]) {
 		return 0
 	}
 	return t.raw(unix.SYS_PRLIMIT64, 0, uintptr(a[0]), ref(b), 0)
+}
+
+// limitsOurs reports whether a limit would be the translator's, too.
+func limitsOurs(resource uint64) bool {
+	switch int(resource) {
+	case unix.RLIMIT_AS, unix.RLIMIT_DATA, unix.RLIMIT_STACK:
+		return true
+	}
+	return false
+}
+
+func sysPrlimit64(t *Thread, a *[6]uint64) uint64 {
+	limit := t.pointer(a[2])
+	if limitsOurs(a[1]) && (a[0] == 0 || int(a[0]) == unix.Getpid()) {
+		limit = 0
+	}
+	return t.wait(unix.SYS_PRLIMIT64, fd(a[0]), uintptr(a[1]), limit, t.output(a[3], 16))
 }

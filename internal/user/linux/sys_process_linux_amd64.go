@@ -20,8 +20,12 @@ func processCalls() map[string]handler {
 		"clone": func(t *Thread, a *[6]uint64) uint64 { // i386's order of arguments
 			return t.clone(cloneArgs{flags: a[0], stack: a[1], parentTID: a[2], tls: a[3], childTID: a[4]})
 		},
-		"clone3": sysClone3,
-		"execve": func(t *Thread, a *[6]uint64) uint64 { return t.execve(a[0], a[1], a[2]) },
+		"clone_tls_last": func(t *Thread, a *[6]uint64) uint64 {
+			return t.clone(cloneArgs{flags: a[0], stack: a[1], parentTID: a[2], childTID: a[3], tls: a[4]})
+		},
+		"clone3":     sysClone3,
+		"arch_prctl": sysArchPrctl,
+		"execve":     func(t *Thread, a *[6]uint64) uint64 { return t.execve(a[0], a[1], a[2]) },
 		"execveat": func(t *Thread, a *[6]uint64) uint64 {
 			return t.execveat(a[0], a[1], a[2], a[3], a[4])
 		},
@@ -155,7 +159,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	p.idle = nil
 	p.mu.Unlock()
 	p.sp.mu.Lock()
-	p.cpus = []*i386CPU{t.cpu}
+	p.cpus = []processor{t.cpu}
 	p.sp.mu.Unlock()
 	t.clearTID, t.robust = 0, 0
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
@@ -179,6 +183,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 // startThread is clone of a thread.
 func (t *Thread) startThread(c cloneArgs) uint64 {
 	p := t.p
+	proc.Whole()
 	cpu, err := p.newCPU()
 	if err != nil {
 		return negative(unix.EAGAIN)
@@ -255,7 +260,7 @@ func sysExit(t *Thread, a *[6]uint64) uint64 {
 		return t.exitGroup(int(int32(a[0])))
 	}
 	t.rec.Leave()
-	t.cpu.v.SetInterrupted(nil)
+	t.cpu.vcpu().SetInterrupted(nil)
 	p.mu.Lock()
 	p.idle = append(p.idle, t.cpu)
 	p.mu.Unlock()
@@ -277,7 +282,10 @@ func (t *Thread) leaveRobust() {
 		return
 	}
 	handle := func(entry uint64) {
-		va := (entry&^1 + off) & 0xffffffff
+		va := entry&^1 + off
+		if t.p.abi.Long == 4 {
+			va &= 0xffffffff
+		}
 		const waiters, ownerDied, tidMask = 1 << 31, 1 << 30, 1<<30 - 1
 		v, errno := t.get32(va)
 		if errno != 0 || v&tidMask != uint32(t.tid) {
@@ -526,7 +534,11 @@ func sysSetThreadArea(t *Thread, a *[6]uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	n, errno := t.cpu.setThreadArea(int(int32(w[0])), w[1], w[2], w[3])
+	c, ok := t.cpu.(*i386CPU)
+	if !ok {
+		return negative(unix.ENOSYS)
+	}
+	n, errno := c.setThreadArea(int(int32(w[0])), w[1], w[2], w[3])
 	if errno != 0 {
 		return negative(errno)
 	}
@@ -538,7 +550,11 @@ func sysGetThreadArea(t *Thread, a *[6]uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	d, errno := t.cpu.threadArea(int(int32(w[0])))
+	c, ok := t.cpu.(*i386CPU)
+	if !ok {
+		return negative(unix.ENOSYS)
+	}
+	d, errno := c.threadArea(int(int32(w[0])))
 	if errno != 0 {
 		return negative(errno)
 	}
@@ -561,6 +577,10 @@ func putUserDesc(b []byte, entry uint32, d uint64) {
 
 func sysModifyLDT(t *Thread, a *[6]uint64) uint64 {
 	p := t.p
+	own, ok := t.cpu.(*i386CPU)
+	if !ok {
+		return negative(unix.ENOSYS)
+	}
 	const read, writeOld, write = 0, 1, 0x11
 	switch a[0] {
 	case read:
@@ -569,7 +589,7 @@ func sysModifyLDT(t *Thread, a *[6]uint64) uint64 {
 		if dst == nil {
 			return negative(unix.EFAULT)
 		}
-		copy(dst, t.cpu.ldt())
+		copy(dst, own.ldt())
 		return n
 	case writeOld, write:
 		if a[2] != 16 {
@@ -586,7 +606,7 @@ func sysModifyLDT(t *Thread, a *[6]uint64) uint64 {
 		p.sp.mu.Lock()
 		defer p.sp.mu.Unlock()
 		for _, c := range p.cpus {
-			le.PutUint64(c.ldt()[8*w[0]:], d)
+			le.PutUint64(c.(*i386CPU).ldt()[8*w[0]:], d)
 		}
 		p.ldtSize = max(p.ldtSize, int(w[0])+1)
 		return 0

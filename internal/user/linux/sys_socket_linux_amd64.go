@@ -7,7 +7,10 @@ import (
 // socketCalls are those that concern sockets.
 func socketCalls() map[string]handler {
 	return map[string]handler{
-		"socketcall":      sysSocketcall,
+		"socketcall": sysSocketcall,
+		"accept": func(t *Thread, a *[6]uint64) uint64 {
+			return t.wait(unix.SYS_ACCEPT4, fd(a[0]), t.output(a[1], 128), t.output(a[2], 4), 0)
+		},
 		"sendmsg":         func(t *Thread, a *[6]uint64) uint64 { return t.sendmsg(a[0], a[1], a[2]) },
 		"recvmsg":         func(t *Thread, a *[6]uint64) uint64 { return t.recvmsg(a[0], a[1], a[2]) },
 		"sendmmsg":        sysSendmmsg,

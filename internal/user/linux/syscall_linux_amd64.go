@@ -25,12 +25,16 @@ func newTable(a *ABI) *table {
 	}
 	conv, host := sync.OnceValue(handlers), sync.OnceValue(hostCalls)
 	t.bind = func(r *row) {
-		if r.fn = conv()[r.name]; r.fn != nil {
+		name := r.name
+		if n := a.names[name]; n != "" {
+			name = n
+		}
+		if r.fn = conv()[name]; r.fn != nil {
 			return
 		}
 		switch r.status {
 		case passed, quick, partial:
-			nr, ok := host()[r.name]
+			nr, ok := host()[name]
 			if !ok {
 				panic("BUG: linux: the host has no system call " + r.name)
 			}
@@ -147,7 +151,10 @@ func (t *Thread) output(va, n uint64) uintptr {
 	if va == 0 {
 		return 0
 	}
-	t.p.sp.unprotect(uint64(uint32(va)), n)
+	if t.p.abi.Long == 4 {
+		va = uint64(uint32(va))
+	}
+	t.p.sp.unprotect(va, n)
 	return t.pointer(va)
 }
 

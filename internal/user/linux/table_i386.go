@@ -297,7 +297,7 @@ const i386Calls = `
 335 rt_tgsigqueueinfo conv pid,pid,sig,ptr
 336 perf_event_open no
 337 recvmmsg conv fd,ptr,uint,hex,ptr
-340 prlimit64 pass pid,int,ptr,out
+340 prlimit64 conv pid,int,ptr,ptr
 341 name_to_handle_at pass fd,path,out,out,hex
 342 open_by_handle_at pass fd,ptr,oflags
 343 clock_adjtime no

@@ -9,22 +9,22 @@ import (
 func TestVMAs(t *testing.T) {
 	const pages = 200
 	var v vmas
-	var want [pages]bool
+	var want [pages]byte // 0 = not mapped
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 20000 {
 		lo := r.Uint64N(pages)
 		hi := lo + 1 + r.Uint64N(min(pages-lo, 20))
-		on := r.IntN(2) == 0
-		if on {
-			v.add(lo, hi)
+		bits := byte(r.IntN(4))
+		if bits != 0 {
+			v.set(lo, hi, bits)
 		} else {
 			v.remove(lo, hi)
 		}
 		for i := lo; i < hi; i++ {
-			want[i] = on
+			want[i] = bits
 		}
 		for i, m := range v {
-			if m.lo >= m.hi || i > 0 && v[i-1].hi >= m.lo {
+			if m.lo >= m.hi || i > 0 && (v[i-1].hi > m.lo || v[i-1].hi == m.lo && v[i-1].bits == m.bits) {
 				t.Fatalf("not in order, or not joined: %v", v)
 			}
 		}
@@ -32,10 +32,10 @@ func TestVMAs(t *testing.T) {
 		hi = lo + 1 + r.Uint64N(pages-lo)
 		any, all := false, true
 		for i := lo; i < hi; i++ {
-			any, all = any || want[i], all && want[i]
+			any, all = any || want[i] != 0, all && want[i] != 0 && want[i]&bits == bits
 		}
-		if v.overlaps(lo, hi) != any || v.covers(lo, hi) != all {
-			t.Fatalf("%d..%d of %v: overlaps %v, covers %v", lo, hi, v, v.overlaps(lo, hi), v.covers(lo, hi))
+		if v.overlaps(lo, hi) != any || v.covers(lo, hi, bits) != all || v.bits(lo) != want[lo] {
+			t.Fatalf("%d..%d of %v: overlaps %v, covers %v, bits %d", lo, hi, v, v.overlaps(lo, hi), v.covers(lo, hi, bits), v.bits(lo))
 		}
 		n := 1 + r.Uint64N(10)
 		at, ok := v.below(hi, lo, n)
@@ -43,7 +43,7 @@ func TestVMAs(t *testing.T) {
 		for s := int64(hi) - int64(n); s >= int64(lo); s-- {
 			free := true
 			for i := uint64(s); i < uint64(s)+n; i++ {
-				free = free && !want[i]
+				free = free && want[i] == 0
 			}
 			if free {
 				best, found = uint64(s), true

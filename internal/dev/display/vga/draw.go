@@ -16,6 +16,7 @@ const (
 	kindText
 	kindGraphics
 	kindDispi
+	kindChip
 )
 
 // drawn is what the last Draw left, to draw only what has changed since.
@@ -45,6 +46,11 @@ func (v *VGA) mode() (k kind, w, h int) {
 	}
 	if v.enable&dispiEnabled != 0 {
 		w, h = int(v.xres), int(v.yres)
+	}
+	if v.c.Chip != nil && k != kindBlank {
+		if l, ok := v.c.Chip.Linear(); ok {
+			k, w, h = kindChip, l.Width, l.Height
+		}
 	}
 	return k, w, h
 }
@@ -96,7 +102,11 @@ func (v *VGA) Draw(s *display.Surface, full bool) image.Rectangle {
 		if v.bpp == 4 {
 			r = v.drawPlanarDispi(s, full)
 		} else {
-			r = v.drawLinear(s, full)
+			r = v.drawLinear(s, full, Linear{BPP: v.bpp, Start: v.start(), Stride: v.stride(), Repeat: 1})
+		}
+	case kindChip:
+		if l, ok := v.c.Chip.Linear(); ok {
+			r = v.drawLinear(s, full, l)
 		}
 	}
 	d.redraw, d.fonts = false, false
@@ -329,26 +339,37 @@ func (v *VGA) drawPlanarDispi(s *display.Surface, full bool) image.Rectangle {
 	return image.Rect(0, 0, s.Width, s.Height)
 }
 
-// drawLinear draws a linear mode of DISPI, the lines that have been written.
-func (v *VGA) drawLinear(s *display.Surface, full bool) image.Rectangle {
-	if !full && !v.draw.any {
+// drawLinear draws a linear picture, the lines that have been written.
+func (v *VGA) drawLinear(s *display.Surface, full bool, l Linear) image.Rectangle {
+	stale, end := 0, 0
+	if v.c.Chip != nil {
+		stale, end = v.c.Chip.Stale(v.dirty)
+	}
+	if !full && !v.draw.any && stale == end {
 		return image.Rectangle{}
 	}
 	var pal [256]uint32
-	if v.bpp == 8 {
+	if l.BPP == 8 {
 		pal = v.palette256()
 	}
-	stride, n := v.stride(), v.bytes(uint32(s.Width))
+	n := (uint32(l.BPP) + 7) / 8 * uint32(s.Width)
 	top, bottom := s.Height, 0
 	for y := range s.Height {
-		at := v.start() + uint32(y)*stride
+		at := l.Start + uint32(y/l.Repeat)*l.Stride
+		if v.c.Chip != nil {
+			at &= v.size - 1
+		}
 		if uint64(at)+uint64(n) > uint64(v.size) {
 			break
 		}
-		if !full && !v.dirty(at, n) {
+		if !full && !v.dirty(at, n) && (y < stale || y >= end) {
 			continue
 		}
-		convert(s.Pix[y*s.Stride:y*s.Stride+s.Width], v.b[at:at+n], v.bpp, &pal)
+		out := s.Pix[y*s.Stride : y*s.Stride+s.Width]
+		convert(out, v.b[at:at+n], l.BPP, &pal)
+		if v.c.Chip != nil {
+			v.c.Chip.Line(y, out)
+		}
 		top, bottom = min(top, y), y+1
 	}
 	if bottom == 0 {

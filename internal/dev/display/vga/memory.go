@@ -64,6 +64,11 @@ func (v *VGA) bankOffset() uint32 {
 }
 
 func (v *VGA) read(a uint32) uint8 {
+	if v.c.Chip != nil {
+		if x, ok := v.c.Chip.Load(a); ok {
+			return x
+		}
+	}
 	if at, ok := v.linear(a); ok {
 		return v.b[at]
 	}
@@ -90,6 +95,9 @@ func (v *VGA) read(a uint32) uint8 {
 }
 
 func (v *VGA) write(a uint32, x uint8) {
+	if v.c.Chip != nil && v.c.Chip.Store(a, x) {
+		return
+	}
 	if at, ok := v.linear(a); ok {
 		v.b[at] = x
 		v.vram.Wrote(uint64(at), 1)
@@ -153,7 +161,11 @@ func (v *VGA) data(x uint8) uint32 {
 // the controllers changes nothing: linear modes and mode 13h.
 func (v *VGA) mapWindow() {
 	off, ok := v.linear(0)
-	if !ok {
+	own := true
+	if v.c.Chip != nil {
+		off, ok, own = v.c.Chip.Window()
+	}
+	if !ok && own {
 		ok = v.misc&miscRAM != 0 && v.sr[srMemMode]&8 != 0 && v.sr[srMapMask] == 15 && v.gr[grMisc]&0x0c == 4 &&
 			v.gr[grMode]&0x0b == 0 && v.gr[grEnableSR] == 0 && v.gr[grRotate] == 0 && v.gr[grBitMask] == 0xff
 	}

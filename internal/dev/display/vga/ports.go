@@ -1,5 +1,7 @@
 package vga
 
+import "rhea/internal/mem"
+
 // Bits of registers that are used by name.
 const (
 	miscColour = 1 << 0 // CRTC at 3D4h instead of 3B4h
@@ -13,6 +15,16 @@ const (
 	arPAS                                         = 0x20 // of the index: the palette is the CRTC's
 )
 
+// Ports are the register ports from 3C0h on, for a chip that has them in
+// memory as well.
+func (v *VGA) Ports() mem.MMIO {
+	p := (*ports)(v)
+	return mem.Handlers{
+		R: func(off uint64, _ int) uint64 { return uint64(p.in(0x3c0 + off)) },
+		W: func(off uint64, _ int, x uint64) { p.out(0x3c0+off, uint8(x)) },
+	}
+}
+
 // ports is the register ports.
 type ports VGA
 
@@ -20,6 +32,11 @@ func (p *ports) in(port uint64) uint8 {
 	v := (*VGA)(p)
 	if !v.answers(port) {
 		return 0xff
+	}
+	if v.c.Chip != nil {
+		if x, ok := v.c.Chip.In(port); ok {
+			return x
+		}
 	}
 	switch port {
 	case 0x3b4, 0x3d4:
@@ -88,7 +105,7 @@ var (
 
 func (p *ports) out(port uint64, x uint8) {
 	v := (*VGA)(p)
-	if !v.answers(port) {
+	if !v.answers(port) || v.c.Chip != nil && v.c.Chip.Out(port, x) {
 		return
 	}
 	switch port {

@@ -190,6 +190,32 @@ func (v *VGA) Text() []string {
 	return lines
 }
 
+// TextPage implements display.TextSource.
+func (v *VGA) TextPage() (p display.TextPage, ok bool) {
+	k, _, h := v.mode()
+	if k != kindText {
+		return p, false
+	}
+	bands := v.bands(h)
+	p.Columns, p.Rows = v.columns(), len(bands)
+	cursor := uint32(v.cr[0x0e])<<8 | uint32(v.cr[0x0f])
+	for y, b := range bands {
+		for x := range uint32(p.Columns) {
+			cell := v.load(v.cell(v.address(b.row+x, 0)))
+			attr := uint8(cell >> 8)
+			bg := attr >> 4
+			if v.ar[arMode]&8 != 0 {
+				bg &= 7
+			}
+			p.Cells = append(p.Cells, display.TextCell{Char: cp437[cell&0xff], Fg: attr & 15, Bg: bg})
+			if b.row+x == cursor && v.cr[0x0a]&0x20 == 0 {
+				p.Cursor, p.X, p.Y = true, int(x), y
+			}
+		}
+	}
+	return p, true
+}
+
 // cp437 is the PC's characters; 0 and 255 show as blanks.
 var cp437 = [256]rune([]rune(" ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼" +
 	" !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~⌂" +

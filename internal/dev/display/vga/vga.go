@@ -24,6 +24,9 @@ type Config struct {
 	Bus    *pci.Bus
 	Device int
 	ROM    []byte
+	// Chip, if not nil, is one that adds to the VGA, in place of DISPI. It makes
+	// the PCI function.
+	Chip Chip
 	// OnClean is called when writes to video memory must be noticed again:
 	// the engine drops its write-enabled mappings of it.
 	OnClean func()
@@ -47,6 +50,35 @@ type VGA struct {
 	latch uint32
 
 	draw drawn
+}
+
+// Chip is what a chip made after the VGA adds to it.
+type Chip interface {
+	// In and Out take accesses of the ports 3C0h to 3DFh; false leaves them to
+	// the VGA.
+	In(port uint64) (uint8, bool)
+	Out(port uint64, x uint8) bool
+	// Load and Store do the same for bytes of the window at A0000h.
+	Load(a uint32) (uint8, bool)
+	Store(a uint32, x uint8) bool
+	// Window is where in video memory the processor may see the first 64 KiB
+	// of the window directly; vga leaves that to the VGA.
+	Window() (off uint32, direct, vga bool)
+	// Linear describes a picture that is not one of the VGA's.
+	Linear() (Linear, bool)
+	// Line draws over line y of such a picture.
+	Line(y int, pix []uint32)
+	// Stale returns the lines that have to be drawn again although video
+	// memory has not changed; dirty says what has.
+	Stale(dirty func(off, n uint32) bool) (top, bottom int)
+}
+
+// Linear is a picture of pixels that follow one another in video memory.
+type Linear struct {
+	Width, Height int
+	BPP           uint16 // 8, 15, 16, 24, 32
+	Start, Stride uint32 // bytes
+	Repeat        int    // how often a line is shown
 }
 
 // regs is the register file.
@@ -117,6 +149,9 @@ func (v *VGA) MapPorts(io *mem.Region) {
 	at("vga", 0x3c0, 16)
 	at("vga-colour", 0x3d4, 2)
 	at("vga-colour", 0x3da, 1)
+	if v.c.Chip != nil {
+		return
+	}
 	io.Add(0x1ce, mem.NewIO("dispi", 4, (*dispiPorts)(v)).Sizes(1, 2))
 }
 
@@ -171,6 +206,17 @@ func (v *VGA) State(s *snap.Section) {
 		v.changed()
 	}
 }
+
+// Memory returns video memory, Wrote says that it was written, and Changed that
+// the picture looks different or the window shows something else.
+func (v *VGA) Memory() []byte      { return v.b }
+func (v *VGA) Wrote(off, n uint64) { v.vram.Wrote(off, n) }
+func (v *VGA) Changed()            { v.changed() }
+func (v *VGA) CRTC(i int) uint8    { return v.cr[i] }
+
+// Lines returns how many the CRTC displays, Columns how many characters.
+func (v *VGA) Lines() int   { return int(v.crtc().lines) }
+func (v *VGA) Columns() int { return v.columns() }
 
 // changed follows a change of a register: the picture is drawn anew.
 func (v *VGA) changed() {

@@ -164,13 +164,13 @@ func TestScripts(t *testing.T) {
 			key pause 1 / get = 0xe0 / get = 0x7e / get = 0xe0 / get = 0xf0 / get = 0x7e / key pause 0 / get = 0xdead
 			key ctrl 0 / get = 0xf0 / get = 0x14 / key alt 1 / get = 0x11 / key print 1 / get = 0x84 / key print 0 / get = 0xf0 / get = 0x84`,
 		"too many keys": raw + `
-			key a 1 / key a 1 / key a 1 / key a 1 / key a 1 / key a 1 / key a 1 / key a 1 / key a 1
-			key a 1 / key a 1 / key a 1 / key a 1 / key a 1 / key a 1 / key a 1 / key a 1 / key a 1 / key ctrl 1
-			get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c
-			get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0x1c / get = 0 / get = 0xdead`,
+			key a 1 / key s 1 / key d 1 / key f 1 / key g 1 / key h 1 / key j 1 / key k 1 / key l 1
+			key q 1 / key w 1 / key e 1 / key r 1 / key t 1 / key y 1 / key u 1 / key i 1 / key o 1 / key ctrl 1
+			get = 0x1c / get = 0x1b / get = 0x23 / get = 0x2b / get = 0x34 / get = 0x33 / get = 0x3b / get = 0x42 / get = 0x4b
+			get = 0x15 / get = 0x1d / get = 0x24 / get = 0x2d / get = 0x2c / get = 0x35 / get = 0x3c / get = 0x43 / get = 0 / get = 0xdead`,
 		"disabled ports wait": raw + `
 			w1 0x64 0xad / key a 1 / get = 0xdead / w1 0x64 0xae / get = 0x1c
-			w1 0x64 0xad / key a 1 / w1 0x60 0xee / get = 0xee / get = 0x1c`,
+			w1 0x64 0xad / key s 1 / w1 0x60 0xee / get = 0xee / get = 0x1b`,
 		"bytes of the controller's for the ports": raw + `
 			w1 0x64 0xd2 / w1 0x60 0x42 / out irq1 = 1 / r1 0x64 = 0x11 / r1 0x60 = 0x42
 			w1 0x64 0xd3 / w1 0x60 0x43 / out irq12 = 1 / out irq1 = 0 / r1 0x64 = 0x31 / r1 0x60 = 0x43`,

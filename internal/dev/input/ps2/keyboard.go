@@ -4,6 +4,7 @@ import (
 	"rhea/internal/dev"
 	"rhea/internal/keys"
 	"rhea/internal/snap"
+	"rhea/internal/vclock"
 )
 
 // Commands of the keyboard.
@@ -40,10 +41,12 @@ type KeyboardConfig struct {
 	LEDs func(leds uint8)
 }
 
-// Keyboard is a 102-key keyboard. Keys repeat by being sent down again:
-// typematic is the business of whoever sends them.
+// Keyboard is a 102-key keyboard. The key that was pressed last repeats as long
+// as it is down (typematic); that it is pressed again and again by who sends
+// it, whose own keyboard repeats, changes nothing.
 type Keyboard struct {
-	c KeyboardConfig
+	c     KeyboardConfig
+	timer *vclock.Timer
 	port
 
 	set      uint8 // 1..3
@@ -56,11 +59,16 @@ type Keyboard struct {
 	shift, ctrl, alt uint8 // which are down, a bit a side
 
 	types [256]uint8 // by set 3 code
+
+	down   [256]bool // keys
+	repeat uint8     // the key that repeats, 0 = none
+	nextAt int64     // when
 }
 
 // NewKeyboard returns a keyboard.
 func NewKeyboard(c KeyboardConfig) *Keyboard {
 	k := &Keyboard{c: c}
+	k.timer = c.Env.Clock.NewTimer(k.typematic)
 	k.Reset()
 	return k
 }
@@ -70,6 +78,8 @@ func (k *Keyboard) Reset() {
 	k.port.reset()
 	k.overrun, k.command = false, 0
 	k.shift, k.ctrl, k.alt = 0, 0, 0
+	k.down = [256]bool{}
+	k.hold(0)
 	k.setLEDs(0)
 	k.defaults()
 	k.scanning = true
@@ -124,7 +134,49 @@ func (k *Keyboard) Next() byte {
 // Key presses or releases a key.
 func (k *Keyboard) Key(code keys.Code, down bool) {
 	key := keys.Get(code)
+	if k.down[code] && down {
+		return
+	}
+	k.down[code] = down && k.scanning
 	k.modifier(key.Name, down)
+	switch {
+	case down && k.scanning && code != keys.Pause:
+		k.hold(uint8(code))
+	case uint8(code) == k.repeat:
+		k.hold(0)
+	}
+	k.send(code, down)
+}
+
+// hold has a key repeat, 0 none: after the delay that the typematic rate says
+// (bits 6:5, in quarters of a second).
+func (k *Keyboard) hold(code uint8) {
+	k.repeat, k.nextAt = code, 0
+	k.timer.Stop()
+	if code != 0 {
+		k.nextAt = k.c.Env.Clock.Now() + (int64(k.rate>>5)+1)*vclock.Second/4
+		k.timer.Set(k.nextAt)
+	}
+}
+
+// typematic repeats the key. Its period is (8 + bits 2:0) * 2^(bits 4:3) *
+// 1/240 s (Keyboard, "Set Typematic Rate/Delay").
+func (k *Keyboard) typematic() {
+	if k.repeat == 0 {
+		return
+	}
+	code := keys.Code(k.repeat)
+	repeats := k.set != 3 || k.types[keys.Get(code).Set3]&typeTypmtic != 0
+	if repeats && k.data.room() >= queueSize/2 { // nobody reads: nothing piles up
+		k.send(code, true)
+	}
+	k.nextAt = k.c.Env.Clock.Now() + int64(8+k.rate&7)<<(k.rate>>3&3)*vclock.Second/240
+	k.timer.Set(k.nextAt)
+}
+
+// send queues what a key sends.
+func (k *Keyboard) send(code keys.Code, down bool) {
+	key := keys.Get(code)
 	if !k.scanning || key.Name == "" {
 		return
 	}
@@ -263,7 +315,11 @@ func (k *Keyboard) Write(b byte) {
 	}
 }
 
-func (k *Keyboard) clear() { k.data, k.overrun = fifo{}, false }
+// clear forgets the keys that were pressed and not read, and all that are down.
+func (k *Keyboard) clear() {
+	k.data, k.overrun, k.down = fifo{}, false, [256]bool{}
+	k.hold(0)
+}
 
 // keyType returns the type that the n-th of the commands of a family sets.
 func keyType(n uint8) uint8 {
@@ -312,5 +368,26 @@ func (k *Keyboard) State(s *snap.Section) {
 	s.U8("ctrl", &k.ctrl)
 	s.U8("alt", &k.alt)
 	s.Bytes("types", k.types[:])
+	var down [256]byte
+	for i, d := range k.down {
+		if d {
+			down[i] = 1
+		}
+	}
+	s.Bytes("down", down[:])
+	s.U8("repeat", &k.repeat)
+	s.I64("next_at", &k.nextAt)
+	s.Check(k.nextAt >= 0 && k.nextAt <= 1<<60, "next_at is out of range")
+	if s.Loading() {
+		for i, d := range down {
+			k.down[i] = d != 0
+		}
+		k.timer.Stop()
+		if s.Err() != nil {
+			k.repeat, k.nextAt = 0, 0
+		} else if k.repeat != 0 {
+			k.timer.Set(max(k.nextAt, k.c.Env.Clock.Now()))
+		}
+	}
 	s.Check(k.set >= 1 && k.set <= 3, "set is out of range")
 }

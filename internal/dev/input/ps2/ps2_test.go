@@ -54,6 +54,14 @@ func FuzzPS2(f *testing.F)     { devtest.Fuzz(f, build) }
 
 func TestScripts(t *testing.T) {
 	for name, script := range map[string]string{
+		"typematic": `
+			key 32 1 / kr = 0x1c / left = 0 / t 499ms / left = 0 / t 1ms / left = 1 / kr = 0x1c / t 91ms / left = 0 / t 1ms / kr = 0x1c
+			key 32 1 / left = 0 / key 32 0 / kr = 0xf0 / kr = 0x1c / t 1s / left = 0`,
+		"the fastest and the slowest": `
+			kw 0xf3 / kw 0 / kr = 0xfa / kr = 0xfa / key 32 1 / kr = 0x1c / t 250ms / kr = 0x1c / t 33ms / left = 0 / t 1ms / kr = 0x1c / key 32 0 / kr = 0xf0 / kr = 0x1c
+			kw 0xf3 / kw 0x7f / kr = 0xfa / kr = 0xfa / key 32 1 / kr = 0x1c / t 999ms / left = 0 / t 1ms / kr = 0x1c / t 499ms / left = 0 / t 1ms / kr = 0x1c`,
+		"the last key repeats, and not when nobody reads": `
+			key 32 1 / key 33 1 / kr = 0x1c / kr = 0x1b / t 500ms / kr = 0x1b / key 32 0 / kr = 0xf0 / kr = 0x1c / t 100ms / kr = 0x1b / t 10s / left = 9`,
 		"LEDs": `kw 0xed / kw 2 / out num_lock = 1 / kr = 0xfa / kr = 0xfa / reset / out num_lock = 0`,
 		"answers are bounded": `
 			kw 0xf2 / kw 0xf2 / kw 0xf2 / kw 0xf2 / kw 0xf2 / left = 15 / kw 0xf2 / kw 0xf2 / left = 15`,

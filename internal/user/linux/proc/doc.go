@@ -8,7 +8,8 @@
 // other thread in a handler of SIGURG, clones the process, and makes the
 // threads anew in the child, each with the registers that its handler will
 // restore. So whoever held a lock in the parent holds it in the child, and the
-// runtime needs no quiescing.
+// runtime needs no quiescing. The child puts that off for some milliseconds: most
+// need no other threads until they are over.
 //
 // # Signals
 //

@@ -58,11 +58,14 @@ func fork(flags, childTID uintptr) uintptr {
 	storeBarrier(&s.pending, 1)
 	pid := raw(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
 	self := raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0)
-	if r := stopOthers(pid, self); r != 0 {
-		release(s)
-		return r
+	n := s.absent
+	if n == 0 {
+		if r := stopOthers(pid, self); r != 0 {
+			release(s)
+			return r
+		}
+		n = s.stopped
 	}
-	n := s.stopped
 	r := cloneProcess(flags, childTID)
 	if r != 0 {
 		release(s)
@@ -81,12 +84,68 @@ func fork(flags, childTID uintptr) uintptr {
 	}
 	theirs.renew()
 	storeBarrier(&s.pending, 0)
+	s.absent = n
+	if !reviveLater() {
+		reviveAll()
+	}
+	return 0
+}
+
+// reviveLater asks for a signal that has the others made anew. Most children of
+// forks are over before, or execute another program: they need no threads but
+// one, as long as nothing waits for another for long.
+//
+//go:nosplit
+func reviveLater() bool {
+	e := &later.event
+	e.signo, e.notify = uint32(unix.SIGURG), sigevThreadID
+	e.tid = uint32(raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0))
+	if raw(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(e)), uintptr(unsafe.Pointer(&later.timer)), 0, 0, 0) != 0 {
+		return false
+	}
+	later.spec.Value.Nsec = 5e6
+	return raw(unix.SYS_TIMER_SETTIME, uintptr(later.timer), 0, uintptr(unsafe.Pointer(&later.spec)), 0, 0, 0) == 0
+}
+
+// later is what reviveLater tells the kernel (timer_create(2)).
+var later struct {
+	event struct {
+		value              uint64
+		signo, notify, tid uint32
+		_                  [11]uint32
+	}
+	timer int32
+	spec  unix.ItimerSpec
+}
+
+const sigevThreadID = 4
+
+// reviveAll makes the threads anew that the fork has stopped. All signals are
+// blocked. It also runs in a handler.
+//
+//go:nosplit
+func reviveAll() {
+	n := state.absent
+	state.absent = 0
 	for i := uint32(0); i < n; i++ {
 		p := &parking[i&(maxParked-1)]
 		leaveWindow(p)
 		revive(p, threadFlags)
 	}
-	return 0
+	raw(unix.SYS_TIMER_DELETE, uintptr(later.timer), 0, 0, 0, 0, 0)
+}
+
+// Whole has all threads there of which the child of a fork may have put off to
+// make them anew.
+func Whole() {
+	if load32(&state.absent) == 0 {
+		return
+	}
+	old := blockEverything()
+	if state.absent != 0 {
+		reviveAll()
+	}
+	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
 }
 
 // leaveWindow makes a thread that waits in a guest's system call, or is about to
@@ -163,11 +222,20 @@ func stopOthers(pid, self uintptr) uintptr {
 		if load32(&state.stopped) >= others {
 			return 0
 		}
-		for spin := 0; spin < 64 && load32(&state.stopped) < others; spin++ {
-			raw(unix.SYS_SCHED_YIELD, 0, 0, 0, 0, 0, 0)
+		for range 4 { // and look again: there may be new ones
+			have := load32(&state.stopped)
+			if have >= others {
+				break
+			}
+			raw(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&state.stopped)), futexWaitPrivate, uintptr(have), uintptr(unsafe.Pointer(&moment)), 0, 0)
 		}
 	}
 }
+
+const futexWaitPrivate = 128
+
+// moment is how long stopOthers waits until it looks again.
+var moment = unix.Timespec{Nsec: 1e6}
 
 //go:nosplit
 func isStopped(tid uintptr) bool {

@@ -19,11 +19,28 @@
 #define SYS_rt_tgsigqueueinfo 297
 
 #define FUTEX_WAIT_PRIVATE 128
+#define FUTEX_WAKE_PRIVATE 129
 #define ARCH_GET_FS 0x1003
 
 // parkURG waits while somebody forks. Then it goes on to the handler that it
 // has replaced: the runtime asks by the same signal.
+//
+// In the child of a fork it is also what makes the other threads anew.
 TEXT ·parkURG(SB), NOSPLIT|NOFRAME, $0-0
+	MOVL ·state+shared_absent(SB), AX
+	TESTL AX, AX
+	JEQ  whole
+	PUSHQ DI
+	PUSHQ SI
+	PUSHQ DX
+	PUSHQ BP
+	CALL ·reviveAll(SB)
+	POPQ BP
+	POPQ DX
+	POPQ SI
+	POPQ DI
+
+whole:
 	MOVL ·state+shared_pending(SB), AX
 	TESTL AX, AX
 	JEQ  next
@@ -52,6 +69,11 @@ TEXT ·parkURG(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL $1, AX
 	LOCK
 	XADDL AX, ·state+shared_stopped(SB)
+	LEAQ ·state+shared_stopped(SB), DI
+	MOVL $FUTEX_WAKE_PRIVATE, SI
+	MOVL $1, DX
+	MOVL $SYS_futex, AX
+	SYSCALL
 
 wait:
 	LEAQ ·state+shared_pending(SB), DI

@@ -37,6 +37,8 @@ type shared struct {
 	claimed uint32 // places of parking that are taken
 	stopped uint32 // that are filled in
 	left    uint32 // that are not used any more
+	absent  uint32 // not 0: so many are to be made anew (reviveAll)
+	_       uint32
 
 	nextURG    uintptr
 	procid     uintptr // offset of the thread's number in the runtime's M

@@ -1,4 +1,6 @@
-package vnc
+// Package keymap says which key of a keyboard gives a symbol, for displays that
+// get symbols and not keys.
+package keymap
 
 import (
 	"bufio"
@@ -48,37 +50,46 @@ var functionKeys = []struct {
 	{0xff7e, "alt_r"}, {0xffff, "delete"},
 }
 
+// key is the key of a name.
+func key(name string) keys.Code {
+	k, ok := keys.ByName(name)
+	if !ok {
+		panic("BUG: no key " + name)
+	}
+	return k
+}
+
 // common is what all layouts have.
 func common() *Layout {
 	l := &Layout{by: map[uint32]keys.Code{}}
 	for _, f := range functionKeys {
-		l.by[f.sym] = mustKey(f.name)
+		l.by[f.sym] = key(f.name)
 	}
 	return l
 }
 
-// USLayout is the keyboard of the United States, "en-us".
-func USLayout() *Layout {
+// US is the keyboard of the United States, "en-us".
+func US() *Layout {
 	l := common()
 	for c := 'a'; c <= 'z'; c++ {
-		k := mustKey(string(c))
+		k := key(string(c))
 		l.by[uint32(c)], l.by[uint32(c-'a'+'A')] = k, k
 	}
 	for _, row := range strings.Fields(usRows) {
 		n := len(row) - 2
-		k := mustKey(row[:n])
+		k := key(row[:n])
 		l.by[uint32(row[n])], l.by[uint32(row[n+1])] = k, k
 	}
 	return l
 }
 
-// maxLayout bounds the lines of a keymap with all it includes.
-const maxLayout = 20000
+// maxLines bounds the lines of a keymap with all it includes.
+const maxLines = 20000
 
-// ReadLayout reads a keymap in QEMU's form, of which the lines are: "include
+// Read reads a keymap in QEMU's form, of which the lines are: "include
 // NAME", "map NUMBER", and "SYMBOL SCANCODE [shift] [altgr] …". Open finds
 // files by their names.
-func ReadLayout(name string, open func(name string) (io.ReadCloser, error)) (*Layout, error) {
+func Read(name string, open func(name string) (io.ReadCloser, error)) (*Layout, error) {
 	l := common()
 	lines := 0
 	if err := l.read(name, open, &lines, 0); err != nil {
@@ -97,7 +108,7 @@ func (l *Layout) read(name string, open func(string) (io.ReadCloser, error), lin
 	}
 	defer f.Close()
 	for sc := bufio.NewScanner(f); sc.Scan(); {
-		if *lines++; *lines > maxLayout {
+		if *lines++; *lines > maxLines {
 			return fmt.Errorf("the keymap '%s' is too long", name)
 		}
 		w := strings.Fields(sc.Text())
@@ -137,4 +148,18 @@ func (l *Layout) line(w []string) {
 	if len(w) > 2 && w[2] == "addupper" && len(w[0]) == 1 {
 		l.by[uint32(strings.ToUpper(w[0])[0])] = k
 	}
+}
+
+// Shifted reports whether a character takes the shift key on the keyboard of
+// the United States.
+func Shifted(c rune) bool {
+	if c >= 'A' && c <= 'Z' {
+		return true
+	}
+	for row := range strings.FieldsSeq(usRows) {
+		if rune(row[len(row)-1]) == c {
+			return true
+		}
+	}
+	return false
 }

@@ -1,10 +1,6 @@
 package linux
 
-import (
-	"golang.org/x/sys/unix"
-
-	"rhea/internal/guest/x86"
-)
+import "rhea/internal/guest/x86"
 
 // Signal frames of i386 (arch/x86/include/uapi/asm/sigcontext.h, ucontext.h;
 // arch/x86/include/asm/sigframe.h).
@@ -33,13 +29,6 @@ var scRegs = [8]int{scAX, scCX, scDX, scBX, scSP, scBP, scSI, scDI}
 // What sigreturn may change of EFLAGS: AC, OF, DF, TF, SF, ZF, AF, PF, CF, RF.
 const fixEFLAGS = 0x40000 | 0x800 | 0x400 | 0x100 | 0x80 | 0x40 | 0x10 | 0x4 | 0x1 | 0x10000
 
-// onAltStack reports whether the guest runs on its signal stack.
-func (t *Thread) onAltStack(sp uint64) bool {
-	return t.altSize != 0 && uint32(t.altFlags)&ssAutodisarm == 0 && sp > t.altSP && sp-t.altSP <= t.altSize
-}
-
-// pushFrame has the processor go on in the handler of a signal. Mask is what
-// sigreturn sets. It returns false if there is no room for the frame.
 func (c *i386CPU) pushFrame(t *Thread, sig int, info *siginfo, act *action, mask uint64) bool {
 	s := c.cpu.Registers()
 	sp := s.GPR[4]
@@ -82,11 +71,11 @@ func (c *i386CPU) pushFrame(t *Thread, sig int, info *siginfo, act *action, mask
 		u32(ucAt+16, t.altSize)
 		sc = ucAt + 20
 		le.PutUint64(b[sc+scSize:], mask)
-		copy(b[size-retSize:], rtSigreturnCode)
+		copy(b[size-retSize:], t.p.abi.trampolines[1])
 	} else {
 		sc = 8
 		u32(uint64(8+scSize+fpSize), mask>>32)
-		copy(b[size-retSize:], sigreturnCode)
+		copy(b[size-retSize:], t.p.abi.trampolines[0])
 	}
 	for i, off := range scRegs {
 		u32(sc+uint64(off), s.GPR[i])
@@ -121,30 +110,12 @@ func (c *i386CPU) pushFrame(t *Thread, sig int, info *siginfo, act *action, mask
 	return true
 }
 
-// What a handler without a restorer returns to.
-const (
-	sigreturnCode   = "\x58\xb8\x77\x00\x00\x00\xcd\x80" // POP EAX; MOV EAX, 119; INT 80H
-	rtSigreturnCode = "\xb8\xad\x00\x00\x00\xcd\x80\x00" // MOV EAX, 173; INT 80H
-)
-
 func (c *i386CPU) saveFP(b []byte) {
 	c.cpu.SaveX87(b)
 	le.PutUint16(b[108:], uint16(c.cpu.Registers().FSW|c.cpu.Registers().FTop<<11))
 	c.cpu.SaveFX(b[112:]) // magic, at 110, is 0: FXSAVE's image follows
 }
 
-// altState is ss_flags as sigaltstack(2) tells it.
-func (t *Thread) altState(sp uint64) int32 {
-	switch {
-	case t.altSize == 0:
-		return ssDisable
-	case t.onAltStack(sp):
-		return ssOnstack
-	}
-	return t.altFlags &^ ssDisable
-}
-
-// sigreturn undoes pushFrame. It returns false if the frame cannot be read.
 func (c *i386CPU) sigreturn(t *Thread, rt bool) bool {
 	s := c.cpu.Registers()
 	var sc []byte
@@ -199,94 +170,4 @@ func (c *i386CPU) sigreturn(t *Thread, rt bool) bool {
 	t.mask = mask &^ unblockable
 	t.applyMask()
 	return true
-}
-
-func (t *Thread) setAltStack(sp uint64, flags int32, size uint64) unix.Errno {
-	if t.onAltStack(t.cpu.sp()) {
-		return unix.EPERM
-	}
-	if flags&ssDisable != 0 {
-		t.altSP, t.altSize, t.altFlags = 0, 0, ssDisable
-		return 0
-	}
-	if size < 2048 {
-		return unix.ENOMEM
-	}
-	t.altSP, t.altSize, t.altFlags = sp, size, flags&^ssOnstack
-	return 0
-}
-
-// exception is the signal of the exception that has stopped the processor.
-func (c *i386CPU) exception(t *Thread) (sig int, info *siginfo) {
-	tr := c.cpu.TakeTrap()
-	s := c.cpu.Registers()
-	t.trapNo, t.trapErr = tr.Vector, tr.Code
-	if !tr.HasCode {
-		t.trapErr = 0
-	}
-	ip := s.IP
-	is := func(sig unix.Signal, code int, addr uint64) (int, *siginfo) {
-		return int(sig), newInfo(int(sig), code).setAddr(addr)
-	}
-	switch tr.Vector {
-	case 0:
-		return is(unix.SIGFPE, fpeIntdiv, ip)
-	case 1:
-		return is(unix.SIGTRAP, trapTrace, ip)
-	case 3:
-		return is(unix.SIGTRAP, siKernel, 0)
-	case 6:
-		return is(unix.SIGILL, illIllopn, ip)
-	case 12:
-		return is(unix.SIGBUS, siKernel, 0)
-	case 14:
-		return c.pageFault(t, tr)
-	case 16:
-		return is(unix.SIGFPE, fpeCode(uint32(s.FSW)&^uint32(s.FCW)), ip)
-	case 17:
-		return is(unix.SIGBUS, busAdraln, 0)
-	case 19:
-		return is(unix.SIGFPE, fpeCode(uint32(s.MXCSR)&^uint32(s.MXCSR>>7)), ip)
-	}
-	return is(unix.SIGSEGV, siKernel, 0)
-}
-
-func (c *i386CPU) pageFault(t *Thread, tr x86.Trap) (int, *siginfo) {
-	const write, fetch = 2, 16
-	p := t.p.sp.pages[uint32(tr.Addr)/page]
-	need := byte(pageR)
-	switch {
-	case tr.Code&write != 0:
-		need = pageW
-	case tr.Code&fetch != 0:
-		need = pageX
-	}
-	sig, code := unix.SIGSEGV, segvAccerr
-	switch {
-	case p&pageMapped == 0:
-		code = segvMaperr
-	case p&need != 0: // the file is shorter than its mapping
-		sig, code = unix.SIGBUS, busAdrerr
-	}
-	return int(sig), newInfo(int(sig), code).setAddr(tr.Addr)
-}
-
-// fpeCode is FPE_* of the unmasked exceptions of an x87 or of SSE, by their
-// bits.
-func fpeCode(bits uint32) int {
-	for _, e := range [...]struct {
-		bit  uint32
-		code int
-	}{{1, 7}, {4, 3}, {8 | 2, 0}, {16, 5}, {32, 6}} {
-		if bits&e.bit != 0 {
-			switch {
-			case e.code != 0:
-				return e.code
-			case bits&8 != 0:
-				return 4
-			}
-			return 5 // a denormal operand counts as an underflow
-		}
-	}
-	return 0
 }

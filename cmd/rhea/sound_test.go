@@ -215,6 +215,7 @@ func TestLinuxSound(t *testing.T) {
 	}{
 		{"sb16 16 bits", "sb16", sb16, 22050, 2, formatS16},
 		{"sb16 mono", "sb16", sb16, 8000, 1, formatS16},
+		{"AC97", "AC97", "", 44100, 2, formatS16},
 		{"sbpro mono", "sb16,version=0x0302", sbpro, 8000, 1, formatU8},
 	} {
 		t.Run(c.name, func(t *testing.T) {

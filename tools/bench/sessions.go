@@ -44,7 +44,8 @@ func sessions() []session {
 		{name: "work", rows: rowsOf(workSteps()), needs: needPackages, run: runSteps(768, workSteps(), fullTree, nil), native: nativeSteps(workSteps(), fullTree)},
 		{name: "disk", rows: rowsOf(diskSteps()), needs: noMore, run: runDisk},
 		{name: "start", rows: []row{{"start", "start of the process to the first guest instruction", device}}, needs: noMore, run: runStart},
-		{name: "user", rows: userTable(), needs: needUser, run: runUser, native: runUserNative},
+		{name: "user", rows: userTable(userRows()), needs: needUser, run: runUser, native: runUserNative},
+		{name: "user64", rows: userTable(userRows64()), needs: needUser64, run: runUser64, native: runUser64Native},
 		{name: "idle", needs: noMore, run: runIdle},
 	}
 }

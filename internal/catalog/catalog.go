@@ -127,8 +127,8 @@ func CPUs(target string) []Entry {
 // Formats lists the image formats.
 func Formats() []Entry {
 	return []Entry{
-		{Name: "raw", Built: true, Default: true},
-		{Name: "qcow2"}, {Name: "qcow"}, {Name: "vmdk"}, {Name: "vdi"}, {Name: "vpc"}, {Name: "vhdx"}, {Name: "vvfat"},
+		{Name: "raw", Built: true, Default: true}, {Name: "qcow2", Built: true},
+		{Name: "qcow"}, {Name: "vmdk"}, {Name: "vdi"}, {Name: "vpc"}, {Name: "vhdx"}, {Name: "vvfat"},
 		{Name: "cloop"}, {Name: "dmg"}, {Name: "parallels"}, {Name: "bochs"}, {Name: "qed"}, {Name: "luks"}, {Name: "nbd"},
 	}
 }

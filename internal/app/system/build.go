@@ -17,7 +17,6 @@ import (
 	"rhea/internal/accel/tcg"
 	"rhea/internal/block"
 	"rhea/internal/block/overlay"
-	"rhea/internal/block/raw"
 	"rhea/internal/board/pc"
 	"rhea/internal/dev/input/vmmouse"
 	"rhea/internal/dev/intc/lapic"
@@ -533,23 +532,19 @@ func (m *machine) image(d *Drive) (*medium, error) {
 	if d.File == "" {
 		return &medium{}, nil
 	}
-	open := raw.Open
-	if d.Cache.Direct {
-		open = raw.OpenDirect
-	}
-	img, err := open(d.File, d.ReadOnly || d.CDROM || d.Snapshot)
+	img, format, err := openImage(d, d.ReadOnly || d.CDROM || d.Snapshot)
 	if err != nil {
-		return nil, fmt.Errorf("could not open '%s': %w", d.File, reason(err))
+		return nil, err
 	}
 	if !d.Snapshot {
-		return &medium{m.policy(d, img), img, nil}, nil
+		return &medium{m.policy(d, img), img, nil, format}, nil
 	}
 	o, err := overlay.New(img, "")
 	if err != nil {
 		img.Close()
 		return nil, fmt.Errorf("could not make a temporary file for the snapshot of '%s': %w", d.File, reason(err))
 	}
-	return &medium{m.policy(d, o), img, o}, nil
+	return &medium{m.policy(d, o), img, o, format}, nil
 }
 
 // policy has a drive's errors handled as its options say.

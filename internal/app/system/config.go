@@ -134,8 +134,10 @@ type Drive struct {
 	Bus, Unit int
 	CDROM     bool
 	// File is "" for an empty drive.
-	File     string
-	Format   string // "raw"
+	File   string
+	Format string // "raw", "qcow2"; "" = what the image is
+	// Backing is the backing file to be used, and allowed, whatever the image says.
+	Backing  string
 	Snapshot bool
 	ReadOnly bool
 	Cache    Cache

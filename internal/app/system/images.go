@@ -20,12 +20,6 @@ func reason(err error) error {
 	return err
 }
 
-// magics of image formats that are not raw, at the file's start.
-var magics = []struct{ name, magic string }{
-	{"qcow2", "QFI\xfb"}, {"vmdk", "KDMV"}, {"vmdk", "# Disk Descriptor"}, {"vhdx", "vhdxfile"}, {"vpc", "conectix"},
-	{"vdi", "<<< "}, {"luks", "LUKS\xba\xbe"}, {"qed", "QED\x00"}, {"parallels", "WithoutFreeSpace"},
-}
-
 // checkImage looks at a disk image before the machine is built.
 func checkImage(d *Drive) error {
 	fail := func(format string, args ...any) error { return &optError{d.Option, fmt.Errorf(format, args...)} }
@@ -60,16 +54,9 @@ func checkImage(d *Drive) error {
 		}
 		return fail("the image '%s' has only %d bytes, less than a sector", d.File, st.Size())
 	}
-	head := make([]byte, 512)
-	if _, err := io.ReadFull(f, head); err != nil {
-		return fail("could not read '%s': %w", d.File, reason(err))
-	}
 	if d.Format == "" {
-		for _, m := range magics {
-			if bytes.HasPrefix(head, []byte(m.magic)) {
-				return fail("'%s' is a %s image, which is not supported yet; 'qemu-img convert -O raw' makes a raw image of it "+
-					"(format=raw takes it as it is)", d.File, m.name)
-			}
+		if _, err := probe(d.File); err != nil {
+			return &optError{d.Option, err}
 		}
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 
 	"rhea/internal/block"
 	"rhea/internal/block/overlay"
-	"rhea/internal/block/raw"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/monitor/hmp"
 	"rhea/internal/vm"
@@ -17,8 +16,9 @@ import (
 // medium is what is in a drive; its fields are nil if that is nothing.
 type medium struct {
 	backend block.Backend // what the drive's controller sees
-	img     *raw.Image
+	img     image
 	layer   *overlay.Overlay // -snapshot's, over img
+	format  string
 }
 
 // close has an error that nobody hears of.
@@ -70,7 +70,7 @@ func (m *machine) blockRows() []hmp.Block {
 			ReadOnly: d.ReadOnly || d.CDROM, Removable: d.removable(),
 		}
 		if md := m.media[d]; md != nil && md.img != nil {
-			row.Size, row.Used = md.img.Size(), md.img.Used()
+			row.Size, row.Used, row.Format = md.img.Size(), md.img.Used(), md.format
 		}
 		if d.CDROM {
 			if _, locked, open, err := m.pc.IDE[d.Bus].Medium(d.Unit); err == nil {

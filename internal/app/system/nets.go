@@ -256,6 +256,10 @@ func (m *machine) addCards(b *pc.Config) error {
 
 // pciCard makes a card on the PCI bus.
 func pciCard(cfg *NIC, env dev.Env, port netdev.Port, bus *pci.Bus, slot int, rom []byte) dev.Device {
+	if !cfg.OwnROM {
+		id := pciIDs[cfg.Model]
+		rom = pci.MatchROM(rom, id[0], id[1])
+	}
 	switch cfg.Model {
 	case "e1000":
 		return e1000.New(e1000.Config{Env: env, Net: port, MAC: cfg.MAC, Bus: bus, Device: slot, ROM: rom})
@@ -266,6 +270,9 @@ func pciCard(cfg *NIC, env dev.Env, port netdev.Port, bus *pci.Bus, slot int, ro
 	}
 	panic("BUG: no network card " + cfg.Model)
 }
+
+// pciIDs are the cards' vendors and devices, which firmware looks for in ROMs.
+var pciIDs = map[string][2]uint16{"e1000": {0x8086, 0x100e}, "rtl8139": {0x10ec, 0x8139}, "ne2k_pci": {0x10ec, 0x8029}}
 
 // cardROM reads a card's option ROM. The usual one may be missing: then
 // nothing boots by it.

@@ -51,7 +51,7 @@ func TestWrong(t *testing.T) {
 		"-drive fiel=x":                     "-drive fiel=x: invalid parameter 'fiel' (did you mean 'file'?)",
 		"-drive if=ide":                     "-drive if=ide: parameter 'file' is missing",
 		"-drive file=x,if=virtio":           "-drive file=x,if=virtio: parameter 'if': the interface 'virtio' is not supported yet; use if=ide",
-		"-drive file=x,format=qcow2":        "-drive file=x,format=qcow2: parameter 'format': the format 'qcow2' is not supported yet; 'qemu-img convert -O raw' makes a raw image of it",
+		"-drive file=x,format=vmdk":         "-drive file=x,format=vmdk: parameter 'format': the format 'vmdk' is not supported yet; 'qemu-img convert -O raw' makes a raw image of it",
 		"-drive file=x,index=4":             "-drive file=x,index=4: there is no ide bus 2 (at most 1)",
 		"-drive file=x,unit=2":              "-drive file=x,unit=2: unit 2 is too big (max is 1)",
 		"-drive file=x,if=none":             "-drive file=x,if=none: if=none needs an id for -device to name",
@@ -370,7 +370,7 @@ func TestImages(t *testing.T) {
 		{dir, "-hda X: could not open 'X': is a directory"},
 		{file("empty", nil), "-hda X: the image 'X' is empty"},
 		{file("small", make([]byte, 100)), "-hda X: the image 'X' has only 100 bytes, less than a sector"},
-		{file("q", append([]byte("QFI\xfb"), make([]byte, 1000)...)), "-hda X: 'X' is a qcow2 image, which is not supported yet; " +
+		{file("q", append([]byte("KDMV"), make([]byte, 1000)...)), "-hda X: 'X' is a vmdk image, which is not supported yet; " +
 			"'qemu-img convert -O raw' makes a raw image of it (format=raw takes it as it is)"},
 	} {
 		err := checkImage(&Drive{File: c.file, Option: "-hda " + c.file})

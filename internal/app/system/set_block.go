@@ -96,8 +96,9 @@ func declareDrive(s *prop.Set, d *driveSpec, driver *string) {
 	s.Int("unit", &d.unit, 0, 255)
 	s.Int("index", &d.index, 0, 255)
 	s.Enum("media", &d.media, "disk", "cdrom")
-	s.Func("format", "raw", func(v string) error { return checkFormat(v, &d.Format) })
-	s.Func("driver", "raw", func(v string) error { return checkFormat(v, driver) })
+	s.Func("format", "raw|qcow2", func(v string) error { return checkFormat(v, &d.Format) })
+	s.Func("driver", "raw|qcow2", func(v string) error { return checkFormat(v, driver) })
+	s.String("backing.file.filename", &d.Backing)
 	s.OptBool("snapshot", &d.snapshot)
 	s.Func("readonly", "on|off", readonly)
 	s.Func("read-only", "on|off", readonly)
@@ -200,6 +201,7 @@ func (p *parser) finishBlockdevs() error {
 		s.String("file", &file)
 		s.String("file.driver", &inner)
 		s.String("file.filename", &d.File)
+		s.String("backing.file.filename", &d.Backing)
 		s.Bool("read-only", &d.ReadOnly)
 		for _, prefix := range []string{"", "file."} {
 			s.Bool(prefix+"cache.direct", &d.Cache.Direct)
@@ -219,7 +221,7 @@ func (p *parser) finishBlockdevs() error {
 			if d.File == "" {
 				err = errors.New("parameter 'filename' is missing")
 			}
-		case driver != "raw":
+		case driver != "raw" && driver != "qcow2":
 			if err = checkFormat(driver, &d.Format); err == nil {
 				err = fmt.Errorf("the driver '%s' is not supported yet", driver)
 			}
@@ -241,7 +243,9 @@ func (p *parser) finishBlockdevs() error {
 		if err != nil {
 			return &optError{option, err}
 		}
-		d.Format = "raw"
+		if d.Format = "raw"; driver == "qcow2" {
+			d.Format = driver
+		}
 		nodes[d.ID] = &d
 		names = append(names, d.ID)
 	}

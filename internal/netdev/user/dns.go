@@ -106,7 +106,8 @@ func lookup(ctx context.Context, q dnsmessage.Question) (list []dnsmessage.Resou
 	switch q.Type {
 	case dnsmessage.TypeA, dnsmessage.TypeAAAA:
 		var all []netip.Addr
-		if all, err = r.LookupNetIP(ctx, "ip", name); err == nil {
+		// The host's files are searched for names without the dot at the end.
+		if all, err = r.LookupNetIP(ctx, "ip", strings.TrimSuffix(name, ".")); err == nil {
 			for _, a := range all {
 				switch a = a.Unmap(); {
 				case a.Is4() && q.Type == dnsmessage.TypeA:

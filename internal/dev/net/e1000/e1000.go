@@ -4,7 +4,7 @@
 package e1000
 
 import (
-	"fmt"
+	"encoding/binary"
 
 	"rhea/internal/bus/pci"
 	"rhea/internal/dev"
@@ -146,19 +146,16 @@ func (k *Card) State(s *snap.Section) {
 		name string
 		v    []uint32
 	}{{"stats", k.stats[:]}, {"mta", k.mta[:]}, {"vfta", k.vfta[:]}, {"ra", k.ra[:]}} {
-		s.Sub(a.name, func(s *snap.Section) {
-			s.Version(1)
-			for i := range a.v {
-				s.U32(fmt.Sprint(i), &a.v[i])
-			}
-		})
+		words(s, a.name, a.v)
 	}
-	s.Sub("phy", func(s *snap.Section) {
-		s.Version(1)
-		for i := range k.phy {
-			s.U16(fmt.Sprint(i), &k.phy[i])
-		}
-	})
+	var phy [32]uint32
+	for i, v := range k.phy {
+		phy[i] = uint32(v)
+	}
+	words(s, "phy", phy[:])
+	for i, v := range phy {
+		k.phy[i] = uint16(v)
+	}
 	s.U32("ioaddr", &k.ioreg)
 	s.Bool("link", &k.link)
 	s.Bool("level", &k.level)
@@ -181,6 +178,18 @@ func (k *Card) State(s *snap.Section) {
 		for _, p := range []*int64{&k.nextIRQ, &k.rxDue, &k.rxLast, &k.txDue, &k.txLast} {
 			*p = min(max(*p, 0), soon)
 		}
+	}
+}
+
+// words walks an array of words.
+func words(s *snap.Section, name string, v []uint32) {
+	b := make([]byte, 4*len(v))
+	for i, x := range v {
+		binary.LittleEndian.PutUint32(b[4*i:], x)
+	}
+	s.Bytes(name, b)
+	for i := range v {
+		v[i] = binary.LittleEndian.Uint32(b[4*i:])
 	}
 }
 

@@ -256,10 +256,10 @@ func (k *Card) Read(off uint64, size int) uint64 {
 func (k *Card) Write(off uint64, size int, v uint64) {
 	if off &= 0x1f; off >= portData && off < portReset {
 		k.dataOut(size, v)
-	} else {
-		for i := range size {
-			k.out((off+uint64(i))&0x1f, uint8(v>>(8*i)))
-		}
+		return
+	}
+	for i := range size {
+		k.out((off+uint64(i))&0x1f, uint8(v>>(8*i)))
 	}
 	k.Settle()
 }
@@ -547,7 +547,16 @@ func (k *Card) dataOut(size int, v uint64) {
 	if k.cr&crRD != rdWrite || k.rbcr == 0 {
 		return
 	}
-	for i := range k.width(size) {
+	n := k.width(size)
+	if off := int(k.rsar) - bufferAt; n > 1 && off >= 0 && off+n <= bufferN && off&(n-1) == 0 && int(k.rbcr) >= n {
+		k.ram[off], k.ram[off+1] = uint8(v), uint8(v>>8)
+		if n == 4 {
+			k.ram[off+2], k.ram[off+3] = uint8(v>>16), uint8(v>>24)
+		}
+		k.moved(uint16(n))
+		return
+	}
+	for i := range n {
 		if off := int(k.rsar) - bufferAt; off >= 0 && off < bufferN {
 			k.ram[off] = uint8(v >> (8 * i))
 		}

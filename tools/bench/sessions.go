@@ -47,6 +47,7 @@ func sessions() []session {
 		{name: "user", rows: userTable(userRows()), needs: needUser, run: runUser, native: runUserNative},
 		{name: "user64", rows: userTable(userRows64()), needs: needUser64, run: runUser64, native: runUser64Native},
 		{name: "idle", needs: noMore, run: runIdle},
+		{name: "screen", needs: noMore, run: runScreen},
 	}
 }
 

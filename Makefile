@@ -7,7 +7,7 @@
 #   make fuzz    random programs in all engines, FUZZ=10e6 guest instructions or more in each
 #   make storm   half an hour (STORM=1m: less) of guests under signals, GC and profiling
 #   make build   ./rhea
-#   make web     fetches what -display web shows the screen with (npm)
+#   make web     fetches what -display web shows the screen with, from the npm registry
 #   make deps    the firmware and guests of demo and test, from Debian packages
 
 export CGO_ENABLED = 0
@@ -28,7 +28,7 @@ build:
 
 # noVNC and xterm.js for -display web; what is built after this carries them.
 web:
-	@sh tools/web.sh
+	@$(GO) run ./tools/web
 
 demo: build
 	@PACKAGES="seabios vgabios debian-installer-12-netboot-i386" INSTALLER="$(INSTALLER)" sh tools/deps.sh
@@ -39,7 +39,7 @@ demo: build
 
 # Whole guests boot in ./cmd/rhea, one after the other: it takes a while.
 test: deps
-	@sh tools/web.sh -optional
+	@$(GO) run ./tools/web -optional
 	$(GO) vet ./...
 	$(GO) test -timeout 120m ./...
 

@@ -379,3 +379,79 @@ func TestVMMouse(t *testing.T) {
 		g.expect(`\* Mouse #1: vmmouse \(absolute\)`, slow)
 	})
 }
+
+// golden compares the screen, as soon as it looks like that, with a picture of
+// testdata. QEMU 7.2 shows the same, pixel by pixel. RHEA_UPDATE=1 makes it anew
+// after the time that the guest takes.
+func (g *guest) golden(name string) {
+	g.t.Helper()
+	path := filepath.Join("testdata", name+".png")
+	if os.Getenv("RHEA_UPDATE") != "" {
+		time.Sleep(10 * time.Second)
+		var b bytes.Buffer
+		if err := png.Encode(&b, g.dump()); err != nil {
+			g.t.Fatal(err)
+		}
+		write(g.t, path, b.Bytes())
+		return
+	}
+	want, err := png.Decode(bytes.NewReader(read(g.t, path)))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var got image.Image
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
+		if got = g.dump(); samePicture(got, want) {
+			return
+		}
+	}
+	keep(g.t, got)
+	g.t.Errorf("the screen is not that of %s", path)
+}
+
+func samePicture(a, b image.Image) bool {
+	if a.Bounds() != b.Bounds() {
+		return false
+	}
+	for y := range a.Bounds().Dy() {
+		for x := range a.Bounds().Dx() {
+			if rgb(a.At(x, y)) != rgb(b.At(x, y)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// TestGraphicalMenus shows the menus of ISOLINUX and GRUB, which use the VBE
+// functions of the video BIOSes, on both adapters.
+func TestGraphicalMenus(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	xorriso, mkrescue := tool(t, "xorriso", "xorriso"), tool(t, "grub-common", "grub-mkrescue")
+	need(t, "grub-pc-bin", "/usr/lib/grub/i386-pc/moddep.lst")
+	tree := t.TempDir()
+	write(t, filepath.Join(tree, "isolinux/isolinux.bin"), read(t, need(t, "isolinux", "/usr/lib/ISOLINUX/isolinux.bin")))
+	for _, m := range []string{"ldlinux", "vesamenu", "libcom32", "libutil"} {
+		write(t, filepath.Join(tree, "isolinux", m+".c32"), read(t, need(t, "syslinux-common", "/usr/lib/syslinux/modules/bios/"+m+".c32")))
+	}
+	write(t, filepath.Join(tree, "isolinux/isolinux.cfg"), []byte("UI vesamenu.c32\nMENU TITLE rhea\nMENU RESOLUTION 800 600\n"+
+		"LABEL a\n MENU LABEL First entry\n KERNEL /x\nLABEL b\n MENU LABEL Second entry\n KERNEL /x\n"))
+	write(t, filepath.Join(tree, "boot/grub/grub.cfg"), []byte("insmod all_video\ninsmod gfxterm\nset gfxmode=1024x768x32,800x600\nloadfont unicode\n"+
+		"terminal_output gfxterm\nset timeout=-1\nmenuentry \"First entry\" { true }\nmenuentry \"Second entry\" { true }\n"))
+	dir := t.TempDir()
+	isolinux, grub := filepath.Join(dir, "isolinux.iso"), filepath.Join(dir, "grub.iso")
+	command(t, xorriso, "-as", "mkisofs", "-quiet", "-o", isolinux, "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat",
+		"-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", tree)
+	command(t, mkrescue, "-o", grub, tree)
+	for _, tc := range []struct{ vga, iso, picture string }{
+		{"std", isolinux, "vesamenu"}, {"cirrus", isolinux, "vesamenu"}, {"std", grub, "grub-std"}, {"cirrus", grub, "grub-cirrus"},
+	} {
+		t.Run(tc.picture+" "+tc.vga, func(t *testing.T) {
+			g := start(t, "-m", "128", "-cdrom", tc.iso, "-boot", "d", "-vga", tc.vga, "-display", "none", "-monitor", "stdio", "-serial", "null")
+			g.expect(`\(qemu\) `, slow)
+			g.golden(tc.picture)
+			g.send("quit\n")
+			g.ends(time.Minute)
+		})
+	}
+}

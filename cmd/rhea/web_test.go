@@ -207,7 +207,7 @@ func (b *browser) scheme(name string) {
 func webPage(t *testing.T, args ...string) (*guest, string) {
 	t.Helper()
 	if _, err := os.Stat("../../internal/display/web/dist/novnc"); err != nil {
-		missing(t, "noVNC and xterm.js", "npm, then make web")
+		missing(t, "noVNC and xterm.js", "make web")
 	}
 	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
 	g := start(t, append([]string{"-display", "web=127.0.0.1:0"}, args...)...)

@@ -83,6 +83,9 @@ func NewInput(post func(func()), kbd Keyboard, mice ...Mouse) *Input {
 
 // Key presses or releases a key.
 func (in *Input) Key(code keys.Code, down bool) {
+	if in.kbd == nil {
+		return
+	}
 	in.mu.Lock()
 	in.down[code] = down
 	in.mu.Unlock()

@@ -120,7 +120,7 @@ func (b *bench) report(w io.Writer, chosen []session, markdown bool) (slower int
 		fmt.Fprintln(w)
 	}
 	other := table{{"other medians", "rhea", "QEMU"}}
-	for _, what := range []string{idleCPU, overhead} {
+	for _, what := range []string{idleCPU, screenIdle, screenRate, screenCPU, overhead} {
 		if v := b.notes[what]; v != nil {
 			line := []string{what}
 			for _, e := range []string{"rhea", "QEMU"} {

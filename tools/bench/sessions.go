@@ -47,6 +47,7 @@ func sessions() []session {
 		{name: "start", rows: []row{{"start", "start of the process to the first guest instruction", device}}, needs: noMore, run: runStart},
 		{name: "user", rows: userTable(), needs: needUser, run: runUser, native: runUserNative},
 		{name: "idle", needs: noMore, run: runIdle},
+		{name: "screen", needs: noMore, run: runScreen},
 	}
 }
 

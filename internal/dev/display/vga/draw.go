@@ -47,7 +47,9 @@ func (v *VGA) mode() (k kind, w, h int) {
 	if v.enable&dispiEnabled != 0 {
 		w, h = int(v.xres), int(v.yres)
 	}
-	if v.c.Chip != nil && k != kindBlank {
+	// SeaBIOS's video BIOS for the Cirrus chip leaves its modes with "screen
+	// off" (SR1, bit 5) set.
+	if v.c.Chip != nil && v.arx&arPAS != 0 && v.sr[srReset]&3 == 3 {
 		if l, ok := v.c.Chip.Linear(); ok {
 			k, w, h = kindChip, l.Width, l.Height
 		}

@@ -460,6 +460,27 @@ func TestDISPIBounds(t *testing.T) {
 	}
 }
 
+// CVE-2017-13673: which lines are dirty with a split screen.
+func TestSplitScreenDirtyRange(t *testing.T) {
+	b := newBench(true)
+	b.setup(80, 400, false)
+	for _, start := range []uint64{0, 0x8000, 0xffff} {
+		b.crtc(0x0c, start>>8)
+		b.crtc(0x0d, start&0xff)
+		for _, at := range []uint64{0, 1, 100, 0xff} {
+			b.crtc(0x18, at)
+			var s display.Surface
+			b.v.Draw(&s, true)
+			for _, off := range []uint64{0, 0x1fff, 0xffff} {
+				b.w(off, 0xff)
+				if r := b.v.Draw(&s, false); !r.In(image.Rect(0, 0, s.Width, s.Height)) {
+					t.Errorf("start %#x, split at %d: drew %v", start, at, r)
+				}
+			}
+		}
+	}
+}
+
 func TestPCI(t *testing.T) {
 	b := newBench(true)
 	b.bus.WriteConfig(0, 16, 0x10, 4, 0xe0000000)

@@ -172,6 +172,17 @@ func Chardevs() []Entry {
 	}
 }
 
+// Audiodevs lists where sound goes.
+func Audiodevs() []Entry {
+	return []Entry{
+		{Name: "none", Desc: "nowhere (the monitor's wavcapture works)", Built: true, Default: true},
+		{Name: "wav", Desc: "a WAVE file", Built: true},
+		{Name: "pa", Desc: "PulseAudio and PipeWire", Built: true},
+		{Name: "alsa"}, {Name: "coreaudio"}, {Name: "dbus"}, {Name: "dsound"}, {Name: "jack"}, {Name: "oss"}, {Name: "pipewire"}, {Name: "sdl"},
+		{Name: "sndio"}, {Name: "spice"},
+	}
+}
+
 // Netdevs lists the networks of the host.
 func Netdevs() []Entry {
 	return []Entry{

@@ -159,6 +159,15 @@ type Memory interface {
 	Out(port uint64, size int, v uint64)
 }
 
+// Streams is a Memory whose ports may take many values at one go. Both methods
+// report false, and have done nothing, where that cannot be.
+type Streams interface {
+	// InStream fills p with what len(p)/size reads of a port give.
+	InStream(port uint64, size int, p []byte) bool
+	// OutStream writes p to a port, size bytes at a time.
+	OutStream(port uint64, size int, p []byte) bool
+}
+
 // RegSet collects registers for debuggers and logs.
 type RegSet interface {
 	Reg(name string, bits int, v uint64)

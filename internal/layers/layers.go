@@ -70,6 +70,7 @@ func exceptions() []exception {
 		{"dev/intc/ioapic", "dev/intc/lapic", "the APIC bus between them"},
 		{"dev/net/*", "dev/net/eeprom93c46", "the serial EEPROM on several cards"},
 		{"dev/input/i8042", "dev/input/ps2", "the controller's ports take PS/2 devices"},
+		{"dev/audio/sb16", "dev/audio/opl2", "the card has a synthesizer"},
 	}
 }
 

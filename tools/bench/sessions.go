@@ -43,8 +43,10 @@ func sessions() []session {
 		{name: "gkbench", rows: rowsOf(gkbenchSteps()), needs: noMore, run: runSteps(256, gkbenchSteps(), smallTree, nil), native: nativeSteps(gkbenchSteps(), smallTree)},
 		{name: "work", rows: rowsOf(workSteps()), needs: needPackages, run: runSteps(768, workSteps(), fullTree, nil), native: nativeSteps(workSteps(), fullTree)},
 		{name: "disk", rows: rowsOf(diskSteps()), needs: noMore, run: runDisk},
+		{name: "network", rows: netRows(), needs: noMore, run: runNet},
 		{name: "start", rows: []row{{"start", "start of the process to the first guest instruction", device}}, needs: noMore, run: runStart},
-		{name: "user", rows: userTable(), needs: needUser, run: runUser, native: runUserNative},
+		{name: "user", rows: userTable(userRows()), needs: needUser, run: runUser, native: runUserNative},
+		{name: "user64", rows: userTable(userRows64()), needs: needUser64, run: runUser64, native: runUser64Native},
 		{name: "idle", needs: noMore, run: runIdle},
 		{name: "screen", needs: noMore, run: runScreen},
 	}

@@ -319,3 +319,17 @@ func (v *VCPU) Out(port uint64, size int, x uint64) {
 	defer v.lock.Unlock()
 	v.io.Write(port, size, x)
 }
+
+// InStream implements guest.Streams.
+func (v *VCPU) InStream(port uint64, size int, p []byte) bool {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	return v.io.ReadStream(port, size, p)
+}
+
+// OutStream implements guest.Streams.
+func (v *VCPU) OutStream(port uint64, size int, p []byte) bool {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	return v.io.WriteStream(port, size, p)
+}

@@ -44,6 +44,7 @@ type machine struct {
 	media   map[*Drive]*medium
 	nets    nets
 	screens screens
+	sounds  sounds
 	// interrupted is closed by the first signal that ends the process.
 	interrupted chan struct{}
 }
@@ -106,6 +107,7 @@ func (m *machine) catchSignals() (stop func()) {
 
 // close closes what build has opened, last first.
 func (m *machine) close() {
+	m.endCaptures()
 	for _, md := range m.inserted() {
 		md.close()
 	}
@@ -374,7 +376,7 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	case "cirrus":
 		b.VGA = pc.VGACirrus
 	}
-	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports, m.addCards} {
+	for _, step := range []func(*pc.Config) error{m.firmware, m.kernel, m.drives, m.ports, m.addCards, m.sound} {
 		if err := step(&b); err != nil {
 			return b, err
 		}

@@ -38,6 +38,9 @@ type Config struct {
 	// Keyboard is the layout of -k, "" = en-us.
 	Keyboard string
 	Objects  []Object
+	// Audiodevs and Sounds are -audiodev and the sound cards.
+	Audiodevs []Audiodev
+	Sounds    []Sound
 
 	Drives    []Drive
 	Chardevs  []Chardev
@@ -67,6 +70,8 @@ type Machine struct {
 	// Graphics is false for -nographic: firmware and option ROMs are told to
 	// use the serial port.
 	Graphics bool
+	// SpeakerAudio is the -audiodev of the PC speaker, "" = it is not heard.
+	SpeakerAudio string
 }
 
 // Accel is -accel.

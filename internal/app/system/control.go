@@ -50,10 +50,11 @@ func (m *machine) monitor() hmp.Config {
 		AddressBits: m.cpu.AddressBits(),
 		Commands: map[string]func(io.Writer, hmp.Args) error{
 			"eject": m.eject, "change": m.change, "set_password": m.setPassword, "mouse_set": m.chooseMouse,
+			"wavcapture": m.wavCapture, "stopcapture": m.stopCapture,
 			"hostfwd_add": m.hostfwdAdd, "hostfwd_remove": m.hostfwdRemove, "set_link": m.setLink,
 		},
 		Info: map[string]func(io.Writer){
-			"vnc": m.vncInfo, "mice": m.mouseInfo,
+			"vnc": m.vncInfo, "mice": m.mouseInfo, "capture": m.captureInfo,
 			"pic": func(w io.Writer) {
 				for chip, name := range []string{"pic0", "pic1"} {
 					irr, imr, isr, elcr := b.PIC.Registers(chip)

@@ -101,6 +101,8 @@ type parser struct {
 	noDefaults   bool
 	vga          string
 	vgaOption    string
+	audioDefault string // ID of -audio
+	speaker      bool   // -soundhw pcspk
 
 	machineOption string
 	cpuOption     string

@@ -84,6 +84,7 @@ type deviceTarget struct {
 	iobase     uint64
 	irq        uint64
 	vgamem     uint64
+	sound      Sound
 	nic        NIC
 }
 
@@ -138,6 +139,8 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		s.Uint("iobase", &t.iobase, 16)
 		s.Uint("irq", &t.irq, 4)
 		s.Ignore("wakeup")
+	case "sb16", "adlib", "AC97", "ES1370":
+		soundProps(driver, s, &t.sound)
 	case "VGA", "isa-vga", "cirrus-vga":
 		s.Func("vgamem_mb", "<power of two>", func(v string) error {
 			n, err := prop.Uint(v, 16)
@@ -278,6 +281,10 @@ func (p *parser) finishDevices() error {
 				c.VGA = "cirrus"
 			}
 			p.vga = c.VGA
+		case "sb16", "adlib", "AC97", "ES1370":
+			if err := p.addSound(*d); err != nil {
+				return fail(err)
+			}
 		default:
 			c.Devices = append(c.Devices, *d)
 		}

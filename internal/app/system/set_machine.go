@@ -84,6 +84,7 @@ func (p *parser) finishMachine() error {
 	})
 	s.Bool("fd-bootchk", &c.Machine.FDBootChk)
 	s.Bool("graphics", &c.Machine.Graphics)
+	s.String("pcspk-audiodev", &c.Machine.SpeakerAudio)
 	s.String("firmware", &c.Firmware.BIOS)
 	s.String("kernel", &c.Kernel.File)
 	s.String("initrd", &c.Kernel.Initrd)
@@ -92,7 +93,7 @@ func (p *parser) finishMachine() error {
 		"default-bus-bypass-iommu", "iommu", "igd-passthru", "dumpdtb")
 	s.IgnoreOn("smm", "pit", "pic", "rtc", "smbus", "i8042")
 	s.Ignore("dump-guest-core", "mem-merge", "suppress-vmdesc", "sata", "hmat", "phandle-start")
-	s.NotYet("memory-backend", "max-ram-below-4g", "max-fw-size", "smbios-entry-point-type", "pcspk-audiodev", "dtb", "shim", "cxl", "sgx-epc", "x-oem-id", "boot", "smp", "memory")
+	s.NotYet("memory-backend", "max-ram-below-4g", "max-fw-size", "smbios-entry-point-type", "dtb", "shim", "cxl", "sgx-epc", "x-oem-id", "boot", "smp", "memory")
 	wrap := func(err error) error {
 		if err == nil {
 			return nil

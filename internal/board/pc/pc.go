@@ -9,10 +9,12 @@ import (
 	"io"
 	"time"
 
+	"rhea/internal/audio"
 	"rhea/internal/block"
 	"rhea/internal/bus/pci"
 	"rhea/internal/chardev"
 	"rhea/internal/dev"
+	"rhea/internal/dev/audio/pcspk"
 	"rhea/internal/dev/char/uart16550"
 	"rhea/internal/dev/disk/fdc"
 	"rhea/internal/dev/disk/ide"
@@ -189,6 +191,8 @@ type Config struct {
 	OptionROMs []OptionROM
 	// Sync makes image accesses happen at once (tests, deterministic mode).
 	Sync bool
+	// SpeakerAudio plays what the speaker does; nil = nobody listens.
+	SpeakerAudio *audio.Mixer
 	// Slots are further parts that are plugged in last.
 	Slots []Slot
 }
@@ -239,6 +243,7 @@ type Machine struct {
 	IDE      [2]*ide.Channel
 	FDC      *fdc.Controller
 	Serial   [4]*uart16550.UART
+	Speaker  *pcspk.Speaker
 	VGA      *vga.VGA       // nil without one
 	Display  display.Source // of VGA
 

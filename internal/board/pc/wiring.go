@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"rhea/internal/bus/pci"
+	"rhea/internal/dev/audio/pcspk"
 	"rhea/internal/dev/char/parallel"
 	"rhea/internal/dev/char/uart16550"
 	"rhea/internal/dev/disk/fdc"
@@ -112,7 +113,7 @@ func (m *Machine) legacy() {
 	}
 	m.add("isa/i8259", m.PIC)
 
-	m.PIT = i8254.New(i8254.Config{Env: env, Out: [3]irq.Line{m.IRQ(0)}})
+	m.PIT = i8254.New(i8254.Config{Env: env, Out: [3]irq.Line{m.IRQ(0)}, Watch2: func(to int64) { m.Speaker.Changes(to) }})
 	io.Add(0x40, m.PIT.Region())
 	m.add("isa/i8254", m.PIT)
 
@@ -129,9 +130,11 @@ func (m *Machine) legacy() {
 	io.Add(0x70, m.RTC.Region())
 	m.add("isa/mc146818", m.RTC)
 
-	p61 := port61.New(port61.Config{Env: env, Gate2: m.PIT.Gate(2), Out2: func() bool { return m.PIT.Out(2) }, NMI: nmi.request})
+	m.Speaker = pcspk.New(pcspk.Config{Env: env, Audio: m.c.SpeakerAudio, Hz: i8254.Hz, Now: m.PIT.Now2, Level: m.PIT.Level2})
+	p61 := port61.New(port61.Config{Env: env, Gate2: m.PIT.Gate(2), Out2: func() bool { return m.PIT.Out(2) }, Speaker: m.Speaker.Gate, NMI: nmi.request})
 	io.Add(0x61, p61.Region())
 	m.add("isa/port61", p61)
+	m.add("isa/pcspk", m.Speaker)
 
 	// The A20 gate follows the port that was written last.
 	a20 := &latest{out: cpu.SetA20}

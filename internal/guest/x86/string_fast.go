@@ -15,10 +15,13 @@ var le = binary.LittleEndian
 // last comparison.
 func (c *CPU) stringFast(in *stringInsn) uint64 {
 	s := c.s
-	if in.kind == sLods || in.kind >= sIns || in.once || c.mode&(modeDbgData|modeAlign) != 0 {
+	if in.kind == sLods || in.once || c.mode&(modeDbgData|modeAlign) != 0 {
 		return 0
 	}
 	down := s.DF != 1
+	if in.kind >= sIns {
+		return c.portFast(in, down)
+	}
 	n := in.wrapped(s.GPR[rCX])
 	di := in.wrapped(s.GPR[rDI])
 	writes := in.kind == sMovs || in.kind == sStos
@@ -64,6 +67,36 @@ func (c *CPU) stringFast(in *stringInsn) uint64 {
 		in.advance(&s.GPR[rSI], step)
 	}
 	in.advance(&s.GPR[rDI], step)
+	in.advance(&s.GPR[rCX], -n)
+	return n
+}
+
+// portFast does as many iterations of INS and OUTS as lie within a page of RAM,
+// if the port takes them at one go.
+func (c *CPU) portFast(in *stringInsn, down bool) uint64 {
+	s := c.s
+	ports, ok := c.mem.(guest.Streams)
+	if !ok || down {
+		return 0
+	}
+	seg, index, access := ES, &s.GPR[rDI], guest.Write
+	if in.kind == sOuts {
+		seg, index, access = in.seg, &s.GPR[rSI], guest.Read
+	}
+	off := in.wrapped(*index)
+	n := min(in.wrapped(s.GPR[rCX]), c.span(in, seg, off, down, access == guest.Write))
+	if n < 2 {
+		return 0
+	}
+	b := c.bytesAt(in, seg, off, n, down, access)
+	move := ports.InStream
+	if in.kind == sOuts {
+		move = ports.OutStream
+	}
+	if b == nil || !move(s.GPR[rDX]&0xffff, int(in.size), b) {
+		return 0
+	}
+	in.advance(index, n*in.size)
 	in.advance(&s.GPR[rCX], -n)
 	return n
 }

@@ -56,6 +56,11 @@ type Peer interface {
 	DMAWrite(p []byte, tc bool) (n int)
 }
 
+// Poller is a Peer that moves data as time passes, in pieces. DMAPoll is called
+// before the guest reads the channel's address or count: the peer requests
+// what is due by now.
+type Poller interface{ DMAPoll() }
+
 // Config connects the controllers.
 type Config struct {
 	Env dev.Env
@@ -200,6 +205,9 @@ func (d *DMA) writePage(off uint64, v uint8) {
 func (d *DMA) read(n int, off uint64) uint8 {
 	c := &d.chip[n]
 	if off < 8 {
+		if p, ok := d.peer[n*4+int(off/2)].(Poller); ok && !d.busy {
+			p.DMAPoll()
+		}
 		ch := &c.ch[off/2]
 		v := ch.addr
 		if off&1 != 0 {

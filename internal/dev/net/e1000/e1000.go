@@ -46,6 +46,7 @@ type Card struct {
 	rxLast  int64 // at the latest then
 	txDue   int64 // TIDV, TADV
 	txLast  int64
+	txAgain int64 // when the transmitter goes on, 0 = it has nothing to do
 	timer   *vclock.Timer
 
 	blocked bool // a frame from the network waits for descriptors
@@ -125,7 +126,7 @@ func (k *Card) softReset() {
 			k.ra[1] = 1<<31 | w
 		}
 	}
-	k.rxDue, k.txDue, k.rxLast, k.txLast = 0, 0, 0, 0
+	k.rxDue, k.txDue, k.rxLast, k.txLast, k.txAgain = 0, 0, 0, 0, 0
 	k.level, k.blocked = false, false
 	k.tx = transmitter{buf: k.tx.buf[:0]}
 	k.resetPHY()
@@ -164,6 +165,7 @@ func (k *Card) State(s *snap.Section) {
 	s.I64("rx-last", &k.rxLast)
 	s.I64("tx-due", &k.txDue)
 	s.I64("tx-last", &k.txLast)
+	s.I64("tx-again", &k.txAgain)
 	s.Bool("blocked", &k.blocked)
 	s.Sub("tx", k.tx.state)
 	if s.Loading() {
@@ -175,7 +177,7 @@ func (k *Card) State(s *snap.Section) {
 		}
 		// Times of another machine's clock do not hold anything up for long.
 		soon := k.c.Env.Clock.Now() + vclock.Second
-		for _, p := range []*int64{&k.nextIRQ, &k.rxDue, &k.rxLast, &k.txDue, &k.txLast} {
+		for _, p := range []*int64{&k.nextIRQ, &k.rxDue, &k.rxLast, &k.txDue, &k.txLast, &k.txAgain} {
 			*p = min(max(*p, 0), soon)
 		}
 	}
@@ -217,6 +219,7 @@ func (k *Card) Settle() {
 	}
 	earlier(k.rxDue)
 	earlier(k.txDue)
+	earlier(k.txAgain)
 	if due != 0 {
 		k.timer.Set(due)
 	} else {
@@ -234,6 +237,9 @@ func (k *Card) expire() {
 	if k.txDue != 0 && now >= k.txDue {
 		k.txDue, k.txLast = 0, 0
 		k.reg[regICR] |= icrTXDW
+	}
+	if k.txAgain != 0 && now >= k.txAgain {
+		k.transmit()
 	}
 	k.Settle()
 }

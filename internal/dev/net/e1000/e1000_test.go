@@ -400,6 +400,28 @@ func TestEndlessPacket(t *testing.T) {
 	}
 }
 
+// A ring as long as can be, full of long pieces that are never sent, does not
+// keep the machine for long: it is done in turns.
+func TestLongRing(t *testing.T) {
+	c := newCard(t)
+	c.w(0x3800, 0)
+	c.w(0x3808, 0xfff80)
+	binary.LittleEndian.PutUint32(c.ram[txRing+8:], 0)
+	for at := 0; at < 0xf0000; at += 16 {
+		binary.LittleEndian.PutUint64(c.ram[at:], 0)
+		binary.LittleEndian.PutUint32(c.ram[at+8:], 60000)
+	}
+	c.w(0x3818, 0xe000)
+	first := c.r(0x3810)
+	if first > 1000 {
+		t.Errorf("one turn did %d descriptors", first)
+	}
+	c.b.Script(t, "t 100us")
+	if c.r(0x3810) <= first {
+		t.Error("it does not go on")
+	}
+}
+
 // A card whose descriptors, buffers or rings are its own registers does not
 // answer itself (CVE-2021-3750 and its kin, re-entrancy by DMA).
 func TestDMAToItself(t *testing.T) {

@@ -91,13 +91,19 @@ func (t *transmitter) state(s *snap.Section) {
 	s.Sub("plain", t.plain.state)
 }
 
+// maxWork is how many bytes one turn reads at most. Packets that are sent come
+// to the network's bound first.
+const maxWork = 2 << 20
+
 // transmit sends what there is between head and tail. A turn is no longer than
 // the ring, whatever its registers say.
 func (k *Card) transmit() {
+	k.txAgain = 0
 	if k.reg[regTCTL]&tctlEN == 0 || !k.fn.BusMaster() {
 		return
 	}
 	sent := false
+	work := 0
 	for left := k.reg[regTDLEN] / descLen; ; left-- {
 		if k.tx.ready && !k.flush() {
 			break
@@ -113,7 +119,11 @@ func (k *Card) transmit() {
 			k.c.Env.Log.Guest("e1000: the tail %d is not in the ring of %d transmit descriptors", k.reg[regTDT], n)
 			break
 		}
-		k.descriptor(k.base(regTDBAL) + uint64(head)*descLen)
+		if work >= maxWork { // others have their turn
+			k.txAgain = k.c.Env.Clock.Now() + 20_000
+			break
+		}
+		work += descLen + k.descriptor(k.base(regTDBAL)+uint64(head)*descLen)
 		sent = true
 		if head++; head == n {
 			head = 0
@@ -122,8 +132,8 @@ func (k *Card) transmit() {
 	}
 }
 
-// descriptor does one descriptor.
-func (k *Card) descriptor(at uint64) {
+// descriptor does one descriptor and returns how many bytes of data it has.
+func (k *Card) descriptor(at uint64) int {
 	var d [descLen]byte
 	k.fn.DMARead(at, d[:])
 	lower := binary.LittleEndian.Uint32(d[8:])
@@ -140,7 +150,7 @@ func (k *Card) descriptor(at uint64) {
 	case lower>>20&15 == dtypContext:
 		k.context(d[:], cmd)
 		k.done(at, cmd, upper)
-		return
+		return 0
 	case lower>>20&15 == dtypData:
 		n = int(lower & 0xfffff)
 		if !t.started {
@@ -150,7 +160,7 @@ func (k *Card) descriptor(at uint64) {
 	default:
 		k.c.Env.Log.Guest("e1000: transmit descriptor of unknown type %d", lower>>20&15)
 		k.done(at, cmd, upper)
-		return
+		return 0
 	}
 	if len(t.buf)+n > maxPacket {
 		t.lost = true
@@ -172,6 +182,7 @@ func (k *Card) descriptor(at uint64) {
 		t.ready = true
 	}
 	k.done(at, cmd, upper)
+	return n
 }
 
 // begin notes what a packet's first descriptor says of the whole.

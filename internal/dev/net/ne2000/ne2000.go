@@ -264,6 +264,33 @@ func (k *Card) Write(off uint64, size int, v uint64) {
 	k.Settle()
 }
 
+// stream returns where in the buffer n bytes of remote DMA lie, if they are
+// words of one piece of it, before the end of the ring.
+func (k *Card) stream(rd uint8, off uint64, size, n int) []byte {
+	at := int(k.rsar) - bufferAt
+	if k.cr&crRD != rd || off&0x1f != portData || size < 2 || k.dcr&dcrWTS == 0 || n > int(k.rbcr) || at < 0 || at+n > bufferN {
+		return nil
+	}
+	if stop := int(k.pstop)<<8 - int(k.rsar); stop > 0 && stop < n {
+		return nil
+	}
+	return k.ram[at : at+n]
+}
+
+// ReadStream implements mem.Streamer.
+func (k *Card) ReadStream(off uint64, size int, p []byte) bool {
+	n := copy(p, k.stream(rdRead, off, size, len(p)))
+	k.moved(uint16(n))
+	return n > 0
+}
+
+// WriteStream implements mem.Streamer.
+func (k *Card) WriteStream(off uint64, size int, p []byte) bool {
+	n := copy(k.stream(rdWrite, off, size, len(p)), p)
+	k.moved(uint16(n))
+	return n > 0
+}
+
 func (k *Card) in(off uint64) uint8 {
 	switch {
 	case off >= portReset:
@@ -495,6 +522,9 @@ func (k *Card) memory(addr uint16) uint8 {
 // moved counts n bytes of remote DMA. The address wraps where the receive
 // ring does.
 func (k *Card) moved(n uint16) {
+	if n == 0 {
+		return
+	}
 	k.rsar += n
 	if k.rsar == uint16(k.pstop)<<8 {
 		k.rsar = uint16(k.pstart) << 8

@@ -242,6 +242,40 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
+// What passes the data port at one go is what passes it word by word.
+func TestStream(t *testing.T) {
+	f := devtest.Frame(testMAC, 1200)
+	run := func(stream bool) (*card, []byte) {
+		c := newCard(t)
+		k := c.b.Dev().(*Card)
+		c.write(0x4100, f)
+		var out []byte
+		for _, x := range [][2]int{{0x4100, 100}, {0x4100, 400}, {0x7f80, 128}, {0x7f80, 200}, {0, 32}, {0x7fff, 4}, {0x4200, 7}} {
+			c.run(fmt.Sprintf("w1 0x30a %#x / w1 0x30b %#x / w1 0x308 %#x / w1 0x309 %#x / w1 0x300 0x0a", x[1]&0xff, x[1]>>8, x[0]&0xff, x[0]>>8))
+			p := make([]byte, x[1]&^1)
+			if !stream || !c.b.Space.ReadStream(0x310, 2, p) {
+				for i := 0; i < len(p); i += 2 {
+					v := c.b.Space.Read(0x310, 2)
+					p[i], p[i+1] = byte(v), byte(v>>8)
+				}
+			}
+			out = append(append(out, p...), byte(k.rsar), byte(k.rsar>>8), byte(k.rbcr), k.isr)
+			c.run("w1 0x307 0x40")
+		}
+		c.run("w1 0x30a 0xb0 / w1 0x30b 4 / w1 0x308 0 / w1 0x309 0x50 / w1 0x300 0x12")
+		if !stream || !c.b.Space.WriteStream(0x310, 2, f) {
+			for i := 0; i < len(f); i += 2 {
+				c.b.Space.Write(0x310, 2, uint64(f[i])|uint64(f[i+1])<<8)
+			}
+		}
+		return c, append(append(out, k.ram[:]...), k.isr)
+	}
+	_, want := run(false)
+	if _, got := run(true); !bytes.Equal(got, want) {
+		t.Error("they differ")
+	}
+}
+
 func TestISAConforms(t *testing.T) {
 	b := devtest.New(onISA, 0)
 	b.Script(t, "r1 0x30a = 0xff / w1 0x300 0x21 / w1 0x300 0xe1 / r1 0x301 = 0xff / r1 0x31f / r1 0x300 = 0x21")

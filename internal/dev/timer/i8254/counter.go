@@ -47,13 +47,35 @@ type counter struct {
 	rose bool  // a rising edge of OUT since then
 
 	// The wires (not state).
-	out irq.Line
+	out   irq.Line
+	watch func(to int64)
 }
 
 func (c *counter) reset() {
 	// After power-on "mode, count value and output are undefined": here the
 	// counter stands still with OUT high until a control word comes.
-	*c = counter{mode: 3, rw: rwBoth, gate: c.gate, loadAt: never, n: 65536, seen: c.seen, out: c.out}
+	*c = counter{mode: 3, rw: rwBoth, gate: c.gate, loadAt: never, n: 65536, seen: c.seen, out: c.out, watch: c.watch}
+}
+
+// changes tells who watches OUT that it goes on differently at clock t.
+func (c *counter) changes(t int64) {
+	if c.watch != nil {
+		c.watch(t)
+	}
+}
+
+// until returns the clock after t to which OUT stays as it is at t, as long as
+// nothing changes.
+func (c *counter) until(t int64) int64 {
+	e := c.elapsed(t)
+	if c.mode == 2 && c.loaded && !c.stopped() && c.n > 1 {
+		// nextEvent leaves out that OUT falls.
+		if left := int64(c.n) - e%int64(c.n); left > 1 {
+			return t + left - 1
+		}
+		return t + 1
+	}
+	return max(c.nextEvent(t), t+1)
 }
 
 func (c *counter) modulus() int {
@@ -111,6 +133,7 @@ func (c *counter) advance(now int64) {
 
 // load moves CR into CE at clock t.
 func (c *counter) load(t int64) {
+	c.changes(t)
 	c.startLow = c.mode == 3 && c.loaded && !c.levelAt(t)
 	c.n, c.at, c.held = c.initial(), t, 0
 	c.loaded, c.null, c.loadAt = true, false, never
@@ -138,6 +161,7 @@ func (c *counter) setGate(now int64, level bool) {
 		return
 	}
 	c.advance(now)
+	c.changes(now)
 	if level {
 		c.gate = true
 		c.trigger(now)
@@ -298,10 +322,11 @@ func (c *counter) ce(now int64) uint16 {
 
 func (c *counter) control(now int64, v uint8) {
 	c.advance(now)
+	c.changes(now)
 	*c = counter{
 		mode: v >> 1 & 7, rw: v >> 4 & 3, bcd: v&1 != 0,
 		gate: c.gate, cr: 0, null: true, loadAt: never,
-		n: c.n, seen: c.seen, rose: c.rose, out: c.out,
+		n: c.n, seen: c.seen, rose: c.rose, out: c.out, watch: c.watch,
 	}
 	if c.mode > 5 {
 		c.mode -= 4 // x10 and x11
@@ -310,6 +335,7 @@ func (c *counter) control(now int64, v uint8) {
 
 func (c *counter) write(now int64, v uint8) {
 	c.advance(now)
+	c.changes(now)
 	switch c.rw {
 	case rwLSB:
 		c.setCount(now, uint16(v))

@@ -28,6 +28,9 @@ const minTicks = 12
 type Config struct {
 	Env dev.Env
 	Out [3]irq.Line // OUT0 is a PC's IRQ 0
+	// Watch2, if not nil, is called before OUT2 goes on differently from what
+	// Level2 said: at clock number to.
+	Watch2 func(to int64)
 }
 
 // Timer is an 8254.
@@ -47,6 +50,7 @@ func New(c Config) *Timer {
 			t.timer[i] = c.Env.Clock.NewTimer(t.Settle)
 		}
 	}
+	t.ctr[2].watch = c.Watch2
 	t.Reset()
 	return t
 }
@@ -97,12 +101,19 @@ func (t *Timer) Out(n int) bool {
 	return t.ctr[n].level(t.now())
 }
 
-// Counter returns what a counter does: its mode and initial count, for what
-// turns OUT2 into sound. On is false while OUT does not oscillate.
-func (t *Timer) Counter(n int) (mode, count int, on bool) {
+// Level2 returns OUT2 at a clock number, from the last call of Watch2 to that of
+// Now2, and the number up to which it stays so if nothing changes: so a speaker
+// can follow it.
+func (t *Timer) Level2(at int64) (level bool, until int64) {
+	c := &t.ctr[2]
+	return c.level(at), c.until(at)
+}
+
+// Now2 brings OUT2 up to date, which may call Watch2, and returns the number of
+// the current clock.
+func (t *Timer) Now2() int64 {
 	t.Settle()
-	c := &t.ctr[n]
-	return int(c.mode), c.n, c.loaded && c.gate && (c.mode == 2 || c.mode == 3) && c.n > 1
+	return t.now()
 }
 
 // Settle implements dev.Settler.

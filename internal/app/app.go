@@ -30,7 +30,7 @@ type applet struct {
 func applets() []applet {
 	return []applet{
 		{name: "system", help: "emulate a whole machine (qemu-system-i386, qemu-system-x86_64)", main: system.Main},
-		{name: "user", help: "run a program of another processor (qemu-i386)", onMain: true, main: func(e system.Env, args []string) int {
+		{name: "user", help: "run a program of another processor (qemu-i386, qemu-x86_64)", onMain: true, main: func(e system.Env, args []string) int {
 			return user.Main(e.Program, system.VersionLine(e.Program), args, e.Stdout, e.Stderr)
 		}},
 		{name: "img", help: "create, convert and check disk images (not yet)", main: func(e system.Env, _ []string) int { return img.Main(e.Program, e.Stderr) }},
@@ -101,5 +101,5 @@ func usage(w io.Writer) {
 	for _, a := range applets() {
 		fmt.Fprintf(w, "  %-8s %s\n", a.name, a.help)
 	}
-	fmt.Fprintln(w, "'rhea <applet> -help' says more. Under the names qemu-system-i386, qemu-system-x86_64 and qemu-i386 rhea is those tools.")
+	fmt.Fprintln(w, "'rhea <applet> -help' says more. Under the names qemu-system-i386, qemu-system-x86_64, qemu-i386 and qemu-x86_64 rhea is those tools.")
 }

@@ -25,7 +25,7 @@ func TestMainChooses(t *testing.T) {
 		{"rhea img create", 1, "", "rhea: the disk image tool (qemu-img) does not exist yet\n"},
 		{"qemu-img info x", 1, "", "qemu-img: the disk image tool (qemu-img) does not exist yet\n"},
 		{"qemu-nbd", 1, "", "qemu-nbd: the network block device server (qemu-nbd) does not exist yet\n"},
-		{"qemu-arm a.out", 1, "", "qemu-arm: programs of arm are not supported yet; those of i386 are\n"},
+		{"qemu-arm a.out", 1, "", "qemu-arm: programs of arm are not supported yet; those of i386, x86_64 are\n"},
 		{"qemu-system-arm -M virt", 1, "", "qemu-system-arm: the target 'arm' is not supported yet\n"},
 		{"qemu-system-i386 -frob", 1, "", "qemu-system-i386: -frob: invalid option (-help lists all)\n"},
 	} {

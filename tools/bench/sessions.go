@@ -45,7 +45,8 @@ func sessions() []session {
 		{name: "disk", rows: rowsOf(diskSteps()), needs: noMore, run: runDisk},
 		{name: "network", rows: netRows(), needs: noMore, run: runNet},
 		{name: "start", rows: []row{{"start", "start of the process to the first guest instruction", device}}, needs: noMore, run: runStart},
-		{name: "user", rows: userTable(), needs: needUser, run: runUser, native: runUserNative},
+		{name: "user", rows: userTable(userRows()), needs: needUser, run: runUser, native: runUserNative},
+		{name: "user64", rows: userTable(userRows64()), needs: needUser64, run: runUser64, native: runUser64Native},
 		{name: "idle", needs: noMore, run: runIdle},
 		{name: "screen", needs: noMore, run: runScreen},
 	}

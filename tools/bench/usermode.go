@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,8 @@ import (
 
 // This file measures user mode: the same i386 programs under rhea, under
 // qemu-i386 and on the processor, each a process of its own. In a command
-// BENCH is the folder of the bench's files, TREE that of Debian's programs.
+// BENCH is the folder of the bench's files, TREE that of Debian's programs, KIT
+// that of the guests' kit.
 
 // userRow is a program to run, Times times.
 type userRow struct {
@@ -60,8 +62,8 @@ func sixteen(s string) (list []string) {
 	return list
 }
 
-func userTable() (rows []row) {
-	for _, r := range userRows() {
+func userTable(list []userRow) (rows []row) {
+	for _, r := range list {
 		rows = append(rows, r.row)
 	}
 	return rows
@@ -102,28 +104,32 @@ func runUser(b *bench, e emulator) (map[string]outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.userPrograms(command)
+	return b.userPrograms(b.full, userRows(), command, nil)
 }
 
 // runUserNative runs the programs with their own loader, which finds their
 // libraries; static ones do not need it.
-func runUserNative(b *bench) (map[string]outcome, error) { return b.userPrograms(nil) }
+func runUserNative(b *bench) (map[string]outcome, error) {
+	return b.userPrograms(b.full, userRows(), nil, nil)
+}
 
-func (b *bench) userPrograms(command []string) (map[string]outcome, error) {
+func (b *bench) userPrograms(tree string, list []userRow, command, env []string) (map[string]outcome, error) {
 	got := map[string]outcome{}
-	for _, r := range userRows() {
+	for _, r := range list {
 		args := command
 		if args == nil && strings.HasPrefix(r.args[0], "TREE") {
 			args = []string{filepath.Join(b.full, "lib/ld-linux.so.2"), "--library-path", b.libraries()}
 		}
 		args = args[:len(args):len(args)]
 		for _, a := range r.args {
-			a = strings.ReplaceAll(a, "TREE/", b.full+"/")
-			args = append(args, strings.ReplaceAll(a, "BENCH/", filepath.Join(b.full, "bench")+"/"))
+			a = strings.ReplaceAll(a, "TREE/", tree+"/")
+			a = strings.ReplaceAll(a, "KIT/", b.guest("user")+"/")
+			args = append(args, strings.ReplaceAll(a, "BENCH/", filepath.Join(tree, "bench")+"/"))
 		}
 		var o outcome
 		for range r.times {
 			cmd := exec.Command(args[0], args[1:]...)
+			cmd.Env = append(os.Environ(), env...)
 			start := time.Now()
 			out, err := cmd.Output()
 			o.used.wall += time.Since(start)

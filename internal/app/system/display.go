@@ -44,7 +44,7 @@ func (m *machine) openScreens() error {
 	s.input = display.NewInput(m.vm.Env().Post, m.pc.Keyboard, m.mice()...)
 	for i := range m.cfg.VNC {
 		if err := m.openVNC(&m.cfg.VNC[i]); err != nil {
-			return &optError{m.cfg.VNC[i].Option, err}
+			return inOption(m.cfg.VNC[i].Option, err)
 		}
 	}
 	if err := m.openWindow(); err != nil {
@@ -52,18 +52,29 @@ func (m *machine) openScreens() error {
 	}
 	if m.cfg.Web != nil {
 		if err := m.openWeb(); err != nil {
-			return &optError{m.cfg.Web.Option, err}
+			return inOption(m.cfg.Web.Option, err)
 		}
 	}
 	return nil
+}
+
+// inOption names the option that an error is in, unless it names one.
+func inOption(option string, err error) error {
+	if o := (*optError)(nil); errors.As(err, &o) {
+		return err
+	}
+	return &optError{option, err}
 }
 
 // openWindow opens the window of -display x11, or that of a user who has not
 // asked for anything else and has an X server.
 func (m *machine) openWindow() error {
 	c := m.cfg
-	if c.Display == "curses" {
+	switch {
+	case c.Display == "curses":
 		return m.openCurses()
+	case c.Display == "x11" && os.Getenv("DISPLAY") == "":
+		return &optError{"-display x11", errors.New("there is no X server: DISPLAY is not set; -vnc 127.0.0.1:0 or -display web show the screen")}
 	}
 	if c.Display != "x11" && (c.Display != "" || os.Getenv("DISPLAY") == "") {
 		return nil
@@ -97,7 +108,7 @@ func (m *machine) openCurses() error {
 	}
 	t, err := curses.Open(curses.Config{Screen: m.screens.screen, Input: m.screens.input, Do: m.vm.Do, Text: text})
 	if err != nil {
-		return fail(reason(err))
+		return fail(fmt.Errorf("could not use the terminal: %w", reason(err)))
 	}
 	m.closeLater(t)
 	return nil

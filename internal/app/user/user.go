@@ -1,5 +1,5 @@
 // Package user is `rhea user`, which runs single programs of other processors,
-// under its own name or as qemu-i386.
+// under its own name or as qemu-i386 and qemu-x86_64.
 package user
 
 import (

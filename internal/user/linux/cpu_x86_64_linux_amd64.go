@@ -37,11 +37,9 @@ func (c *amd64CPU) run(t *Thread) trapKind {
 	return c.runUntil(t, func(tr x86.Trap) bool { return tr.Vector == x86.UserSyscall || c.vsyscall(t, tr) })
 }
 
-// vsyscalls are the entries of the page that old programs call instead of the
-// kernel, and the system calls that they are (arch/x86/entry/vsyscall).
-var vsyscalls = map[uint64]uint64{
-	0xffffffffff600000: unix.SYS_GETTIMEOFDAY, 0xffffffffff600400: unix.SYS_TIME, 0xffffffffff600800: unix.SYS_GETCPU,
-}
+// vsyscallPage is what old programs call instead of the kernel: its entries are
+// 1 KiB from each other (arch/x86/entry/vsyscall).
+const vsyscallPage = 0xffffffffff600000
 
 // vsyscall makes a call into that page the system call. The page is not mapped:
 // nothing but these calls is there.
@@ -51,8 +49,9 @@ func (c *amd64CPU) vsyscall(t *Thread, tr x86.Trap) bool {
 	if tr.Vector != pageFault || tr.Code&fetch == 0 || tr.Addr != s.IP {
 		return false
 	}
-	nr, ok := vsyscalls[s.IP]
-	if !ok {
+	calls := [...]uint64{unix.SYS_GETTIMEOFDAY, unix.SYS_TIME, unix.SYS_GETCPU}
+	n := (s.IP - vsyscallPage) / 1024
+	if s.IP < vsyscallPage || s.IP%1024 != 0 || n >= uint64(len(calls)) {
 		return false
 	}
 	b := t.p.sp.readable(s.GPR[rSP], 8)
@@ -61,7 +60,7 @@ func (c *amd64CPU) vsyscall(t *Thread, tr x86.Trap) bool {
 	}
 	s.IP = le.Uint64(b)
 	s.GPR[rSP] += 8
-	s.GPR[rAX] = nr
+	s.GPR[rAX] = calls[n]
 	return true
 }
 

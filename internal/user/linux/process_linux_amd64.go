@@ -103,6 +103,7 @@ type Thread struct {
 	// The system call that is being done, for a restart.
 	call    int
 	args    [6]uint64
+	tried   [6]uint64 // args as they are for this try
 	restart bool
 	ended   bool
 

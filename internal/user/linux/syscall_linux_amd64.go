@@ -48,17 +48,16 @@ func newTable(a *ABI) *table {
 
 // syscall does the system call that the program has stopped for.
 func (t *Thread) syscall() {
-	var a [6]uint64
-	nr := t.cpu.syscall(&a)
+	nr := t.cpu.syscall(&t.args)
 	r := t.p.abi.calls.row(nr)
-	t.call, t.args = nr, a
+	t.call = nr
 	if t.p.cfg.Strace != nil {
-		t.traceCall(r, nr, &a)
+		t.traceCall(r, nr, &t.args)
 	}
 	var x uint64
 	for !t.over() {
-		args := a
-		x = t.do(r, nr, &args)
+		t.tried = t.args
+		x = t.do(r, nr, &t.tried)
 		// A fork of another thread's has interrupted it, not a signal.
 		if (x == erestart || x == negative(unix.EINTR)) && t.rec.Signal == 0 && !t.over() && !t.swapped {
 			continue
@@ -135,6 +134,9 @@ func (t *Thread) long(v uint64) int64 {
 	return int64(v)
 }
 
+// noAddress is an address that no process has.
+const noAddress = 1 << 63
+
 // pointer is the host's address for a guest's, 0 for 0.
 func (t *Thread) pointer(va uint64) uintptr {
 	if va == 0 {
@@ -142,6 +144,9 @@ func (t *Thread) pointer(va uint64) uintptr {
 	}
 	if t.p.abi.Long == 4 {
 		va = uint64(uint32(va))
+	}
+	if va >= t.p.sp.size { // it might be an address of ours
+		return noAddress
 	}
 	return t.p.sp.host(va)
 }

@@ -154,6 +154,9 @@ func (c *x86CPU) exception(t *Thread) (sig int, info *siginfo) {
 	case 12:
 		return is(unix.SIGBUS, siKernel, 0)
 	case 14:
+		if int64(tr.Addr) < 0 { // Linux does not tell what is mapped in its own half
+			t.trapErr |= 1
+		}
 		return is(unix.SIGSEGV, c.pageFault(t, tr), tr.Addr)
 	case x86.UserBus:
 		t.trapNo, s.CR2 = 14, tr.Addr

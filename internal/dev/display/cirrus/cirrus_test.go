@@ -92,11 +92,17 @@ func build(b *devtest.Bench) dev.Device {
 	k.VGA().MapPorts(io)
 	s := mem.NewSpace("io", io, nil)
 	var surface display.Surface
+	// Large blits take as long as they are large, and a fuzzer makes thousands:
+	// here they have 512 bytes by 256 lines at most.
+	small := func() { k.gr[0x21] &= 1; k.gr[0x23] = 0 }
 	b.MMIO(0x30, mem.Handlers{
 		R: func(off uint64, _ int) uint64 { return s.Read(0x3b0+off, 1) },
-		W: func(off uint64, _ int, x uint64) { s.Write(0x3b0+off, 1, x) },
+		W: func(off uint64, _ int, x uint64) { small(); s.Write(0x3b0+off, 1, x); small() },
 	})
-	b.MMIO(0x1000, (*mmio)(k))
+	b.MMIO(0x1000, mem.Handlers{
+		R: (*mmio)(k).Read,
+		W: func(off uint64, size int, x uint64) { small(); (*mmio)(k).Write(off, size, x); small() },
+	})
 	b.MMIO(0x20000, mem.Handlers{
 		R: func(off uint64, _ int) uint64 { x, _ := k.Load(uint32(off) & 0x1ffff); return uint64(x) },
 		W: func(off uint64, _ int, x uint64) { k.Store(uint32(off)&0x1ffff, uint8(x)) },

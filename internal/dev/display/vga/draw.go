@@ -29,6 +29,7 @@ type drawn struct {
 	pages  []bool   // that have been written
 	any    bool     // any of them
 	line   []uint32 // scratch
+	blinking
 }
 
 // mode returns what is shown now and its size in dots and lines.

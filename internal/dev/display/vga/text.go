@@ -43,6 +43,13 @@ func (v *VGA) blink() (cursor, chars bool) {
 	return frames&8 == 0, frames&16 == 0
 }
 
+// blinking is what a text mode's picture depends on besides memory and the
+// registers that have it drawn anew.
+type blinking struct {
+	cursor, chars bool
+	at, shape     uint16 // of the cursor
+}
+
 // textCell returns what is at counter c, with all that its look depends on.
 func (v *VGA) textCell(c uint32, cursorOn, charsOn bool) uint64 {
 	x := v.load(v.cell(v.address(c, 0)))
@@ -75,13 +82,20 @@ func (v *VGA) drawText(s *display.Surface, full bool) image.Rectangle {
 	if v.sr[srClock]&8 != 0 {
 		zoom = 2
 	}
+	cursorOn, charsOn := v.blink()
+	// Nothing was written and nothing has begun or ended to blink: the picture is
+	// the one before. The cursor's registers are compared as well.
+	now := blinking{cursorOn, charsOn, uint16(v.cr[0x0e])<<8 | uint16(v.cr[0x0f]), uint16(v.cr[0x0a])<<8 | uint16(v.cr[0x0b])}
+	if !full && !v.draw.any && now == v.draw.blinking {
+		return image.Rectangle{}
+	}
+	v.draw.blinking = now
 	bands := v.bands(s.Height)
 	if n := len(bands) * (cols + 1); len(v.draw.cells) != n {
 		v.draw.cells = make([]uint64, n)
 		full = true
 	}
 	pal := v.palette()
-	cursorOn, charsOn := v.blink()
 	var r image.Rectangle
 	for i, b := range bands {
 		pan := v.textPan(cw)

@@ -215,6 +215,7 @@ func TestLinuxSound(t *testing.T) {
 	}{
 		{"sb16 16 bits", "sb16", sb16, 22050, 2, formatS16},
 		{"sb16 mono", "sb16", sb16, 8000, 1, formatS16},
+		{"AC97", "AC97", "", 44100, 2, formatS16},
 		{"sbpro mono", "sb16,version=0x0302", sbpro, 8000, 1, formatU8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -253,5 +254,43 @@ func TestLinuxSound(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The monitor captures what the speaker plays: the guest is a program that
+// beeps at 1000 Hz.
+func TestWavCapture(t *testing.T) {
+	dir := t.TempDir()
+	disk := filepath.Join(dir, "beep")
+	sector := make([]byte, 512)
+	copy(sector, []byte{
+		0xb0, 0xb6, 0xe6, 0x43, // mov al, B6h; out 43h, al: counter 2, mode 3
+		0xb0, 0xa9, 0xe6, 0x42, 0xb0, 0x04, 0xe6, 0x42, // 1193
+		0xe4, 0x61, 0x0c, 0x03, 0xe6, 0x61, // in al, 61h; or al, 3; out 61h, al
+		0xf4, 0xeb, 0xfd, // hlt; jmp $-1
+	})
+	sector[510], sector[511] = 0x55, 0xaa
+	write(t, disk, sector)
+	out := filepath.Join(dir, "out.wav")
+	g := start(t, "-display", "none", "-serial", "none", "-monitor", "stdio", "-audiodev", "none,id=a", "-drive", "file="+disk+",format=raw")
+	g.expect(`\(qemu\) `, slow)
+	time.Sleep(2 * time.Second) // the firmware takes less
+	g.send("wavcapture " + out + " a 22050\n")
+	g.expect(`\(qemu\) `, slow)
+	time.Sleep(time.Second)
+	g.send("info capture\n")
+	g.expect(`\[0\]: Capturing audio\(22050,16,2\) to .*out.wav: [0-9]+ bytes`, slow)
+	g.send("stopcapture 0\nstopcapture 0\n")
+	g.expect("there is no such capture", slow)
+	g.send("quit\n")
+	g.ends(slow)
+	f, rate := wavFile(t, out)
+	if f = sounding(f); rate != 22050 || len(f) < rate/4 {
+		t.Fatalf("%d frames at %d Hz", len(f), rate)
+	}
+	// A square wave: the third harmonic is a third.
+	a := tones(f, 0, rate, 1193182./1193, 2*1193182./1193, 3*1193182./1193)
+	if a[0] < 9000 || a[1] > 200 || a[2] < a[0]/4 || a[2] > a[0]/2.5 {
+		t.Errorf("tones %.0f", a)
 	}
 }

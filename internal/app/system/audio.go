@@ -107,6 +107,8 @@ func (m *machine) soundCard(c Sound) pc.Slot {
 		slot = pc.SB16Slot(pc.SB16{Audio: mixer, IOBase: c.IOBase, IRQ: int(c.IRQ), DMA: int(c.DMA), HDMA: int(c.HDMA), Version: uint16(c.Version)})
 	case "adlib":
 		slot = pc.AdLibSlot(mixer)
+	case "AC97":
+		slot = pc.AC97Slot(mixer)
 	default:
 		panic("BUG: no sound card " + c.Driver)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"rhea/internal/audio"
 	"rhea/internal/dev"
+	"rhea/internal/dev/audio/ac97"
 	"rhea/internal/dev/audio/opl2"
 	"rhea/internal/dev/audio/sb16"
 )
@@ -96,6 +97,18 @@ func AdLibSlot(a *audio.Mixer) Slot {
 		o := opl2.New(opl2.Config{Env: m.env, Audio: a, Name: "adlib"})
 		m.Ports.Add(FMBase, o.Region(4), 1)
 		return "isa/adlib", o, nil
+	}
+}
+
+// AC97Slot plugs in an AC97 audio function.
+func AC97Slot(a *audio.Mixer) Slot {
+	return func(m *Machine) (string, dev.Device, error) {
+		n, err := m.freePCI("AC97")
+		if err != nil {
+			return "", nil, err
+		}
+		d := ac97.New(ac97.Config{Env: m.env, Audio: a, Bus: m.PCI, Device: n})
+		return fmt.Sprintf("pci/%s/ac97", d.Function().Path()), d, nil
 	}
 }
 

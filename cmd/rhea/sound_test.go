@@ -294,3 +294,44 @@ func TestWavCapture(t *testing.T) {
 		t.Errorf("tones %.0f", a)
 	}
 }
+
+// A boot sector programs the FM synthesizer at 388h: 440 Hz, an AdLib's and a
+// Sound Blaster's alike.
+func TestFM(t *testing.T) {
+	for _, card := range []string{"adlib", "sb16"} {
+		t.Run(card, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			sector := make([]byte, 512)
+			copy(sector, []byte{
+				0xbe, 0x20, 0x7c, 0xfc, // mov si, 7C20h; cld
+				0xad, 0x09, 0xc0, 0x74, 0x0a, // lodsw; or ax, ax; jz +10
+				0xba, 0x88, 0x03, 0xee, 0x88, 0xe0, 0x42, 0xee, // mov dx, 388h; out dx, al; mov al, ah; inc dx; out dx, al
+				0xeb, 0xf1, // jmp to the lodsw
+				0xf4, 0xeb, 0xfd, // hlt; jmp $-1
+			})
+			copy(sector[0x20:], []byte{0x01, 0x20, 0x60, 0x00, 0x23, 0x21, 0x43, 0x00, 0x63, 0xf0, 0x83, 0x0f, 0xc0, 0x01, 0xa0, 0x44, 0xb0, 0x32})
+			sector[510], sector[511] = 0x55, 0xaa
+			write(t, filepath.Join(dir, "disk"), sector)
+			out := filepath.Join(dir, "out.wav")
+			g := start(t, "-display", "none", "-serial", "none", "-monitor", "stdio", "-audiodev", "wav,id=a,path="+out, "-device", card+",audiodev=a",
+				"-drive", "file="+filepath.Join(dir, "disk")+",format=raw")
+			g.expect(`\(qemu\) `, slow)
+			for until := time.Now().Add(slow); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+				if st, err := os.Stat(out); err == nil && st.Size() > 4*44100 {
+					break // the header is written when there is a second and a half
+				}
+			}
+			g.send("quit\n")
+			g.ends(slow)
+			f, rate := wavFile(t, out)
+			if f = sounding(f); len(f) < rate/2 {
+				t.Fatalf("%d frames", len(f))
+			}
+			hz := 0x244 * 16 * 49716. / (1 << 20)
+			if a := tones(f[rate/10:], 0, rate, hz, 2*hz); a[0] < 3900 || a[0] > 4200 || a[1] > 100 {
+				t.Errorf("tones %.0f", a)
+			}
+		})
+	}
+}

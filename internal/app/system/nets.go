@@ -70,13 +70,17 @@ func (m *machine) openNets() error {
 			n.hub(d.Hub).Join(n.backs[d.Netdev])
 		}
 	}
-	for _, h := range n.hubs {
-		m.closeLater(h)
-	}
 	for i := range c.NICs {
 		m.cable(&c.NICs[i])
 	}
-	return m.dumps()
+	if err := m.dumps(); err != nil {
+		return err
+	}
+	// They go first: a cable that waits for one comes back.
+	for _, b := range n.backs {
+		m.closeLater(b)
+	}
+	return nil
 }
 
 func (n *nets) hub(id int) *hub.Hub {

@@ -3,7 +3,6 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
@@ -95,18 +94,4 @@ func (p *Port) Close() error {
 	p.peer = nil
 	p.hub.mu.Unlock()
 	return nil
-}
-
-// Close closes the back ends of the host's.
-func (h *Hub) Close() error {
-	h.mu.RLock()
-	ports := h.ports
-	h.mu.RUnlock()
-	var errs []error
-	for _, p := range ports {
-		if p.back != nil {
-			errs = append(errs, p.back.Close())
-		}
-	}
-	return errors.Join(errs...)
 }

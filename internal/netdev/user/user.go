@@ -215,6 +215,10 @@ func (n *Network) Describe() string {
 // Close implements netdev.Backend.
 func (n *Network) Close() error {
 	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil
+	}
 	n.closed = true
 	var list []func()
 	for s := range n.sessions {
@@ -246,7 +250,7 @@ type session struct {
 	close    func()
 }
 
-// open notes a session; it reports false if the network is closed.
+// begin notes a session; it reports false if the network is closed.
 func (n *Network) begin(s *session) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

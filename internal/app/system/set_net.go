@@ -665,6 +665,9 @@ func (p *parser) finishNet() error {
 		d, n := newNetdev("user", "-net user"), newNIC(usual, "-net nic")
 		d.ID = p.freeNetdev("net")
 		n.Netdev = d.ID
+		// What the user's own firmware makes of a boot ROM that nobody has asked
+		// for is not known: Bochs's BIOS lets iPXE take the boot.
+		n.OwnROM = c.Firmware.BIOS != ""
 		c.Netdevs, c.NICs = append(c.Netdevs, d), append(c.NICs, n)
 	}
 	users := map[string]string{}

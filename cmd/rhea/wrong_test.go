@@ -82,7 +82,7 @@ func TestWrongInput(t *testing.T) {
 		{"unknown machine", []string{"-M", "pcc"}, []string{"pcc", "pc"}, false},
 		{"a machine that is not built", []string{"-M", "q35"}, []string{"q35", "not supported yet"}, false},
 		{"unknown property of a machine", []string{"-M", "pc,apci=off"}, []string{"apci"}, false},
-		{"a device that is not built", []string{"-device", "e1000"}, []string{"e1000", "not supported yet"}, false},
+		{"a device that is not built", []string{"-device", "virtio-net-pci"}, []string{"virtio-net-pci", "not supported yet"}, false},
 		{"unknown property of a device", []string{"-device", "VGA,vgamem=1"}, []string{"vgamem"}, false},
 		{"unknown device", []string{"-device", "ide-hdd"}, []string{"ide-hdd", "ide-hd"}, false},
 		{"unknown option", []string{"-nografic"}, []string{"-nografic", "-nographic"}, false},

@@ -19,8 +19,8 @@ func init() { runtime.LockOSThread() }
 // TestMain is rhea user if the test's program is called as that: programs that
 // guests execute come back here.
 func TestMain(m *testing.M) {
-	if strings.HasPrefix(os.Args[0], "qemu-") || os.Args[0] == asUser {
-		os.Exit(Main(os.Args[0], "test", os.Args[1:], os.Stdout, os.Stderr))
+	if strings.HasPrefix(os.Args[0], "qemu-") || filepath.Base(os.Args[0]) == asUser {
+		os.Exit(Main(filepath.Base(os.Args[0]), "test", os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -54,6 +54,7 @@ func start(t *testing.T, native bool, args ...string) (stdout, stderr string, st
 	cmd.Env = append(os.Environ(), "GUEST=here")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.WaitDelay = time.Second // what hangs may have children
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

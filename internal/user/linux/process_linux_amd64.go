@@ -58,6 +58,8 @@ type Process struct {
 	infos infoTypes
 	model *x86.Model
 	flat  *tcg.Flat
+	// requests are ioctl's, made when they are first needed.
+	requests func() map[uint32]request
 
 	exe  string // the program's file, as the guest is to see it
 	auxv []byte
@@ -128,7 +130,7 @@ func Start(cfg Config) error {
 		return fmt.Errorf("-R %#x: a program needs 1 MiB of addresses at least", cfg.Reserve)
 	}
 	p := &Process{cfg: cfg, abi: cfg.ABI, threads: make(map[int]*Thread)}
-	p.types, p.infos = newStructures(p.abi), newInfoTypes(p.abi)
+	p.types, p.infos, p.requests = newStructures(p.abi), newInfoTypes(p.abi), sync.OnceValue(requests)
 	p.kind = guestKinds()[p.abi.Name]
 	if cfg.CPU == "" {
 		cfg.CPU = p.abi.CPU
@@ -217,6 +219,7 @@ func (p *Process) firstThread(entry, stack uint64) (*Thread, error) {
 	if err := t.enter(); err != nil {
 		return nil, err
 	}
+	proc.Quiet()
 	panicOnFault()
 	cpu.start(entry, stack)
 	p.startSignals(t)

@@ -43,6 +43,9 @@ type Config struct {
 	Again []string
 	// ExecFD is a descriptor of the program, -1 = none: it is opened by Path.
 	ExecFD int
+	// Debug, if it is not nil, is called with a hold on the process, which is
+	// stopped, before it runs.
+	Debug func(*Debug) error
 	// Disassemble names instructions, for logs.
 	Disassemble bool
 }
@@ -69,6 +72,8 @@ type Process struct {
 	argv []byte
 	// Where the arguments, the environment and the stack begin.
 	stackTop, argStart, argEnd uint64
+
+	debug *Debug // nil = there is no debugger
 
 	// epoch counts forks: threads of another one are over.
 	epoch atomic.Uint32
@@ -108,6 +113,8 @@ type Thread struct {
 	tried   [6]uint64 // args as they are for this try
 	restart bool
 	ended   bool
+
+	debug debugState
 
 	line string // -strace's, that waits for the result
 	// kept: the system call has set the registers itself.
@@ -184,6 +191,12 @@ func Start(cfg Config) error {
 	t, err := p.firstThread(entry, stack)
 	if err != nil {
 		return err
+	}
+	if cfg.Debug != nil {
+		p.debug = newDebug(p)
+		if err := cfg.Debug(p.debug); err != nil {
+			return err
+		}
 	}
 	t.run()
 	for { // the thread has ended, the process has not
@@ -263,6 +276,10 @@ func (t *Thread) run() {
 			t.rec.Leave()
 			return
 		}
+		d := t.p.debug
+		if d != nil {
+			d.enter(t)
+		}
 		if t.rec.Signal != 0 {
 			t.deliver()
 			continue
@@ -272,6 +289,10 @@ func (t *Thread) run() {
 			t.syscall()
 		case trapFault:
 			t.fault()
+			continue
+		}
+		if d != nil {
+			d.stepped(t)
 		}
 	}
 }

@@ -16,8 +16,8 @@ const quickRuns = 1
 // The IR of the last units that were not compiled is kept for when they are; of
 // others it is made again. It is a ring.
 const (
-	quickInsts  = 1 << 16
-	quickUnits  = 1 << 11
+	quickInsts  = 1 << 13
+	quickUnits  = 1 << 8
 	quickBlocks = 8 // of a unit
 )
 

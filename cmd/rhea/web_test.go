@@ -333,3 +333,64 @@ func TestWebRefuses(t *testing.T) {
 		}
 	}
 }
+
+// beeper is a disk whose boot sector has the speaker sound at 1000 Hz.
+func beeper(t *testing.T) string {
+	t.Helper()
+	sector := make([]byte, 512)
+	copy(sector, []byte{
+		0xb0, 0xb6, 0xe6, 0x43, // mov al, B6h; out 43h, al: counter 2, mode 3
+		0xb0, 0xa9, 0xe6, 0x42, 0xb0, 0x04, 0xe6, 0x42, // 1193
+		0xe4, 0x61, 0x0c, 0x03, 0xe6, 0x61, // in al, 61h; or al, 3; out 61h, al
+		0xf4, 0xeb, 0xfd, // hlt; jmp $-1
+	})
+	sector[510], sector[511] = 0x55, 0xaa
+	name := filepath.Join(t.TempDir(), "beep")
+	write(t, name, sector)
+	return name
+}
+
+// TestWebSound has a browser play the speaker's tone and looks at what comes
+// out of its mixer.
+func TestWebSound(t *testing.T) {
+	b := chromium(t)
+	g, url := webPage(t, "-m", "16", "-drive", "format=raw,file="+beeper(t))
+	b.size(1200, 800, false)
+	b.do("Page.navigate", map[string]any{"url": url})
+	b.until(`document.querySelector('#status')?.textContent`, "running")
+	b.until(`document.querySelector('#sound').hidden`, "false")
+	// What goes to the loudspeaker goes through an analyser first.
+	b.eval(`(() => {
+		const connect = AudioNode.prototype.connect;
+		AudioNode.prototype.connect = function (to, ...rest) {
+			if (to !== this.context.destination) return connect.call(this, to, ...rest);
+			const ctx = this.context;
+			if (!ctx.probe) {
+				ctx.probe = window.probe = ctx.createAnalyser();
+				ctx.probe.fftSize = 32768;
+				connect.call(ctx.probe, ctx.destination);
+			}
+			return connect.call(this, ctx.probe);
+		};
+	})()`)
+	b.click("#sound")
+	b.until(`document.querySelector('#sound').getAttribute('aria-pressed')`, "true")
+	b.until(`window.probe !== undefined`, "true")
+	time.Sleep(1500 * time.Millisecond)
+	// The loudest frequency, and how much of the last 0.7 s is silence.
+	b.until(`(() => {
+		const f = new Float32Array(probe.frequencyBinCount), s = new Float32Array(probe.fftSize);
+		probe.getFloatFrequencyData(f);
+		probe.getFloatTimeDomainData(s);
+		const hz = f.indexOf(Math.max(...f)) * probe.context.sampleRate / probe.fftSize;
+		const silent = s.filter((x) => x === 0).length / s.length;
+		return Math.abs(hz - 1193182 / 1193) < 3 && silent < 0.05 || hz + ' Hz, silent ' + silent;
+	})()`, "true")
+	b.shot("sound")
+	b.click("#sound")
+	b.until(`document.querySelector('#sound').getAttribute('aria-pressed')`, "false")
+	b.until(`probe.context.state`, "closed")
+	b.click("#tab-monitor")
+	b.typed("quit\n")
+	g.ends(time.Minute)
+}

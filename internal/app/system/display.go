@@ -226,6 +226,7 @@ func (m *machine) openVNC(v *VNC) error {
 	c := vnc.Config{
 		Screen: m.screens.screen, Input: m.screens.input, Do: m.vm.Do, Name: m.title(), Layout: layout,
 		Auth: v.Password || v.PasswordSecret != "", Share: vncShares[v.Share], Lossy: v.Lossy, KeepLocks: !v.LockSync,
+		Sound: m.sounds.mixers[v.Audiodev],
 	}
 	password := ""
 	if v.PasswordSecret != "" {

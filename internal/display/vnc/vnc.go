@@ -16,6 +16,7 @@ import (
 	"slices"
 	"sync"
 
+	"rhea/internal/audio"
 	"rhea/internal/display"
 	"rhea/internal/display/keymap"
 )
@@ -53,6 +54,8 @@ type Config struct {
 	// KeepLocks leaves the guest's Caps Lock and Num Lock alone when a client's
 	// keys show that its own are set otherwise.
 	KeepLocks bool
+	// Sound is what clients may listen to; nil = nothing.
+	Sound *audio.Mixer
 }
 
 // maxClients bounds who is connected at once.

@@ -231,20 +231,20 @@ func TestWebPage(t *testing.T) {
 	b.until(`document.querySelector('#status')?.textContent`, "running")
 	b.until(`document.querySelector('#title').textContent`, "rhea (the guest)")
 	b.until(`document.querySelectorAll('#screen canvas').length`, "1")
-	b.until(`document.querySelectorAll('#tabs button').length`, "3")
+	b.until(`document.querySelectorAll('#tabs button').length`, "4")
 
 	// The serial console.
-	text := func(panel int) string {
-		return fmt.Sprintf(`document.querySelectorAll('.panel')[%d].querySelector('.xterm-rows').innerText`, panel)
+	text := func(name string) string {
+		return fmt.Sprintf(`document.querySelector('#panel-%s .xterm-rows').innerText`, name)
 	}
 	b.click("#tab-serial0")
-	b.until(`/#\s*$/.test(`+text(1)+`.trim())`, "true")
+	b.until(`/#\s*$/.test(`+text("serial0")+`.trim())`, "true")
 	b.typed("uname\n")
-	b.until(text(1)+`.includes("uname\nLinux")`, "true")
+	b.until(text("serial0")+`.includes("uname\nLinux")`, "true")
 	// A shell on the screen, and a program that tells of it here.
 	b.do("Input.insertText", map[string]any{"text": "echo 'echo 4$((1+1)) by the screen >/dev/ttyS0' >/bin/run; chmod 755 /bin/run; setsid sh -i </dev/tty1 >/dev/tty1 2>&1 & sleep 2; echo re''ady"})
 	b.typed("\n")
-	b.until(text(1)+`.includes("ready")`, "true") // the shell drops what was typed before it began
+	b.until(text("serial0")+`.includes("ready")`, "true") // the shell drops what was typed before it began
 	b.shot("serial")
 
 	// The screen: what is typed there changes its picture.
@@ -254,7 +254,7 @@ func TestWebPage(t *testing.T) {
 	time.Sleep(time.Second)
 	b.shot("screen-light")
 	b.click("#tab-serial0")
-	b.until(text(1)+`.includes("42 by the screen")`, "true")
+	b.until(text("serial0")+`.includes("42 by the screen")`, "true")
 	b.click("#tab-screen")
 	b.scheme("dark")
 	b.shot("screen-dark")
@@ -266,7 +266,9 @@ func TestWebPage(t *testing.T) {
 	// The monitor.
 	b.click("#tab-monitor")
 	b.typed("info name\n")
-	b.until(text(2)+`.includes("the guest")`, "true")
+	b.until(text("monitor")+`.includes("the guest")`, "true")
+	b.typed("logfile a\n") // whoever sees the page has no say over the host's files
+	b.until(text("monitor")+`.includes("logfile is not allowed here")`, "true")
 
 	// Buttons.
 	b.click("#pause")
@@ -283,7 +285,7 @@ func TestWebPage(t *testing.T) {
 	b.click("#reset")
 	b.click("#confirm button.danger")
 	b.click("#tab-serial0")
-	b.until(text(1)+`.includes("42 by")`, "false") // it boots anew
+	b.until(text("serial0")+`.includes("42 by")`, "false") // it boots anew
 	b.click("#tab-monitor")
 	b.typed("quit\n")
 	g.ends(time.Minute)

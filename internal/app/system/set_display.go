@@ -31,6 +31,7 @@ type VNC struct {
 	Lossy          bool
 	LockSync       bool
 	Audiodev       string // "" = no sound
+	Display        string // the adapter whose picture alone is shown; "" = all that there is
 	IPv4, IPv6     *bool
 	// Option is how the user wrote it.
 	Option string
@@ -134,9 +135,10 @@ func setVNC(p *parser, arg string) error {
 	s.Bool("lossy", &v.Lossy)
 	s.Bool("lock-key-sync", &v.LockSync)
 	s.String("audiodev", &v.Audiodev)
+	s.String("display", &v.Display)
 	s.OptBool("ipv4", &v.IPv4)
 	s.OptBool("ipv6", &v.IPv6)
-	s.Ignore("non-adaptive", "key-delay-ms", "connections", "power-control", "display", "head")
+	s.Ignore("non-adaptive", "key-delay-ms", "connections", "power-control", "head")
 	s.NotYet("sasl", "sasl-authz", "tls-authz", "acl", "tls", "x509", "x509verify")
 	// "websocket" may stand bare, which prop allows flags only.
 	for i := range l {

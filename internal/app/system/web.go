@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 
-	"rhea/internal/chardev/vc"
 	"rhea/internal/display/vnc"
 	"rhea/internal/display/web"
 )
@@ -34,11 +33,8 @@ func (m *machine) openWeb() error {
 		c.Token = web.NewToken()
 		query = "?token=" + c.Token
 	}
-	for i := range m.cfg.Chardevs {
-		id := m.cfg.Chardevs[i].ID
-		if p, ok := m.chars[id].port.(*vc.Port); ok {
-			c.Consoles = append(c.Consoles, web.Console{Name: consoleName(id), Open: func() io.ReadWriteCloser { return p.Open() }})
-		}
+	for _, t := range m.textConsoles() {
+		c.Consoles = append(c.Consoles, web.Console{Name: consoleName(t.cfg.ID), Open: func() io.ReadWriteCloser { return t.port.Open() }})
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(v.Host, v.Port))
 	if err != nil {

@@ -293,13 +293,13 @@ func (c *client) qemu() error {
 		}
 		switch {
 		case xt == 0xb7, xt == 0x54: // QEMU's number of Print and SysRq
-			c.key(keys.Print, down != 0)
+			c.key(keys.Print, sym, down != 0)
 		case xt == 0xc6: // and of Pause
-			c.key(keys.Pause, down != 0)
+			c.key(keys.Pause, sym, down != 0)
 		default:
 			if k, ok := keys.BySet1(code); ok {
 				c.syncLocks(sym, down != 0)
-				c.key(k, down != 0)
+				c.key(k, sym, down != 0)
 			}
 		}
 		return nil

@@ -33,8 +33,8 @@ const (
 
 // Config describes a server.
 type Config struct {
-	Screen *display.Screen
-	Input  *display.Input
+	Screen display.Picture
+	Input  display.Controls
 	// Do runs f under the machine's lock.
 	Do func(f func())
 	// Name is that of the desktop.

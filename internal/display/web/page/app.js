@@ -164,6 +164,7 @@ function soundOn() {
 function openConsole(name, Terminal) {
   const panel = document.createElement('section');
   panel.className = 'panel';
+  panel.id = `panel-${name}`;
   panel.role = 'tabpanel';
   panel.hidden = true;
   const box = document.createElement('div');

@@ -15,7 +15,7 @@ GO ?= go
 
 PACKAGES = seabios vgabios bochsbios debian-installer-12-netboot-i386 debian-installer-12-netboot-amd64 \
 	grub-pc-bin grub-common xorriso isolinux syslinux-common memtest86+ mtools ipxe-qemu qemu-system-x86 cpio e2fsprogs acpica-tools \
-	qemu-utils xvfb x11-apps vncsnapshot tigervnc-viewer tigervnc-tools chromium xdotool tmux pulseaudio pulseaudio-utils
+	qemu-utils xvfb x11-apps vncsnapshot tigervnc-viewer tigervnc-tools chromium xdotool tmux pulseaudio pulseaudio-utils smartmontools eject
 
 INSTALLER ?= /usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
 

@@ -145,13 +145,15 @@ type Drive struct {
 	Backing  string
 	Snapshot bool
 	ReadOnly bool
-	Cache    Cache
-	WError   string // "report", "ignore", "stop", "enospc"
-	RError   string
-	Serial   string
-	Model    string
-	Version  string
-	WWN      uint64
+	// Inject makes accesses fail, nil = none.
+	Inject  *Inject
+	Cache   Cache
+	WError  string // "report", "ignore", "stop", "enospc"
+	RError  string
+	Serial  string
+	Model   string
+	Version string
+	WWN     uint64
 	// FloppyType is "120", "144", "288", or "auto" or "" for what suits the medium.
 	FloppyType string
 	// Geometry as of -drive cyls=,heads=,secs=,trans=; 0 = guess.

@@ -216,7 +216,7 @@ func soundProps(driver string, s *prop.Set, d *Sound) {
 			return err
 		})
 		s.Ignore("freq")
-	case "AC97":
+	case "AC97", "ES1370":
 		s.Ignore("bus", "multifunction", "rombar")
 		s.NotYet("addr", "romfile")
 	}

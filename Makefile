@@ -6,7 +6,7 @@
 #   make bench-go  the Go benchmarks
 #   make fuzz    random programs in all engines, FUZZ=10e6 guest instructions or more in each
 #   make storm   half an hour (STORM=1m: less) of guests under signals, GC and profiling
-#   make build   ./rhea
+#   make build   ./rhea, and ./rhea-user for single programs alone
 #   make web     fetches what -display web shows the screen with, from the npm registry
 #   make sysroots  Debian's i386 and amd64 programs, which tests of user mode run, in ~/.cache/rhea-sysroots
 #   make runtimes  node, a Java machine, and the tests of Go's standard library, as i386 and x86_64 programs in user mode
@@ -17,7 +17,7 @@ GO ?= go
 
 PACKAGES = seabios vgabios bochsbios debian-installer-12-netboot-i386 debian-installer-12-netboot-amd64 \
 	grub-pc-bin grub-common xorriso isolinux syslinux-common memtest86+ mtools ipxe-qemu qemu-system-x86 cpio e2fsprogs acpica-tools \
-	qemu-utils gdb-multiarch xvfb x11-apps vncsnapshot tigervnc-viewer tigervnc-tools chromium xdotool tmux pulseaudio pulseaudio-utils
+	qemu-utils gdb-multiarch xvfb x11-apps vncsnapshot tigervnc-viewer tigervnc-tools chromium xdotool tmux pulseaudio pulseaudio-utils smartmontools eject
 
 INSTALLER ?= /usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
 
@@ -27,6 +27,7 @@ all: build
 
 build:
 	$(GO) build -o rhea ./cmd/rhea
+	$(GO) build -o rhea-user ./cmd/rhea-user
 
 # noVNC and xterm.js for -display web; what is built after this carries them.
 web:
@@ -77,4 +78,4 @@ deps:
 	@PACKAGES="$(PACKAGES)" INSTALLER="$(INSTALLER)" sh tools/deps.sh -optional
 
 clean:
-	rm -f rhea
+	rm -f rhea rhea-user

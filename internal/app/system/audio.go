@@ -109,6 +109,8 @@ func (m *machine) soundCard(c Sound) pc.Slot {
 		slot = pc.AdLibSlot(mixer)
 	case "AC97":
 		slot = pc.AC97Slot(mixer)
+	case "ES1370":
+		slot = pc.ES1370Slot(mixer)
 	default:
 		panic("BUG: no sound card " + c.Driver)
 	}

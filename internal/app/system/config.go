@@ -145,13 +145,15 @@ type Drive struct {
 	Backing  string
 	Snapshot bool
 	ReadOnly bool
-	Cache    Cache
-	WError   string // "report", "ignore", "stop", "enospc"
-	RError   string
-	Serial   string
-	Model    string
-	Version  string
-	WWN      uint64
+	// Inject makes accesses fail, nil = none.
+	Inject  *Inject
+	Cache   Cache
+	WError  string // "report", "ignore", "stop", "enospc"
+	RError  string
+	Serial  string
+	Model   string
+	Version string
+	WWN     uint64
 	// FloppyType is "120", "144", "288", or "auto" or "" for what suits the medium.
 	FloppyType string
 	// Geometry as of -drive cyls=,heads=,secs=,trans=; 0 = guess.
@@ -203,6 +205,8 @@ func (c Cache) String() string {
 type Chardev struct {
 	ID      string
 	Backend string // a name of catalog.Chardevs
+	// Columns and Rows are a vc's size in characters, 0 = as usual.
+	Columns, Rows int
 	// Mux: several front ends share it, Ctrl-A c switches.
 	Mux       bool
 	LogFile   string
@@ -229,6 +233,8 @@ type Chardev struct {
 type Monitor struct {
 	Chardev string
 	Mode    string // "readline"
+	// Default: nobody has asked for it, it is in a console of the display.
+	Default bool
 }
 
 // Debugcon is -debugcon and -device isa-debugcon.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rhea/internal/block"
+	"rhea/internal/block/blkdebug"
 	"rhea/internal/block/qcow2"
 	"rhea/internal/block/raw"
 )
@@ -41,11 +42,16 @@ type opener struct {
 	folders []string
 	allowed string // of the first image's backing file, "" = none
 	depth   int
+	inject  *blkdebug.Injector // into the first image, nil = nothing
 }
 
 // openImage opens a drive's image, and says what format it has.
 func openImage(d *Drive, readOnly bool) (image, string, error) {
-	o := opener{folders: []string{filepath.Dir(d.File)}, allowed: d.Backing}
+	in, err := d.Inject.open()
+	if err != nil {
+		return nil, "", err
+	}
+	o := opener{folders: []string{filepath.Dir(d.File)}, allowed: d.Backing, inject: in}
 	if d.Backing != "" {
 		o.folders = append(o.folders, filepath.Dir(d.Backing))
 	}
@@ -59,6 +65,8 @@ func (o *opener) open(path, format string, readOnly, direct bool) (image, string
 			return nil, "", err
 		}
 	}
+	in := o.inject
+	o.inject = nil
 	if format == "raw" {
 		open := raw.Open
 		if direct {
@@ -67,6 +75,9 @@ func (o *opener) open(path, format string, readOnly, direct bool) (image, string
 		i, err := open(path, readOnly)
 		if err != nil {
 			return nil, "", fmt.Errorf("could not open '%s': %w", path, reason(err))
+		}
+		if in != nil {
+			return faultyImage{i, in}, format, nil
 		}
 		return i, format, nil
 	}
@@ -83,7 +94,11 @@ func (o *opener) open(path, format string, readOnly, direct bool) (image, string
 		f.Close()
 		return nil, "", fmt.Errorf("could not open '%s': %w", path, reason(err))
 	}
-	i, err := qcow2.Open(f, path, qcow2.Options{ReadOnly: readOnly, Backing: func(name, format string) (block.Backend, error) {
+	var storage qcow2.Storage = f
+	if in != nil {
+		storage = faulty{f, in}
+	}
+	i, err := qcow2.Open(storage, path, qcow2.Options{ReadOnly: readOnly, Backing: func(name, format string) (block.Backend, error) {
 		return o.backing(path, name, format)
 	}})
 	if err != nil {

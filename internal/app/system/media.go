@@ -115,7 +115,7 @@ func (m *machine) swap(d *Drive, md *medium, next Drive, force bool) error {
 			old, err = m.pc.FDC.Insert(d.Unit, b, next.ReadOnly)
 		}
 		if err == nil {
-			d.File, d.Format, d.ReadOnly = next.File, next.Format, next.ReadOnly
+			d.File, d.Format, d.ReadOnly, d.Inject = next.File, next.Format, next.ReadOnly, next.Inject
 			was, m.media[d] = m.media[d], md
 		}
 	})
@@ -179,7 +179,10 @@ func (m *machine) change(_ io.Writer, a hmp.Args) error {
 func (m *machine) changeDrive(d *Drive, file, format, mode string, force bool) error {
 	var next Drive
 	m.vm.Do(func() { next = *d })
-	next.File, next.Format = file, ""
+	next.File, next.Format, next.Inject = file, "", nil
+	if err := next.cutInject(); err != nil {
+		return err
+	}
 	if format != "" {
 		if err := checkFormat(format, &next.Format); err != nil {
 			return err

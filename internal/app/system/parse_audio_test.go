@@ -37,7 +37,7 @@ func TestSoundOptions(t *testing.T) {
 		{"-soundhw sb16,adlib", []string{"sb16@audiodev0", "adlib@audiodev0"}, "audiodev0"},
 		{"-soundhw ac97", []string{"AC97@audiodev0"}, "audiodev0"},
 		{"-soundhw pcspk", nil, "audiodev0"},
-		{"-soundhw all", []string{"AC97@audiodev0", "sb16@audiodev0", "adlib@audiodev0"}, "audiodev0"},
+		{"-soundhw all", []string{"AC97@audiodev0", "ES1370@audiodev0", "sb16@audiodev0", "adlib@audiodev0"}, "audiodev0"},
 	} {
 		got := parse(c.line)
 		if l := drivers(got); !slices.Equal(l, c.sounds) || got.Machine.SpeakerAudio != c.speaker {

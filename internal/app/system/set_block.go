@@ -33,6 +33,9 @@ func (p *parser) addImage(file string, index int, cdrom bool) error {
 		return err
 	}
 	d.index, d.CDROM, d.ReadOnly = index, cdrom, cdrom
+	if err := d.cutInject(); err != nil {
+		return err
+	}
 	p.drives = append(p.drives, d)
 	return nil
 }
@@ -43,6 +46,9 @@ func (p *parser) addFloppy(file string, index int) error {
 		return err
 	}
 	d.Interface, d.index = "floppy", index
+	if err := d.cutInject(); err != nil {
+		return err
+	}
 	p.drives = append(p.drives, d)
 	return nil
 }
@@ -162,6 +168,9 @@ func (p *parser) addDrive(d driveSpec) error {
 	if d.File == "" && !d.CDROM && d.Interface == "ide" {
 		return errors.New("parameter 'file' is missing")
 	}
+	if err := d.cutInject(); err != nil {
+		return err
+	}
 	p.drives = append(p.drives, d)
 	return nil
 }
@@ -174,7 +183,7 @@ func setBlockdev(p *parser, arg string) error {
 	}
 	if l.WantsHelp("driver") {
 		return helpAsked{func(w io.Writer) {
-			listHelp(w, "Supported block drivers:", append(catalog.Formats(), catalog.Entry{Name: "file", Built: true}))
+			listHelp(w, "Supported block drivers:", append(catalog.Formats(), catalog.Entry{Name: "file", Built: true}, catalog.Entry{Name: "blkdebug", Built: true}))
 		}}
 	}
 	if name, _ := l.Get("node-name"); name == "" {
@@ -194,6 +203,13 @@ func (p *parser) finishBlockdevs() error {
 		d := newDriveSpec(option)
 		d.Interface = "none"
 		var driver, file, inner, discard string
+		if v, _ := l.Get("driver"); v == "blkdebug" {
+			d.Inject = &Inject{}
+			var err error
+			if l, err = d.Inject.takeRules(l); err != nil {
+				return &optError{option, err}
+			}
+		}
 		var s prop.Set
 		s.String("driver", &driver)
 		s.String("node-name", &d.ID)
@@ -210,6 +226,13 @@ func (p *parser) finishBlockdevs() error {
 		s.Ignore("file.node-name", "auto-read-only", "file.aio", "aio",
 			"file.locking", "locking", "detect-zeroes", "force-share", "file.read-only", "file.auto-read-only", "file.discard")
 		s.String("discard", &discard)
+		if d.Inject != nil {
+			s.String("config", &d.Inject.Config)
+			s.String("image", &file)
+			s.String("image.driver", &inner)
+			s.String("image.filename", &d.File)
+			s.Ignore("image.node-name", "align")
+		}
 		if err := s.Bind(l); err != nil {
 			return &optError{option, err}
 		}
@@ -221,7 +244,7 @@ func (p *parser) finishBlockdevs() error {
 			if d.File == "" {
 				err = errors.New("parameter 'filename' is missing")
 			}
-		case driver != "raw" && driver != "qcow2":
+		case driver != "raw" && driver != "qcow2" && driver != "blkdebug":
 			if err = checkFormat(driver, &d.Format); err == nil {
 				err = fmt.Errorf("the driver '%s' is not supported yet", driver)
 			}
@@ -233,7 +256,14 @@ func (p *parser) finishBlockdevs() error {
 				err = fmt.Errorf("no -blockdev before it has the node-name '%s'", file)
 				break
 			}
+			if d.Inject != nil && below.Inject != nil {
+				err = errors.New("a blkdebug on another is not supported yet")
+				break
+			}
 			d.File, d.ReadOnly = below.File, d.ReadOnly || below.ReadOnly
+			if below.Inject != nil {
+				d.Inject = below.Inject
+			}
 			d.Cache.Direct = d.Cache.Direct || below.Cache.Direct
 			d.Cache.NoFlush = d.Cache.NoFlush || below.Cache.NoFlush
 			used[file] = true

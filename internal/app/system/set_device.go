@@ -139,7 +139,7 @@ func deviceProps(driver string, s *prop.Set, t *deviceTarget) {
 		s.Uint("iobase", &t.iobase, 16)
 		s.Uint("irq", &t.irq, 4)
 		s.Ignore("wakeup")
-	case "sb16", "adlib", "AC97":
+	case "sb16", "adlib", "AC97", "ES1370":
 		soundProps(driver, s, &t.sound)
 	case "VGA", "isa-vga", "cirrus-vga":
 		s.Func("vgamem_mb", "<power of two>", func(v string) error {
@@ -281,7 +281,7 @@ func (p *parser) finishDevices() error {
 				c.VGA = "cirrus"
 			}
 			p.vga = c.VGA
-		case "sb16", "adlib", "AC97":
+		case "sb16", "adlib", "AC97", "ES1370":
 			if err := p.addSound(*d); err != nil {
 				return fail(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"rhea/internal/audio"
 	"rhea/internal/dev"
 	"rhea/internal/dev/audio/ac97"
+	"rhea/internal/dev/audio/es1370"
 	"rhea/internal/dev/audio/opl2"
 	"rhea/internal/dev/audio/sb16"
 )
@@ -109,6 +110,18 @@ func AC97Slot(a *audio.Mixer) Slot {
 		}
 		d := ac97.New(ac97.Config{Env: m.env, Audio: a, Bus: m.PCI, Device: n})
 		return fmt.Sprintf("pci/%s/ac97", d.Function().Path()), d, nil
+	}
+}
+
+// ES1370Slot plugs in an AudioPCI.
+func ES1370Slot(a *audio.Mixer) Slot {
+	return func(m *Machine) (string, dev.Device, error) {
+		n, err := m.freePCI("ES1370")
+		if err != nil {
+			return "", nil, err
+		}
+		d := es1370.New(es1370.Config{Env: m.env, Audio: a, Bus: m.PCI, Device: n})
+		return fmt.Sprintf("pci/%s/es1370", d.Function().Path()), d, nil
 	}
 }
 

@@ -103,6 +103,9 @@ type Thread struct {
 	altSP, altSize uint64
 	altFlags       int32
 
+	// lesson is what its children tell by, taught what it tells its parent by.
+	lesson, taught []byte
+
 	clearTID   uint64
 	robust     uint64
 	robustSize uint64

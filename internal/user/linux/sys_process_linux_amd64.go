@@ -132,6 +132,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil {
 		return negative(unix.EFAULT)
 	}
+	t.learn()
 	old := proc.BlockAll()
 	if p.debug != nil {
 		p.debug.mu.Lock()
@@ -171,6 +172,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 		p.debug = nil
 		d.child(t)
 	}
+	t.teach()
 	t.clearTID, t.robust = 0, 0
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 		t.put32(c.childTID, uint32(t.tid))

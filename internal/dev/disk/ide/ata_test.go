@@ -12,6 +12,7 @@ import (
 	"rhea/internal/dev"
 	"rhea/internal/mem"
 	"rhea/internal/snap"
+	"rhea/internal/vclock"
 )
 
 func TestIdentify(t *testing.T) {
@@ -369,7 +370,7 @@ func TestAsynchronous(t *testing.T) {
 	disk := block.NewMemory(make([]byte, 1<<20), false)
 	disk.Fail = func(block.Op, int64, int) error { <-gate; return nil }
 	irqs := 0
-	ch := New(Config{Env: dev.Env{Post: func(f func()) { mu.Lock(); posted = append(posted, f); mu.Unlock() }},
+	ch := New(Config{Env: dev.Env{Clock: vclock.NewManual(), Post: func(f func()) { mu.Lock(); posted = append(posted, f); mu.Unlock() }},
 		IRQ: func(l bool) {
 			if l {
 				irqs++

@@ -63,15 +63,17 @@ const (
 
 // atapi is the state that only a packet drive has.
 type atapi struct {
-	pkt      [packetSize]byte
-	limit    int // bytes of a DRQ block, from the task file
-	useDMA   bool
-	raw      bool
-	sense    sense
-	locked   bool // PREVENT ALLOW MEDIUM REMOVAL
-	trayOpen bool
-	change   int
-	event    uint8
+	pkt    [packetSize]byte
+	limit  int // bytes of a DRQ block, from the task file
+	useDMA bool
+	raw    bool
+	sense  sense
+	// badSector is what a senseMedium is about.
+	badSector uint32
+	locked    bool // PREVENT ALLOW MEDIUM REMOVAL
+	trayOpen  bool
+	change    int
+	event     uint8
 }
 
 func (a *atapi) reset() {
@@ -216,7 +218,7 @@ func (d *drive) readCD(lba uint64, n int, raw bool) {
 		d.good()
 		return
 	}
-	d.next, d.left, d.raw = lba, n, raw
+	d.next, d.left, d.raw, d.single = lba, n, raw, false
 	d.op = opPacketIn
 	if d.useDMA {
 		d.op = opPacketDMA
@@ -231,9 +233,18 @@ func (d *drive) fetchCD() {
 		return
 	}
 	n := min(d.left, 32)
+	if d.single {
+		n = 1
+	}
 	d.submit(block.Read, int64(d.next)*cdSector, d.buf[:n*cdSector], func(err error) {
+		if err != nil && n > 1 {
+			d.single = true
+			d.fetchCD()
+			return
+		}
 		if err != nil {
 			d.ch.c.Env.Log.Guest("ide: CD-ROM: %v", err)
+			d.badSector = uint32(d.next)
 			d.check(senseMedium)
 			return
 		}
@@ -313,6 +324,7 @@ func (d *drive) atapiState(s *snap.Section) {
 	s.U8("sense-asc", &d.sense.asc)
 	s.U8("sense-ascq", &d.sense.ascq)
 	s.Check(d.sense.key < 16, "sense key is out of range")
+	s.U32("bad-sector", &d.badSector)
 	s.Bool("locked", &d.locked)
 	s.Bool("tray-open", &d.trayOpen)
 	s.Int("change", &d.change, changeNone, changeNew)

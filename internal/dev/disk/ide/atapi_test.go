@@ -29,7 +29,7 @@ func TestPacketCommands(t *testing.T) {
 		check func(b []byte) bool
 	}{
 		{"TEST UNIT READY", []byte{0}, 0, nil},
-		{"REQUEST SENSE", []byte{3, 0, 0, 0, 18}, 18, func(b []byte) bool { return b[0] == 0xf0 && b[2] == 0 }},
+		{"REQUEST SENSE", []byte{3, 0, 0, 0, 18}, 18, func(b []byte) bool { return b[0] == 0x70 && b[2] == 0 }},
 		{"INQUIRY", []byte{0x12, 0, 0, 0, 36}, 36, func(b []byte) bool { return b[0] == 5 && b[1] == 0x80 && string(b[8:12]) == "QEMU" }},
 		{"INQUIRY short", []byte{0x12, 0, 0, 0, 5}, 5, func(b []byte) bool { return b[4] == 31 }},
 		{"READ CAPACITY", []byte{0x25}, 8, func(b []byte) bool { return be.Uint32(b) == 999 && be.Uint32(b[4:]) == 2048 }},

@@ -1,14 +1,11 @@
 package ide
 
-import (
-	"encoding/binary"
-
-	"rhea/internal/block"
-)
+import "rhea/internal/block"
 
 const (
 	maxMultiple    = 16
 	cmdDeviceReset = 0x08
+	cmdSMARTCode   = 0xb0
 )
 
 // Who knows a command; quiet ones do not wake a drive that stands by.
@@ -50,7 +47,7 @@ var commands = [256]command{
 	0x70: {"SEEK", forATA, (*drive).cmdSeek},
 	0x91: {"INITIALIZE DEVICE PARAMETERS", forATA, (*drive).cmdInitParams},
 	0x94: {"STANDBY IMMEDIATE (old)", both | quiet, (*drive).cmdStandby},
-	0x95: {"IDLE IMMEDIATE (old)", both, (*drive).finish},
+	0x95: {"IDLE IMMEDIATE (old)", both, (*drive).cmdIdle},
 	0x96: {"STANDBY (old)", both | quiet, (*drive).cmdStandby},
 	0x97: {"IDLE (old)", both, (*drive).finish},
 	0x98: {"CHECK POWER MODE (old)", both | quiet, (*drive).cmdCheckPower},
@@ -67,7 +64,7 @@ var commands = [256]command{
 	0xcb: {"WRITE DMA (no retry)", forATA, (*drive).cmdWriteDMA},
 	0xda: {"GET MEDIA STATUS", forATAPI, (*drive).abort},
 	0xe0: {"STANDBY IMMEDIATE", both | quiet, (*drive).cmdStandby},
-	0xe1: {"IDLE IMMEDIATE", both, (*drive).finish},
+	0xe1: {"IDLE IMMEDIATE", both, (*drive).cmdIdle},
 	0xe2: {"STANDBY", both | quiet, (*drive).cmdStandby},
 	0xe3: {"IDLE", both, (*drive).finish},
 	0xe4: {"READ BUFFER", forATA, (*drive).cmdReadBuffer},
@@ -162,7 +159,7 @@ func (d *drive) begin() bool {
 		d.abort()
 		return false
 	}
-	d.next, d.left = lba, n
+	d.next, d.left, d.single = lba, n, false
 	return true
 }
 
@@ -217,12 +214,11 @@ func (d *drive) cmdWriteDMA() {
 	}
 }
 
-// cmdVerify reads nothing: an image has no bad sectors but those beyond it.
+// cmdVerify reads and gives nothing to the host.
 func (d *drive) cmdVerify() {
 	if d.begin() {
-		d.next += uint64(d.left)
-		d.ended()
-		d.finish()
+		d.op = opVerify
+		d.fetch()
 	}
 }
 
@@ -299,8 +295,14 @@ func (d *drive) cmdSetMax() {
 }
 
 func (d *drive) cmdStandby() {
+	d.endTest(testAborted)
 	d.finish()
 	d.standby = true
+}
+
+func (d *drive) cmdIdle() {
+	d.endTest(testAborted)
+	d.finish()
 }
 
 func (d *drive) cmdCheckPower() {
@@ -369,48 +371,6 @@ func (d *drive) setMode(m uint8) bool {
 	}
 	d.mode = m
 	return true
-}
-
-// cmdSMART answers that all is well (§8.41).
-func (d *drive) cmdSMART() {
-	if d.lbaMid[0] != 0x4f || d.lbaHigh[0] != 0xc2 {
-		d.abort()
-		return
-	}
-	if !d.smart && d.feature[0] != 0xd8 {
-		d.abort()
-		return
-	}
-	var b [sectorSize]byte
-	switch d.feature[0] {
-	case 0xd8:
-		d.smart = true
-	case 0xd9:
-		d.smart = false
-	case 0xda: // RETURN STATUS: 4Fh/C2h = no threshold exceeded
-	case 0xd2, 0xd4:
-	case 0xd0, 0xd1: // READ DATA, READ THRESHOLDS: four attributes
-		binary.LittleEndian.PutUint16(b[0:], 1)
-		for i, id := range []byte{3, 4, 9, 12} { // spin-up, start/stop, hours, cycles
-			a := b[2+12*i:]
-			a[0] = id
-			if d.feature[0] == 0xd0 {
-				a[1], a[3], a[4] = 0x03, 100, 100
-			}
-		}
-		checksum(b[:])
-		d.reply(b[:])
-		return
-	case 0xd5: // READ LOG
-		b[0] = 1
-		checksum(b[:])
-		d.reply(b[:])
-		return
-	default:
-		d.abort()
-		return
-	}
-	d.finish()
 }
 
 // checksum makes the bytes of b add up to zero.

@@ -32,7 +32,8 @@ const (
 	opPacketOut       // PIO out for a packet command
 	opPacketDMA       // DMA in for a packet command
 	opPacketDMAOut    // DMA out for a packet command
-	opLast         = opPacketDMAOut
+	opVerify          // sectors are read, and that is all
+	opLast         = opVerify
 )
 
 // drive is one ATA or ATAPI drive.
@@ -58,7 +59,6 @@ type drive struct {
 	noWriteCache   bool
 	noReadAhead    bool
 	standby        bool
-	smart          bool
 
 	// The transfer under way. buf[pos:stop] is the current DRQ block of
 	// the data in buf[:end]; next and left are the sectors that follow.
@@ -69,11 +69,13 @@ type drive struct {
 	stop, end int
 	next      uint64
 	left      int
-	blockSize int // of DRQ blocks
+	blockSize int  // of DRQ blocks
+	single    bool // a read has failed: sector by sector from here, to find which
 	inFlight  bool
 	gen       uint64 // of the command: results for an older one are dropped
 
-	own [sectorSize]byte // READ/WRITE BUFFER
+	own   [sectorSize]byte // READ/WRITE BUFFER
+	smart smart
 
 	atapi
 }
@@ -97,6 +99,8 @@ func newDrive(ch *Channel, unit int, c DriveConfig) *drive {
 	}
 	if !c.CDROM {
 		d.geometry()
+		d.smart.enabled, d.smart.autosave, d.smart.starts = true, true, 1
+		d.smart.test.timer = ch.c.Env.Clock.NewTimer(d.testTick)
 	}
 	return d
 }
@@ -183,6 +187,7 @@ func (d *drive) signature() {
 }
 
 func (d *drive) softReset() {
+	d.endTest(testReset)
 	d.abandon()
 	d.signature()
 	d.multiple = 0
@@ -199,7 +204,7 @@ func (d *drive) hardReset() {
 	d.heads, d.sectors = d.c.Heads, d.c.Sectors
 	d.maxLBA = max(d.total(), 1) - 1
 	d.mode = 0
-	d.noWriteCache, d.noReadAhead, d.smart = d.c.NoWriteCache, false, true
+	d.noWriteCache, d.noReadAhead = d.c.NoWriteCache, false
 	clear(d.own[:])
 	d.atapi.reset()
 }
@@ -225,6 +230,9 @@ func (d *drive) execute(cmd uint8) {
 	}
 	d.intrq = false
 	d.cmd = cmd
+	if !d.c.CDROM {
+		d.take(cmd)
+	}
 	for1 := uint8(forATA)
 	if d.c.CDROM {
 		for1 = forATAPI
@@ -242,7 +250,10 @@ func (d *drive) execute(cmd uint8) {
 	d.gen++
 	d.err = 0 // Windows wants 0 after success
 	d.status = d.ready()
-	d.standby = d.standby && c.who&quiet != 0
+	if d.standby && c.who&quiet == 0 {
+		d.standby = false
+		d.smart.starts++
+	}
 	c.run(d)
 }
 
@@ -343,7 +354,11 @@ func (d *drive) blockOut() {
 	case opWrite:
 		d.store()
 	case opBuffer:
-		copy(d.own[:], d.buf[:sectorSize])
+		if d.cmd == cmdSMARTCode {
+			d.smartLogWritten(d.buf[:sectorSize])
+		} else {
+			copy(d.own[:], d.buf[:sectorSize])
+		}
 		d.finish()
 	case opPacket:
 		d.packet()
@@ -378,19 +393,33 @@ func (d *drive) submit(o block.Op, off int64, b []byte, then func(error)) {
 // fetch reads the next chunk of the sectors that are left.
 func (d *drive) fetch() {
 	n := min(d.left, len(d.buf)/sectorSize)
+	if d.single {
+		n = 1
+	}
 	d.submit(block.Read, int64(d.next)*sectorSize, d.buf[:n*sectorSize], func(err error) {
-		if err != nil {
+		switch {
+		case err != nil && n > 1:
+			d.single = true
+			d.fetch()
+			return
+		case err != nil:
 			d.mediumError(err)
 			return
 		}
 		d.next += uint64(n)
 		d.left -= n
 		d.pos, d.end = 0, n*sectorSize
-		if d.op == opReadDMA {
+		switch {
+		case d.op == opVerify && d.left > 0:
+			d.fetch()
+		case d.op == opVerify:
+			d.ended()
+			d.finish()
+		case d.op == opReadDMA:
 			d.stop = d.end
 			d.status = d.ready() | stDRQ
 			d.dmaRun()
-		} else {
+		default:
 			d.offer()
 		}
 	})
@@ -451,11 +480,12 @@ func (d *drive) mediumError(err error) {
 	d.ch.c.Env.Log.Guest("ide: drive %d: %v", d.unit, err)
 	d.setAddress(d.next)
 	d.endDMA()
-	if d.op == opRead || d.op == opReadDMA {
-		d.fail(erUNC)
-	} else {
-		d.fail(erABRT)
+	code := uint8(erABRT)
+	if d.op == opRead || d.op == opReadDMA || d.op == opVerify {
+		code = erUNC
 	}
+	d.fail(code)
+	d.logError()
 }
 
 // ended sets the task file to the last sector (ATA-3 and before).
@@ -526,9 +556,11 @@ func (d *drive) state(s *snap.Section) {
 	s.Bool("no-write-cache", &d.noWriteCache)
 	s.Bool("no-read-ahead", &d.noReadAhead)
 	s.Bool("standby", &d.standby)
-	s.Bool("smart", &d.smart)
 	if s.Loading() {
 		d.abandonForLoad()
+	}
+	if !d.c.CDROM {
+		s.Sub("smart", d.smartState)
 	}
 	s.U8("op", (*uint8)(&d.op))
 	s.U8("command", &d.cmd)
@@ -538,6 +570,7 @@ func (d *drive) state(s *snap.Section) {
 	s.U64("next", &d.next)
 	s.Int("left", &d.left, 0, 65536)
 	s.Int("block-size", &d.blockSize, 0, chunk)
+	s.Bool("single", &d.single)
 	data := d.buf[:min(max(d.end, 0), chunk)]
 	s.VarBytes("data", &data, chunk)
 	if s.Loading() {
@@ -547,7 +580,7 @@ func (d *drive) state(s *snap.Section) {
 		s.Check(d.op != opBuffer || d.stop == sectorSize, "buffer transfer of another size")
 		s.Check(d.op != opPacket || d.stop == packetSize, "packet of another size")
 		s.Check(d.op != opWrite && d.op != opWriteDMA || (d.end%sectorSize == 0 && d.end/sectorSize <= d.left), "odd write")
-		s.Check(d.status&stBSY == 0 || d.ch.control&ctSRST != 0, "drive is busy")
+		s.Check(d.status&stBSY == 0 || d.ch.control&ctSRST != 0 || !d.c.CDROM && d.captive(), "drive is busy")
 		if s.Err() != nil {
 			d.noData()
 			return

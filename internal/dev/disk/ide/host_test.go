@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"rhea/internal/block"
+	"rhea/internal/dev"
 	"rhea/internal/mem"
+	"rhea/internal/vclock"
 )
 
 // host is a driver's side of a channel: what a test types reads like one.
@@ -18,6 +20,8 @@ type host struct {
 	irq  bool
 	irqs int
 	dma  *fakeDMA
+
+	clock *vclock.Manual
 }
 
 // fakeDMA is a bus master over a flat buffer.
@@ -50,7 +54,8 @@ func newHost(t *testing.T, withCD bool) *host {
 		binary.LittleEndian.PutUint32(h.disk[i*sectorSize:], uint32(i))
 		h.disk[i*sectorSize+511] = byte(i)
 	}
-	c := Config{Sync: true, DMA: h.dma, IRQ: func(l bool) {
+	h.clock = vclock.NewManual()
+	c := Config{Env: dev.Env{Clock: h.clock}, Sync: true, DMA: h.dma, IRQ: func(l bool) {
 		if l && !h.irq {
 			h.irqs++
 		}

@@ -134,7 +134,7 @@ func (ch *Channel) DMAStart() {
 // Busy reports whether an image access is under way.
 func (ch *Channel) Busy() bool {
 	for _, d := range ch.drives {
-		if d != nil && d.inFlight {
+		if d != nil && (d.inFlight || d.smart.test.flight) {
 			return true
 		}
 	}

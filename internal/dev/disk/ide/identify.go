@@ -55,6 +55,8 @@ func (b *identity) modes(d *drive) {
 	b.word(93, 0x6001|uint16(d.unit)<<3) // 80 wires
 }
 
+const smartLogs = 1<<0 | 1<<1 // error log and self-tests (words 84 and 87)
+
 // cmdIdentify answers IDENTIFY DEVICE (§8.12).
 func (d *drive) cmdIdentify() {
 	var b identity
@@ -102,22 +104,22 @@ func (d *drive) cmdIdentify() {
 	b.word(81, 0x0016)
 	b.word(82, 0x0000|1<<14|1<<5|1<<0|1<<6|1<<3|1<<10) // NOP, write cache, SMART, look-ahead, power, HPA
 	b.word(83, 1<<14|1<<13|1<<12|1<<10)                // FLUSH (EXT), LBA48
-	b.word(84, 1<<14)
+	b.word(84, 1<<14|smartLogs)
 	enabled := uint16(1<<14 | 1<<3 | 1<<10)
 	for _, f := range []struct {
 		on  bool
 		bit uint16
-	}{{!d.noWriteCache, 1 << 5}, {!d.noReadAhead, 1 << 6}, {d.smart, 1}} {
+	}{{!d.noWriteCache, 1 << 5}, {!d.noReadAhead, 1 << 6}, {d.smart.enabled, 1}} {
 		if f.on {
 			enabled |= f.bit
 		}
 	}
 	b.word(85, enabled)
 	b.word(86, 1<<13|1<<12|1<<10)
-	b.word(87, 1<<14)
+	b.word(87, 1<<14|smartLogs)
 	if d.c.WWN != 0 {
-		b.word(84, 1<<14|1<<8)
-		b.word(87, 1<<14|1<<8)
+		b.word(84, 1<<14|smartLogs|1<<8)
+		b.word(87, 1<<14|smartLogs|1<<8)
 		for i := range 4 {
 			b.word(108+i, uint16(d.c.WWN>>(48-16*i)))
 		}

@@ -73,7 +73,11 @@ func putAddress(b []byte, lba uint32, asMSF bool) {
 
 func (d *drive) pktRequestSense() {
 	b := make([]byte, 18)
-	b[0] = 0xf0 // current error, valid
+	b[0] = 0x70 // current error
+	if d.sense == senseMedium {
+		b[0] |= 0x80 // the information field says where
+		binary.BigEndian.PutUint32(b[3:], d.badSector)
+	}
 	b[2] = d.sense.key
 	b[7] = 10
 	b[12], b[13] = d.sense.asc, d.sense.ascq

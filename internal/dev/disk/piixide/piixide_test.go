@@ -6,10 +6,12 @@ import (
 
 	"rhea/internal/block"
 	"rhea/internal/bus/pci"
+	"rhea/internal/dev"
 	"rhea/internal/dev/disk/ide"
 	"rhea/internal/irq"
 	"rhea/internal/mem"
 	"rhea/internal/snap"
+	"rhea/internal/vclock"
 )
 
 type bench struct {
@@ -32,7 +34,7 @@ func newBench() *bench {
 	b.ram = ram.RAM().Bytes
 	b.mem, b.io = mem.NewSpace("memory", sys, nil), mem.NewSpace("io", io, nil)
 	b.bus = pci.New(pci.Config{Memory: mem.NewContainer("pci", 1<<32), IO: io, DMA: b.mem})
-	b.k = New(Config{Bus: b.bus, Device: 1, Sync: true,
+	b.k = New(Config{Env: dev.Env{Clock: vclock.NewManual()}, Bus: b.bus, Device: 1, Sync: true,
 		Drives: [4]*ide.DriveConfig{{Backend: block.NewMemory(b.disk, false)}},
 		IRQ:    [2]irq.Line{func(l bool) { b.irq[0] = l }, func(l bool) { b.irq[1] = l }}})
 	b.k.MapLegacy(io)

@@ -93,6 +93,9 @@ func TestWork(t *testing.T) {
 			if got := inside(t, root, true, "/bin/bash", in+"/work.sh", in+"/emulated"); got != want {
 				t.Errorf("as the root folder: %s", difference(got, want))
 			}
+			if arch != "i386" {
+				return // once is enough
+			}
 			// Below -L a folder's name is that of the sysroot's, if it has one; not so below /dev.
 			below, err := os.MkdirTemp("/dev/shm", "rhea")
 			if err != nil {

@@ -44,14 +44,14 @@ func (v *VCPU) tell(u *unit, pc uint64) {
 func (v *VCPU) Learn(lesson []uint64) {
 	l := &v.lessons
 	end := atomic.LoadUint64(&lesson[0])
-	if v.n == nil || v.traced || end == l.seen {
+	if v.n == nil || v.traced || end <= l.seen {
 		return
 	}
 	if l.once == nil {
 		l.once = make([]uint64, 2*LessonSize)
 	}
 	l.seen = max(l.seen, end-min(end, toldUnits))
-	for ; l.seen != end; l.seen++ {
+	for ; l.seen < end; l.seen++ {
 		pc := atomic.LoadUint64(&lesson[1+l.seen%toldUnits])
 		once := &l.once[(pc^pc>>11)%uint64(len(l.once))]
 		if *once != pc {

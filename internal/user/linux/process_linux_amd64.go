@@ -161,6 +161,9 @@ func Start(cfg Config) error {
 		return err
 	}
 	sp, ram, err := newSpace(p.abi, uintptr(cfg.Base))
+	for errors.Is(err, unix.ENOMEM) && p.abi.halve() {
+		sp, ram, err = newSpace(p.abi, uintptr(cfg.Base))
+	}
 	if err != nil {
 		return err
 	}

@@ -316,6 +316,32 @@ func TestX11(t *testing.T) {
 	if name() != "" {
 		t.Error("Ctrl-Alt-G did not let the mouse go")
 	}
+	g.cmd.Process.Signal(os.Interrupt)
+	g.ends(time.Minute)
+
+	// The consoles: Ctrl-Alt-2 is the monitor.
+	g = start(t, "-m", "16", "-display", "x11", "-hda", painter(t), "-snapshot", "-name", "consoles")
+	time.Sleep(3 * time.Second)
+	x("mousemove", "100", "100")
+	x("key", "ctrl+alt+2")
+	x("type", "info name")
+	x("key", "Return")
+	time.Sleep(time.Second)
+	if dir := os.Getenv("RHEA_SHOTS"); dir != "" {
+		var b bytes.Buffer
+		png.Encode(&b, xShot(t, disp))
+		write(t, filepath.Join(dir, "x11-monitor.png"), b.Bytes())
+	}
+	x("key", "ctrl+alt+1")
+	x("type", "quit")
+	x("key", "Return") // into the machine
+	x("key", "ctrl+alt+2")
+	x("type", "quit")
+	x("key", "Return")
+	g.ends(time.Minute)
+	if g.cmd.ProcessState.ExitCode() != 0 {
+		t.Error(g.cmd.ProcessState)
+	}
 }
 
 // TestCurses reads the BIOS's words in a terminal and types.
@@ -347,6 +373,13 @@ func TestCurses(t *testing.T) {
 	wait("built-in shell")
 	time.Sleep(2 * time.Second)
 	run("send-keys", "echo Typed $((6*7)) {~}", "Enter")
+	wait("Typed 42 {~}")
+	// Alt-2 is the monitor, Alt-1 the screen again.
+	run("send-keys", "M-2")
+	wait("(qemu)")
+	run("send-keys", "info status", "Enter")
+	wait("VM status: running")
+	run("send-keys", "M-1")
 	wait("Typed 42 {~}")
 }
 

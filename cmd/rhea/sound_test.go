@@ -261,18 +261,8 @@ func TestLinuxSound(t *testing.T) {
 // beeps at 1000 Hz.
 func TestWavCapture(t *testing.T) {
 	dir := t.TempDir()
-	disk := filepath.Join(dir, "beep")
-	sector := make([]byte, 512)
-	copy(sector, []byte{
-		0xb0, 0xb6, 0xe6, 0x43, // mov al, B6h; out 43h, al: counter 2, mode 3
-		0xb0, 0xa9, 0xe6, 0x42, 0xb0, 0x04, 0xe6, 0x42, // 1193
-		0xe4, 0x61, 0x0c, 0x03, 0xe6, 0x61, // in al, 61h; or al, 3; out 61h, al
-		0xf4, 0xeb, 0xfd, // hlt; jmp $-1
-	})
-	sector[510], sector[511] = 0x55, 0xaa
-	write(t, disk, sector)
 	out := filepath.Join(dir, "out.wav")
-	g := start(t, "-display", "none", "-serial", "none", "-monitor", "stdio", "-audiodev", "none,id=a", "-drive", "file="+disk+",format=raw")
+	g := start(t, "-display", "none", "-serial", "none", "-monitor", "stdio", "-audiodev", "none,id=a", "-drive", "file="+beeper(t)+",format=raw")
 	g.expect(`\(qemu\) `, slow)
 	time.Sleep(2 * time.Second) // the firmware takes less
 	g.send("wavcapture " + out + " a 22050\n")

@@ -231,20 +231,20 @@ func TestWebPage(t *testing.T) {
 	b.until(`document.querySelector('#status')?.textContent`, "running")
 	b.until(`document.querySelector('#title').textContent`, "rhea (the guest)")
 	b.until(`document.querySelectorAll('#screen canvas').length`, "1")
-	b.until(`document.querySelectorAll('#tabs button').length`, "3")
+	b.until(`document.querySelectorAll('#tabs button').length`, "4")
 
 	// The serial console.
-	text := func(panel int) string {
-		return fmt.Sprintf(`document.querySelectorAll('.panel')[%d].querySelector('.xterm-rows').innerText`, panel)
+	text := func(name string) string {
+		return fmt.Sprintf(`document.querySelector('#panel-%s .xterm-rows').innerText`, name)
 	}
 	b.click("#tab-serial0")
-	b.until(`/#\s*$/.test(`+text(1)+`.trim())`, "true")
+	b.until(`/#\s*$/.test(`+text("serial0")+`.trim())`, "true")
 	b.typed("uname\n")
-	b.until(text(1)+`.includes("uname\nLinux")`, "true")
+	b.until(text("serial0")+`.includes("uname\nLinux")`, "true")
 	// A shell on the screen, and a program that tells of it here.
 	b.do("Input.insertText", map[string]any{"text": "echo 'echo 4$((1+1)) by the screen >/dev/ttyS0' >/bin/run; chmod 755 /bin/run; setsid sh -i </dev/tty1 >/dev/tty1 2>&1 & sleep 2; echo re''ady"})
 	b.typed("\n")
-	b.until(text(1)+`.includes("ready")`, "true") // the shell drops what was typed before it began
+	b.until(text("serial0")+`.includes("ready")`, "true") // the shell drops what was typed before it began
 	b.shot("serial")
 
 	// The screen: what is typed there changes its picture.
@@ -254,7 +254,7 @@ func TestWebPage(t *testing.T) {
 	time.Sleep(time.Second)
 	b.shot("screen-light")
 	b.click("#tab-serial0")
-	b.until(text(1)+`.includes("42 by the screen")`, "true")
+	b.until(text("serial0")+`.includes("42 by the screen")`, "true")
 	b.click("#tab-screen")
 	b.scheme("dark")
 	b.shot("screen-dark")
@@ -266,7 +266,9 @@ func TestWebPage(t *testing.T) {
 	// The monitor.
 	b.click("#tab-monitor")
 	b.typed("info name\n")
-	b.until(text(2)+`.includes("the guest")`, "true")
+	b.until(text("monitor")+`.includes("the guest")`, "true")
+	b.typed("logfile a\n") // whoever sees the page has no say over the host's files
+	b.until(text("monitor")+`.includes("logfile is not allowed here")`, "true")
 
 	// Buttons.
 	b.click("#pause")
@@ -283,7 +285,7 @@ func TestWebPage(t *testing.T) {
 	b.click("#reset")
 	b.click("#confirm button.danger")
 	b.click("#tab-serial0")
-	b.until(text(1)+`.includes("42 by")`, "false") // it boots anew
+	b.until(text("serial0")+`.includes("42 by")`, "false") // it boots anew
 	b.click("#tab-monitor")
 	b.typed("quit\n")
 	g.ends(time.Minute)
@@ -332,4 +334,65 @@ func TestWebRefuses(t *testing.T) {
 			t.Errorf("%s was opened from another site", path)
 		}
 	}
+}
+
+// beeper is a disk whose boot sector has the speaker sound at 1000 Hz.
+func beeper(t *testing.T) string {
+	t.Helper()
+	sector := make([]byte, 512)
+	copy(sector, []byte{
+		0xb0, 0xb6, 0xe6, 0x43, // mov al, B6h; out 43h, al: counter 2, mode 3
+		0xb0, 0xa9, 0xe6, 0x42, 0xb0, 0x04, 0xe6, 0x42, // 1193
+		0xe4, 0x61, 0x0c, 0x03, 0xe6, 0x61, // in al, 61h; or al, 3; out 61h, al
+		0xf4, 0xeb, 0xfd, // hlt; jmp $-1
+	})
+	sector[510], sector[511] = 0x55, 0xaa
+	name := filepath.Join(t.TempDir(), "beep")
+	write(t, name, sector)
+	return name
+}
+
+// TestWebSound has a browser play the speaker's tone and looks at what comes
+// out of its mixer.
+func TestWebSound(t *testing.T) {
+	b := chromium(t)
+	g, url := webPage(t, "-m", "16", "-drive", "format=raw,file="+beeper(t))
+	b.size(1200, 800, false)
+	b.do("Page.navigate", map[string]any{"url": url})
+	b.until(`document.querySelector('#status')?.textContent`, "running")
+	b.until(`document.querySelector('#sound').hidden`, "false")
+	// What goes to the loudspeaker goes through an analyser first.
+	b.eval(`(() => {
+		const connect = AudioNode.prototype.connect;
+		AudioNode.prototype.connect = function (to, ...rest) {
+			if (to !== this.context.destination) return connect.call(this, to, ...rest);
+			const ctx = this.context;
+			if (!ctx.probe) {
+				ctx.probe = window.probe = ctx.createAnalyser();
+				ctx.probe.fftSize = 32768;
+				connect.call(ctx.probe, ctx.destination);
+			}
+			return connect.call(this, ctx.probe);
+		};
+	})()`)
+	b.click("#sound")
+	b.until(`document.querySelector('#sound').getAttribute('aria-pressed')`, "true")
+	b.until(`window.probe !== undefined`, "true")
+	time.Sleep(1500 * time.Millisecond)
+	// The loudest frequency, and how much of the last 0.7 s is silence.
+	b.until(`(() => {
+		const f = new Float32Array(probe.frequencyBinCount), s = new Float32Array(probe.fftSize);
+		probe.getFloatFrequencyData(f);
+		probe.getFloatTimeDomainData(s);
+		const hz = f.indexOf(Math.max(...f)) * probe.context.sampleRate / probe.fftSize;
+		const silent = s.filter((x) => x === 0).length / s.length;
+		return Math.abs(hz - 1193182 / 1193) < 3 && silent < 0.05 || hz + ' Hz, silent ' + silent;
+	})()`, "true")
+	b.shot("sound")
+	b.click("#sound")
+	b.until(`document.querySelector('#sound').getAttribute('aria-pressed')`, "false")
+	b.until(`probe.context.state`, "closed")
+	b.click("#tab-monitor")
+	b.typed("quit\n")
+	g.ends(time.Minute)
 }

@@ -92,6 +92,9 @@ func (in *Input) Key(code keys.Code, down bool) {
 	in.add(event{kind: evKey, code: code, down: down})
 }
 
+// KeySymbol implements Controls: to a machine keys are their places.
+func (in *Input) KeySymbol(code keys.Code, _ uint32, down bool) { in.Key(code, down) }
+
 // Down returns the keys that are down.
 func (in *Input) Down() []keys.Code {
 	in.mu.Lock()

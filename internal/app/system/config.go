@@ -211,6 +211,8 @@ func (c Cache) String() string {
 type Chardev struct {
 	ID      string
 	Backend string // a name of catalog.Chardevs
+	// Columns and Rows are a vc's size in characters, 0 = as usual.
+	Columns, Rows int
 	// Mux: several front ends share it, Ctrl-A c switches.
 	Mux       bool
 	LogFile   string
@@ -237,6 +239,8 @@ type Chardev struct {
 type Monitor struct {
 	Chardev string
 	Mode    string // "readline"
+	// Default: nobody has asked for it, it is in a console of the display.
+	Default bool
 }
 
 // Debugcon is -debugcon and -device isa-debugcon.

@@ -18,7 +18,11 @@ func (m *machine) control() error {
 	mon := hmp.New(m.monitor())
 	for _, c := range m.cfg.Monitors {
 		if p := m.port(c.Chardev); p != nil {
-			mon.Attach(p)
+			if c.Default && (len(m.cfg.VNC) > 0 || m.cfg.Web != nil) {
+				mon.AttachRemote(p)
+			} else {
+				mon.Attach(p)
+			}
 		}
 	}
 	return nil

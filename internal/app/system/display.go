@@ -24,8 +24,9 @@ import (
 
 // screens is what shows the machine, and what people do to it there.
 type screens struct {
-	screen *display.Screen
+	screen *display.Screen // the adapter's
 	input  *display.Input
+	all    *display.Switch // between that and the text consoles
 	vnc    []*vncServer
 	page   *vnc.Server // the one that the web page uses
 }
@@ -42,6 +43,9 @@ func (m *machine) openScreens() error {
 	s := &m.screens
 	s.screen = display.NewScreen(display.ScreenConfig{Do: m.vm.Do, Source: m.pc.Display, Width: 640, Height: 480})
 	s.input = display.NewInput(m.vm.Env().Post, m.pc.Keyboard, m.mice()...)
+	if err := m.openSwitch(); err != nil {
+		return err
+	}
 	for i := range m.cfg.VNC {
 		if err := m.openVNC(&m.cfg.VNC[i]); err != nil {
 			return inOption(m.cfg.VNC[i].Option, err)
@@ -66,21 +70,41 @@ func inOption(option string, err error) error {
 	return &optError{option, err}
 }
 
+// windowed reports whether there is to be a window, or the terminal's use.
+func (m *machine) windowed() bool {
+	d := m.cfg.Display
+	return d == "curses" || d == "x11" || d == "" && os.Getenv("DISPLAY") != ""
+}
+
+// openSwitch makes what windows and VNC servers show.
+func (m *machine) openSwitch() error {
+	s := &m.screens
+	l := []display.Head{{Screen: s.screen}}
+	if m.windowed() || len(m.cfg.VNC) > 0 {
+		var err error
+		if l, err = m.heads(); err != nil {
+			return err
+		}
+	}
+	s.all = display.NewSwitch(s.input, l...)
+	return nil
+}
+
 // openWindow opens the window of -display x11, or that of a user who has not
 // asked for anything else and has an X server.
 func (m *machine) openWindow() error {
 	c := m.cfg
+	if !m.windowed() {
+		return nil
+	}
 	switch {
 	case c.Display == "curses":
 		return m.openCurses()
 	case c.Display == "x11" && os.Getenv("DISPLAY") == "":
 		return &optError{"-display x11", errors.New("there is no X server: DISPLAY is not set; -vnc 127.0.0.1:0 or -display web show the screen")}
 	}
-	if c.Display != "x11" && (c.Display != "" || os.Getenv("DISPLAY") == "") {
-		return nil
-	}
 	w, err := x11.Open(x11.Config{
-		Screen: m.screens.screen, Input: m.screens.input, Do: m.vm.Do, Title: m.title(), FullScreen: c.FullScreen,
+		Screen: m.screens.all, Input: m.screens.all, Do: m.vm.Do, Title: m.title(), FullScreen: c.FullScreen,
 		Quit: func() { m.vm.Quit(0) },
 	})
 	switch {
@@ -97,16 +121,12 @@ func (m *machine) openWindow() error {
 // openCurses shows the text in the terminal.
 func (m *machine) openCurses() error {
 	fail := func(err error) error { return &optError{"-display curses", err} }
-	text, ok := m.pc.Display.(display.TextSource)
-	if !ok {
-		return fail(errors.New("there is no display adapter to show"))
-	}
 	for i := range m.cfg.Chardevs {
 		if m.cfg.Chardevs[i].Backend == "stdio" {
 			return fail(fmt.Errorf("the terminal is in use by %s", m.cfg.Chardevs[i].Option))
 		}
 	}
-	t, err := curses.Open(curses.Config{Screen: m.screens.screen, Input: m.screens.input, Do: m.vm.Do, Text: text})
+	t, err := curses.Open(curses.Config{Screen: m.screens.all, Input: m.screens.all, Text: m.screens.all, Select: m.screens.all.Select})
 	if err != nil {
 		return fail(fmt.Errorf("could not use the terminal: %w", reason(err)))
 	}
@@ -224,8 +244,12 @@ func (m *machine) openVNC(v *VNC) error {
 		return err
 	}
 	c := vnc.Config{
-		Screen: m.screens.screen, Input: m.screens.input, Do: m.vm.Do, Name: m.title(), Layout: layout,
+		Screen: m.screens.all, Input: m.screens.all, Do: m.vm.Do, Name: m.title(), Layout: layout,
 		Auth: v.Password || v.PasswordSecret != "", Share: vncShares[v.Share], Lossy: v.Lossy, KeepLocks: !v.LockSync,
+		Sound: m.sounds.mixers[v.Audiodev],
+	}
+	if v.Display != "" { // that one only
+		c.Screen, c.Input = m.screens.screen, m.screens.input
 	}
 	password := ""
 	if v.PasswordSecret != "" {

@@ -83,26 +83,28 @@ type parser struct {
 
 	// What can only be resolved at the end.
 	machineProps prop.List
-	accels       []prop.List
-	cpu          string
-	drives       []driveSpec
-	blockdevs    []prop.List
-	serials      []charSpec
-	parallels    []charSpec
-	monitors     []charSpec
-	mons         []monSpec
-	debugcon     *charSpec
-	devices      []Device
-	noNet        bool // -net none, or any of -net, -nic, -netdev: no default
-	nographic    bool
-	display      string
-	vncGiven     bool
-	snapshot     bool
-	noDefaults   bool
-	vga          string
-	vgaOption    string
-	audioDefault string // ID of -audio
-	speaker      bool   // -soundhw pcspk
+	// defaultMonitor: the monitor is there without being asked for.
+	defaultMonitor bool
+	accels         []prop.List
+	cpu            string
+	drives         []driveSpec
+	blockdevs      []prop.List
+	serials        []charSpec
+	parallels      []charSpec
+	monitors       []charSpec
+	mons           []monSpec
+	debugcon       *charSpec
+	devices        []Device
+	noNet          bool // -net none, or any of -net, -nic, -netdev: no default
+	nographic      bool
+	display        string
+	vncGiven       bool
+	snapshot       bool
+	noDefaults     bool
+	vga            string
+	vgaOption      string
+	audioDefault   string // ID of -audio
+	speaker        bool   // -soundhw pcspk
 
 	machineOption string
 	cpuOption     string

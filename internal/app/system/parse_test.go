@@ -218,7 +218,7 @@ func TestChars(t *testing.T) {
 		serials, parallels, chards []string
 		monitors                   []string
 	}{
-		{"", []string{"serial0"}, []string{"parallel0"}, []string{"serial0:vc", "parallel0:null", "compat_monitor0:vc"}, []string{"compat_monitor0"}},
+		{"", []string{"serial0"}, []string{"parallel0"}, []string{"serial0:vc", "parallel0:vc", "compat_monitor0:vc"}, []string{"compat_monitor0"}},
 		{"-nographic", []string{"serial0"}, []string{"parallel0"}, []string{"serial0:stdio:mux", "parallel0:null"}, []string{"serial0"}},
 		{"-nographic -serial none", []string{""}, []string{"parallel0"}, []string{"parallel0:null", "compat_monitor0:stdio"}, []string{"compat_monitor0"}},
 		{"-nographic -monitor none -parallel none", []string{"serial0"}, []string{""}, []string{"serial0:stdio"}, nil},

@@ -258,6 +258,11 @@ func (p *parser) finishAudio() error {
 	// The speaker is heard where -soundhw pcspk, -machine pcspk-audiodev= or
 	// anything else about sound was given.
 	heard := p.speaker || len(c.Audiodevs) > 0 || len(c.Sounds) > 0
+	if id == "" && c.Web != nil && os.Getenv("QEMU_AUDIO_DRV") == "" {
+		a := newAudiodev("none", "audiodev0", "") // the page plays it
+		c.Audiodevs = append(c.Audiodevs, a)
+		id, heard = a.ID, true
+	}
 	if id == "" && (heard || os.Getenv("QEMU_AUDIO_DRV") != "") {
 		a, err := p.defaultAudio()
 		if err != nil {
@@ -273,6 +278,29 @@ func (p *parser) finishAudio() error {
 	}
 	if heard && c.Machine.SpeakerAudio == "" {
 		c.Machine.SpeakerAudio = id
+	}
+	return p.finishListeners(id)
+}
+
+// finishListeners gives an audio device to the displays that play sound as
+// well.
+func (p *parser) finishListeners(id string) error {
+	c := p.cfg
+	give := func(option string, to *string) error {
+		if *to == "" {
+			*to = id
+		} else if c.Audiodev(*to) == nil {
+			return &optError{option, noAudiodev(*to)}
+		}
+		return nil
+	}
+	for i := range c.VNC {
+		if err := give(c.VNC[i].Option, &c.VNC[i].Audiodev); err != nil {
+			return err
+		}
+	}
+	if c.Web != nil {
+		return give(c.Web.Option, &c.Web.Audiodev)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rhea/internal/catalog"
+	"rhea/internal/display/console"
 	"rhea/internal/prop"
 )
 
@@ -132,7 +133,10 @@ func chardevProps(s *prop.Set, c *Chardev) {
 		c.Size = 64 * prop.KiB
 		s.Size("size", &c.Size, prop.B)
 	case "vc":
-		s.Ignore("width", "height", "cols", "rows")
+		s.Int("cols", &c.Columns, 2, console.MaxColumns)
+		s.Int("rows", &c.Rows, 2, console.MaxRows)
+		s.Func("width", "<pixels>", func(v string) error { return cells(v, &c.Columns, console.CellWidth, console.MaxColumns) })
+		s.Func("height", "<pixels>", func(v string) error { return cells(v, &c.Rows, console.CellHeight, console.MaxRows) })
 	case "socket":
 		declareSocket(s, c)
 	}
@@ -235,7 +239,7 @@ func (p *parser) legacyChardev(label, spec string) (c Chardev, id string, monito
 		return c, "", monitor, nil
 	case "vc":
 		c.Backend = "vc"
-		return c, "", monitor, nil
+		return c, "", monitor, vcSize(&c, rest)
 	case "file", "pipe":
 		c.Backend = kind
 		l, err := prop.Parse(rest, "path")
@@ -262,6 +266,42 @@ func (p *parser) legacyChardev(label, spec string) (c Chardev, id string, monito
 	}
 	known := []string{"stdio", "null", "none", "pty", "file:", "pipe:", "tcp:", "telnet:", "unix:", "mon:stdio", "chardev:", "vc", "ringbuf"}
 	return c, "", false, fmt.Errorf("'%s' is not a valid character device%s; -chardev help lists the back ends", spec, prop.DidYouMean(spec, known))
+}
+
+// cells turns pixels into characters.
+func cells(v string, to *int, size, most int) error {
+	n, err := prop.Uint(v, 16)
+	if err == nil && (int(n)/size < 2 || int(n)/size > most) {
+		err = fmt.Errorf("%s is not in %d..%d", v, 2*size, most*size)
+	}
+	*to = int(n) / size
+	return err
+}
+
+// vcSize reads "800x600", in pixels, or "80Cx24C", in characters.
+func vcSize(c *Chardev, s string) error {
+	if s == "" {
+		return nil
+	}
+	bad := fmt.Errorf("'%s' is not the size of a console, such as vc:80Cx24C or vc:800x600", s)
+	w, h, ok := strings.Cut(s, "x")
+	if !ok {
+		return bad
+	}
+	for _, d := range []struct {
+		s          string
+		to         *int
+		size, most int
+	}{{w, &c.Columns, console.CellWidth, console.MaxColumns}, {h, &c.Rows, console.CellHeight, console.MaxRows}} {
+		n, chars := strings.CutSuffix(d.s, "C")
+		if chars {
+			d.size = 1
+		}
+		if cells(n, d.to, d.size, d.most) != nil {
+			return bad
+		}
+	}
+	return nil
 }
 
 func (p *parser) legacySocket(c *Chardev, kind, rest string) error {
@@ -362,7 +402,7 @@ func (p *parser) finishChars() error {
 			return err
 		}
 		if id != "" {
-			c.Monitors = append(c.Monitors, Monitor{Chardev: id, Mode: "readline"})
+			c.Monitors = append(c.Monitors, Monitor{Chardev: id, Mode: "readline", Default: p.defaultMonitor})
 		}
 	}
 	for _, m := range p.mons {
@@ -398,16 +438,21 @@ func (p *parser) defaultChars() {
 		monitor = monitor && !strings.HasPrefix(s.arg, "mon:")
 	}
 	def := func(l *[]charSpec, arg string) { *l = append(*l, charSpec{"-nographic", arg}) }
-	if parallel {
+	if parallel && p.nographic {
 		def(&p.parallels, "null")
 	}
 	switch {
 	case !p.nographic:
+		const size = "vc:80Cx24C"
+		if parallel {
+			def(&p.parallels, size)
+		}
 		if serial {
-			def(&p.serials, "vc")
+			def(&p.serials, size)
 		}
 		if monitor {
-			def(&p.monitors, "vc")
+			def(&p.monitors, size)
+			p.defaultMonitor = true
 		}
 	case serial && monitor:
 		def(&p.serials, "mon:stdio")

@@ -30,6 +30,8 @@ type VNC struct {
 	TLSCreds       string
 	Lossy          bool
 	LockSync       bool
+	Audiodev       string // "" = no sound
+	Display        string // the adapter whose picture alone is shown; "" = all that there is
 	IPv4, IPv6     *bool
 	// Option is how the user wrote it.
 	Option string
@@ -41,6 +43,8 @@ type Web struct {
 	Port           string
 	Password       string
 	PasswordSecret string
+	Audiodev       string // "" = no sound
+	Media          string // the folder whose files may be inserted; "" = those of the images
 	Option         string
 }
 
@@ -91,6 +95,8 @@ func setWeb(p *parser, l prop.List) error {
 	s.String("web", &addr)
 	s.String("password", &v.Password)
 	s.String("password-secret", &v.PasswordSecret)
+	s.String("audiodev", &v.Audiodev)
+	s.String("media", &v.Media)
 	if err := s.Bind(l); err != nil {
 		return err
 	}
@@ -128,9 +134,11 @@ func setVNC(p *parser, arg string) error {
 	s.String("tls-creds", &v.TLSCreds)
 	s.Bool("lossy", &v.Lossy)
 	s.Bool("lock-key-sync", &v.LockSync)
+	s.String("audiodev", &v.Audiodev)
+	s.String("display", &v.Display)
 	s.OptBool("ipv4", &v.IPv4)
 	s.OptBool("ipv6", &v.IPv6)
-	s.Ignore("non-adaptive", "key-delay-ms", "connections", "power-control", "audiodev", "display", "head")
+	s.Ignore("non-adaptive", "key-delay-ms", "connections", "power-control", "head")
 	s.NotYet("sasl", "sasl-authz", "tls-authz", "acl", "tls", "x509", "x509verify")
 	// "websocket" may stand bare, which prop allows flags only.
 	for i := range l {

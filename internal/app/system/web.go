@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 
-	"rhea/internal/chardev/vc"
 	"rhea/internal/display/vnc"
 	"rhea/internal/display/web"
 )
@@ -18,8 +17,12 @@ func (m *machine) openWeb() error {
 	if err != nil {
 		return err
 	}
+	media, err := m.mediaFolder(v.Media)
+	if err != nil {
+		return err
+	}
 	screen := vnc.New(vnc.Config{Screen: m.screens.screen, Input: m.screens.input, Do: m.vm.Do, Name: m.title(), Layout: layout})
-	c := web.Config{Title: m.title(), Screen: m.screens.screen, VNC: screen, Machine: webMachine{m}, Password: v.Password}
+	c := web.Config{Title: m.title(), Screen: m.screens.screen, VNC: screen, Machine: webMachine{m, media}, Password: v.Password, Do: m.vm.Do, Sound: m.sounds.mixers[v.Audiodev]}
 	if v.PasswordSecret != "" {
 		if c.Password, err = m.secret(v.PasswordSecret); err != nil {
 			return err
@@ -30,11 +33,8 @@ func (m *machine) openWeb() error {
 		c.Token = web.NewToken()
 		query = "?token=" + c.Token
 	}
-	for i := range m.cfg.Chardevs {
-		id := m.cfg.Chardevs[i].ID
-		if p, ok := m.chars[id].port.(*vc.Port); ok {
-			c.Consoles = append(c.Consoles, web.Console{Name: consoleName(id), Open: func() io.ReadWriteCloser { return p.Open() }})
-		}
+	for _, t := range m.textConsoles() {
+		c.Consoles = append(c.Consoles, web.Console{Name: consoleName(t.cfg.ID), Open: func() io.ReadWriteCloser { return t.port.Open() }})
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(v.Host, v.Port))
 	if err != nil {
@@ -62,7 +62,10 @@ func consoleName(id string) string {
 }
 
 // webMachine is the machine as the page's buttons press it.
-type webMachine struct{ m *machine }
+type webMachine struct {
+	m     *machine
+	media *mediaFolder
+}
 
 func (w webMachine) Status() string { return w.m.vm.State().Status() }
 func (w webMachine) Reset()         { w.m.vm.Reset() }
@@ -82,6 +85,8 @@ func (w webMachine) Drives() []web.Drive {
 	return l
 }
 
+func (w webMachine) Media() []string { return w.media.list() }
+
 func (w webMachine) Change(drive, file string) error {
 	d, err := w.m.removable(drive)
 	if err != nil {
@@ -89,6 +94,9 @@ func (w webMachine) Change(drive, file string) error {
 	}
 	if file == "" {
 		return w.m.ejectDrive(d, false)
+	}
+	if file, err = w.media.find(file); err != nil {
+		return err
 	}
 	return w.m.changeDrive(d, file, "", "", false)
 }

@@ -17,11 +17,11 @@ import (
 
 // Config describes the terminal's use.
 type Config struct {
-	Screen *display.Screen
-	Input  *display.Input
-	// Do runs f under the machine's lock, Text is what is shown then.
-	Do   func(f func())
-	Text display.TextSource
+	Screen display.Picture
+	Input  display.Controls
+	Text   display.TextSource
+	// Select shows another console, from 0; it reports false if there is none.
+	Select func(n int) bool
 	// Terminal, if not nil, is used instead of the process's.
 	Terminal tcell.Screen
 }
@@ -98,9 +98,7 @@ var colours = [16]color.Color{color.Black, color.Navy, color.Green, color.Teal, 
 	color.Gray, color.Blue, color.Lime, color.Aqua, color.Red, color.Fuchsia, color.Yellow, color.White}
 
 func (t *Terminal) draw() {
-	var p display.TextPage
-	var ok bool
-	t.c.Do(func() { p, ok = t.c.Text.TextPage() })
+	p, ok := t.c.Text.TextPage()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	select {
@@ -169,15 +167,19 @@ func (t *Terminal) press(us *keymap.Layout, e *tcell.EventKey) {
 		if e.Key() == tcell.KeyBacktab {
 			mods |= tcell.ModShift
 		}
-		t.chord(k, mods)
+		t.chord(k, 0, mods)
 		return
 	}
 	if k := e.Key(); k >= tcell.KeyCtrlA && k <= tcell.KeyCtrlZ {
 		code, _ := keys.ByName(string(rune('a' + k - tcell.KeyCtrlA)))
-		t.chord(code, mods&^tcell.ModShift|tcell.ModCtrl)
+		t.chord(code, 0, mods&^tcell.ModShift|tcell.ModCtrl)
 		return
 	}
 	for _, c := range e.Str() {
+		// QEMU's keys for its consoles.
+		if mods == tcell.ModAlt && c >= '1' && c <= '9' && t.c.Select != nil && t.c.Select(int(c-'1')) {
+			continue
+		}
 		k, ok := us.Key(uint32(c))
 		if !ok {
 			continue
@@ -186,7 +188,7 @@ func (t *Terminal) press(us *keymap.Layout, e *tcell.EventKey) {
 		if keymap.Shifted(c) {
 			m |= tcell.ModShift
 		}
-		t.chord(k, m)
+		t.chord(k, uint32(c), m)
 	}
 }
 
@@ -196,7 +198,14 @@ var modifiers = []struct {
 	name string
 }{{tcell.ModCtrl, "ctrl"}, {tcell.ModAlt, "alt"}, {tcell.ModShift, "shift"}}
 
-func (t *Terminal) chord(k keys.Code, mods tcell.ModMask) {
+func (t *Terminal) chord(k keys.Code, sym uint32, mods tcell.ModMask) {
+	press := func(c keys.Code, down bool) {
+		s := uint32(0)
+		if c == k {
+			s = sym
+		}
+		t.c.Input.KeySymbol(c, s, down)
+	}
 	var all []keys.Code
 	for _, m := range modifiers {
 		if mods&m.mask != 0 {
@@ -207,10 +216,10 @@ func (t *Terminal) chord(k keys.Code, mods tcell.ModMask) {
 	all = append(all, k)
 	t.c.Input.Throttle()
 	for _, c := range all {
-		t.c.Input.Key(c, true)
+		press(c, true)
 	}
 	for i := len(all) - 1; i >= 0; i-- {
-		t.c.Input.Key(all[i], false)
+		press(all[i], false)
 	}
 	t.c.Screen.Wake()
 }

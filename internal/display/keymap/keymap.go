@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,35 @@ import (
 )
 
 // Layout says which key of a keyboard has a symbol.
-type Layout struct{ by map[uint32]keys.Code }
+type Layout struct {
+	by    map[uint32]keys.Code
+	chars map[stroke]rune
+}
+
+// stroke is a key with what is held with it.
+type stroke struct {
+	key          keys.Code
+	shift, altGr bool
+}
+
+// Char returns the character of a key; 0 = it has none.
+func (l *Layout) Char(k keys.Code, shift, altGr bool) rune { return l.chars[stroke{k, shift, altGr}] }
+
+// put adds a symbol, the first one of a key counts.
+func (l *Layout) put(sym uint32, s stroke) {
+	if _, have := l.by[sym]; !have {
+		l.by[sym] = s.key
+	}
+	c := rune(sym)
+	if sym >= 0x01000000 {
+		c = rune(sym - 0x01000000)
+	} else if sym >= 0x100 {
+		return
+	}
+	if l.chars[s] == 0 {
+		l.chars[s] = c
+	}
+}
 
 // Key returns the key of an X keysym.
 func (l *Layout) Key(sym uint32) (keys.Code, bool) {
@@ -61,10 +90,11 @@ func key(name string) keys.Code {
 
 // common is what all layouts have.
 func common() *Layout {
-	l := &Layout{by: map[uint32]keys.Code{}}
+	l := &Layout{by: map[uint32]keys.Code{}, chars: map[stroke]rune{}}
 	for _, f := range functionKeys {
-		l.by[f.sym] = key(f.name)
+		l.put(f.sym, stroke{key: key(f.name)})
 	}
+	l.put(' ', stroke{key: key("spc"), shift: true})
 	return l
 }
 
@@ -73,12 +103,14 @@ func US() *Layout {
 	l := common()
 	for c := 'a'; c <= 'z'; c++ {
 		k := key(string(c))
-		l.by[uint32(c)], l.by[uint32(c-'a'+'A')] = k, k
+		l.put(uint32(c), stroke{key: k})
+		l.put(uint32(c-'a'+'A'), stroke{key: k, shift: true})
 	}
 	for _, row := range strings.Fields(usRows) {
 		n := len(row) - 2
 		k := key(row[:n])
-		l.by[uint32(row[n])], l.by[uint32(row[n+1])] = k, k
+		l.put(uint32(row[n]), stroke{key: k})
+		l.put(uint32(row[n+1]), stroke{key: k, shift: true})
 	}
 	return l
 }
@@ -141,12 +173,14 @@ func (l *Layout) line(w []string) {
 		set1 |= 0xe000
 	}
 	k, ok := keys.BySet1(set1)
-	if _, have := l.by[sym]; !ok || have {
-		return // of several keys the first one counts
+	if !ok {
+		return
 	}
-	l.by[sym] = k
-	if len(w) > 2 && w[2] == "addupper" && len(w[0]) == 1 {
-		l.by[uint32(strings.ToUpper(w[0])[0])] = k
+	s := stroke{k, slices.Contains(w[2:], "shift"), slices.Contains(w[2:], "altgr")}
+	l.put(sym, s)
+	if slices.Contains(w[2:], "addupper") && len(w[0]) == 1 {
+		s.shift = true
+		l.put(uint32(strings.ToUpper(w[0])[0]), s)
 	}
 }
 

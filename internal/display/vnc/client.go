@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"rhea/internal/audio"
 	"rhea/internal/display"
 	"rhea/internal/keys"
 )
@@ -26,7 +27,6 @@ const (
 	msgSetSize       = 251
 	qemuKey          = 0
 	qemuAudio        = 1
-	qemuAudioFormat  = 2
 	maxEncodings     = 1024
 	maxCutText       = 1 << 20
 	maxSetSizeScreen = 255
@@ -38,6 +38,7 @@ type client struct {
 	conn net.Conn
 	r    *bufio.Reader
 	in   input // the reader's
+	ear  ear   // the reader's
 
 	minor     int
 	exclusive bool // with admitted: under s.mu
@@ -53,12 +54,14 @@ type client struct {
 	resized bool
 	format  format
 	encs    encodings
+	hears   *audio.Queue // whose frames are sent
+	sound   []byte       // an audio message that waits
 
 	w *writer // the writer's
 }
 
 func newClient(s *Server, conn net.Conn) *client {
-	c := &client{s: s, format: native()}
+	c := &client{s: s, format: native(), ear: ear{as: defaultSound}}
 	c.cond = sync.NewCond(&c.mu)
 	c.wrap(conn)
 	return c
@@ -92,6 +95,7 @@ func (c *client) serve() {
 	}()
 	c.read()
 	c.s.c.Screen.Detach(c)
+	c.deafen()
 	c.mu.Lock()
 	c.closed = true
 	c.cond.Broadcast()
@@ -289,25 +293,18 @@ func (c *client) qemu() error {
 		}
 		switch {
 		case xt == 0xb7, xt == 0x54: // QEMU's number of Print and SysRq
-			c.key(keys.Print, down != 0)
+			c.key(keys.Print, sym, down != 0)
 		case xt == 0xc6: // and of Pause
-			c.key(keys.Pause, down != 0)
+			c.key(keys.Pause, sym, down != 0)
 		default:
 			if k, ok := keys.BySet1(code); ok {
 				c.syncLocks(sym, down != 0)
-				c.key(k, down != 0)
+				c.key(k, sym, down != 0)
 			}
 		}
 		return nil
 	case qemuAudio:
-		b, err := c.bytes(2)
-		if err != nil {
-			return err
-		}
-		if binary.BigEndian.Uint16(b) == qemuAudioFormat {
-			_, err = c.bytes(6)
-		}
-		return err
+		return c.audioMessage()
 	}
 	return errors.New("vnc: unknown message")
 }

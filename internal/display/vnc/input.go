@@ -14,10 +14,10 @@ type input struct {
 }
 
 // release lets go of all when a client is gone.
-func (in *input) release(to *display.Input) {
+func (in *input) release(to display.Controls) {
 	for code, down := range in.down {
 		if down {
-			to.Key(keys.Code(code), false)
+			to.KeySymbol(keys.Code(code), 0, false)
 		}
 	}
 	if in.buttons != 0 {
@@ -25,14 +25,14 @@ func (in *input) release(to *display.Input) {
 	}
 }
 
-// key presses or releases a key.
-func (c *client) key(k keys.Code, down bool) {
+// key presses or releases a key, which has a symbol to the client, or 0.
+func (c *client) key(k keys.Code, sym uint32, down bool) {
 	if !down && !c.in.down[k] {
 		return
 	}
 	c.in.down[k] = down
 	c.s.c.Input.Throttle()
-	c.s.c.Input.Key(k, down)
+	c.s.c.Input.KeySymbol(k, sym, down)
 	c.s.c.Screen.Wake()
 }
 
@@ -43,7 +43,7 @@ func (c *client) symbol(sym uint32, down bool) {
 		return
 	}
 	c.syncLocks(sym, down)
-	c.key(k, down)
+	c.key(k, sym, down)
 }
 
 // The lock keys and shift.
@@ -76,8 +76,8 @@ func (c *client) syncLocks(sym uint32, down bool) {
 	var leds uint8
 	c.s.c.Do(func() { leds = c.s.c.Input.LEDs() })
 	press := func(k keys.Code) {
-		c.s.c.Input.Key(k, true)
-		c.s.c.Input.Key(k, false)
+		c.s.c.Input.KeySymbol(k, 0, true)
+		c.s.c.Input.KeySymbol(k, 0, false)
 	}
 	shift := c.in.down[leftShift] || c.in.down[rghtShift]
 	switch caps := leds&4 != 0; {

@@ -21,6 +21,7 @@ const (
 	encLastRect     = -224
 	encPointer      = -257 // QEMU pointer motion change
 	encKey          = -258 // QEMU extended key event
+	encAudio        = -259 // QEMU audio
 	encLEDs         = -261 // QEMU LED state
 	encExtendedSize = -308
 	encQuality0     = -32 // JPEG quality 0 to 9
@@ -38,13 +39,13 @@ type encodings struct {
 	quality  int // of JPEG, 0 = none
 	level    int // of compression
 
-	extendedSize, pointerChange, extendedKeys, leds bool
+	extendedSize, pointerChange, extendedKeys, leds, audio bool
 
 	w, h     int // as the client knows them
 	absolute bool
 	ledState uint8
 	tellSize, refuseSize,
-	tellPointer, tellKeys, tellLEDs bool
+	tellPointer, tellKeys, tellLEDs, tellAudio bool
 }
 
 // set takes a client's list, in which the better ones come first.
@@ -68,6 +69,8 @@ func (e *encodings) set(list []int32) {
 			e.pointerChange = true
 		case x == encKey:
 			e.extendedKeys = true
+		case x == encAudio:
+			e.audio = true
 		case x == encLEDs:
 			e.leds = true
 		case x >= encQuality0 && x <= encQuality9:
@@ -79,12 +82,13 @@ func (e *encodings) set(list []int32) {
 	e.tellKeys = e.extendedKeys && !was.extendedKeys
 	e.tellPointer = e.pointerChange
 	e.tellLEDs = e.leds
+	e.tellAudio = e.audio && !was.audio
 	e.tellSize = e.extendedSize && !was.extendedSize
 }
 
 // telling reports whether there is something to tell but pixels.
 func (e *encodings) telling() bool {
-	return e.tellSize || e.refuseSize || e.tellPointer || e.tellKeys || e.tellLEDs
+	return e.tellSize || e.refuseSize || e.tellPointer || e.tellKeys || e.tellLEDs || e.tellAudio
 }
 
 // maxRects bounds the rectangles of an update; what is left comes with the
@@ -117,16 +121,20 @@ func (c *client) write() {
 	w := c.w
 	for {
 		c.mu.Lock()
-		for !c.closed && len(c.out) == 0 && !c.due() {
+		for !c.closed && len(c.out) == 0 && c.sound == nil && !c.due() {
 			c.cond.Wait()
 		}
-		out, due, closed := c.out, c.due(), c.closed
-		c.out = nil
+		out, sound, due, closed := c.out, c.sound, c.due(), c.closed
+		c.out, c.sound = nil, nil
+		if sound != nil {
+			c.cond.Broadcast()
+		}
 		c.mu.Unlock()
 		if closed {
 			return
 		}
 		w.out.Write(out)
+		w.out.Write(sound)
 		if due {
 			w.update()
 		}
@@ -228,10 +236,13 @@ func (c *client) take(s *display.Surface) []pseudoRect {
 	if e.tellKeys {
 		l = append(l, pseudoRect{0, 0, s.Width, s.Height, encKey, nil})
 	}
+	if e.tellAudio && c.s.c.Sound != nil {
+		l = append(l, pseudoRect{0, 0, s.Width, s.Height, encAudio, nil})
+	}
 	if e.tellLEDs {
 		l = append(l, pseudoRect{0, 0, 1, 1, encLEDs, []byte{e.ledState}})
 	}
-	c.resized, e.tellSize, e.refuseSize, e.tellPointer, e.tellKeys, e.tellLEDs = false, false, false, false, false, false
+	c.resized, e.tellSize, e.refuseSize, e.tellPointer, e.tellKeys, e.tellLEDs, e.tellAudio = false, false, false, false, false, false, false
 	return l
 }
 

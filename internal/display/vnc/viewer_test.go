@@ -357,7 +357,7 @@ func (v *viewer) rect() {
 		v.fb = make([]uint32, w*h)
 	case encPointer:
 		v.abs = x
-	case encKey:
+	case encKey, encAudio:
 	case encLEDs:
 		v.leds = v.u8()
 	default:

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"sync"
 
+	"rhea/internal/audio"
 	"rhea/internal/display"
 	"rhea/internal/display/keymap"
 )
@@ -32,8 +33,8 @@ const (
 
 // Config describes a server.
 type Config struct {
-	Screen *display.Screen
-	Input  *display.Input
+	Screen display.Picture
+	Input  display.Controls
 	// Do runs f under the machine's lock.
 	Do func(f func())
 	// Name is that of the desktop.
@@ -53,6 +54,8 @@ type Config struct {
 	// KeepLocks leaves the guest's Caps Lock and Num Lock alone when a client's
 	// keys show that its own are set otherwise.
 	KeepLocks bool
+	// Sound is what clients may listen to; nil = nothing.
+	Sound *audio.Mixer
 }
 
 // maxClients bounds who is connected at once.

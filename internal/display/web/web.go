@@ -23,6 +23,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"rhea/internal/audio"
 	"rhea/internal/display"
 	"rhea/internal/display/vnc"
 )
@@ -53,7 +54,9 @@ type Machine interface {
 	Stop()
 	Cont() error
 	Drives() []Drive
-	// Change puts a file of the host's into a drive, "" takes it out.
+	// Media lists files of the host's that may be put into drives.
+	Media() []string
+	// Change puts such a file into a drive, "" takes out what is in it.
 	Change(drive, file string) error
 }
 
@@ -64,6 +67,10 @@ type Config struct {
 	VNC      *vnc.Server // asks for no password: the page does
 	Consoles []Console
 	Machine  Machine
+	// Do runs f under the machine's lock.
+	Do func(f func())
+	// Sound is what the page plays; nil = nothing.
+	Sound *audio.Mixer
 	// Password lets in who knows it. Who does not come from this host's own
 	// loopback needs it, or the Token.
 	Password string
@@ -80,7 +87,11 @@ type Server struct {
 	ctx     context.Context
 	cancel  func()
 	login   sync.Mutex // one try at a time
+	sockets chan struct{}
 }
+
+// maxSockets bounds the websockets that are open at once.
+const maxSockets = 64
 
 // cookie is what a browser that has been let in shows.
 const cookie = "rhea"
@@ -104,7 +115,7 @@ func Complete() bool {
 
 // New returns a server.
 func New(c Config) *Server {
-	s := &Server{c: c, session: NewToken(), mux: http.NewServeMux()}
+	s := &Server{c: c, session: NewToken(), mux: http.NewServeMux(), sockets: make(chan struct{}, maxSockets)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	own, err := fs.Sub(page, "page")
 	if err != nil {
@@ -117,10 +128,12 @@ func New(c Config) *Server {
 	s.mux.Handle("GET /lib/", http.StripPrefix("/lib", http.FileServerFS(parts)))
 	s.mux.Handle("GET /", http.FileServerFS(own))
 	s.mux.HandleFunc("GET /api/state", s.state)
+	s.mux.HandleFunc("GET /api/media", func(w http.ResponseWriter, r *http.Request) { reply(w, s.c.Machine.Media()) })
 	s.mux.HandleFunc("GET /api/screenshot.png", s.screenshot)
 	s.mux.HandleFunc("POST /api/{action}", s.action)
-	s.mux.HandleFunc("GET /ws/screen", func(w http.ResponseWriter, r *http.Request) { s.c.VNC.ServeWebSocket(w, r) })
-	s.mux.HandleFunc("GET /ws/console/{name}", s.console)
+	s.mux.HandleFunc("GET /ws/screen", s.bounded(func(w http.ResponseWriter, r *http.Request) { s.c.VNC.ServeWebSocket(w, r) }))
+	s.mux.HandleFunc("GET /ws/console/{name}", s.bounded(s.console))
+	s.mux.HandleFunc("GET /ws/sound", s.bounded(s.sound))
 	s.http = http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
 	return s
 }
@@ -220,14 +233,32 @@ func (s *Server) letIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
+// bounded refuses a websocket where too many are open.
+func (s *Server) bounded(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.sockets <- struct{}{}:
+		default:
+			http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
+			return
+		}
+		defer func() { <-s.sockets }()
+		h(w, r)
+	}
+}
+
 // state is what the page shows beside the screen.
 func (s *Server) state(w http.ResponseWriter, r *http.Request) {
 	names := []string{}
 	for _, c := range s.c.Consoles {
 		names = append(names, c.Name)
 	}
+	rate := 0
+	if s.c.Sound != nil {
+		rate = s.c.Sound.Rate()
+	}
 	reply(w, map[string]any{
-		"title": s.c.Title, "status": s.c.Machine.Status(), "consoles": names,
+		"sound": rate, "title": s.c.Title, "status": s.c.Machine.Status(), "consoles": names,
 		"drives": s.c.Machine.Drives(), "complete": Complete(),
 	})
 }

@@ -24,6 +24,7 @@ func (m *machine) PowerDown()      { m.did = append(m.did, "power") }
 func (m *machine) Stop()           { m.did = append(m.did, "stop") }
 func (m *machine) Cont() error     { return errors.New("it cannot") }
 func (m *machine) Drives() []Drive { return []Drive{{"ide1-cd0", "a.iso"}} }
+func (m *machine) Media() []string { return []string{"/images/b.iso"} }
 func (m *machine) Change(drive, file string) error {
 	m.did = append(m.did, drive+"="+file)
 	return nil

@@ -52,6 +52,10 @@ func (w *Window) events() {
 			if e.Type == w.atoms["WM_PROTOCOLS"] && e.Data.Data32[0] == uint32(w.atoms["WM_DELETE_WINDOW"]) {
 				w.c.Quit()
 			}
+		case xproto.MappingNotifyEvent:
+			if e.Request == xproto.MappingKeyboard {
+				w.readSymbols(xproto.Setup(w.x))
+			}
 		case xproto.FocusOutEvent:
 			if e.Mode == xproto.NotifyModeGrab || e.Mode == xproto.NotifyModeUngrab {
 				break // our own grab
@@ -153,14 +157,14 @@ func (w *Window) key(code xproto.Keycode, state uint16, down bool) {
 	} else {
 		delete(w.down, code)
 	}
-	w.c.Input.Key(k, down)
+	w.c.Input.KeySymbol(k, w.symbols.of(code, state), down)
 	w.c.Screen.Wake()
 }
 
 // release lets all keys and buttons go.
 func (w *Window) release() {
 	for code, k := range w.down {
-		w.c.Input.Key(k, false)
+		w.c.Input.KeySymbol(k, 0, false)
 		delete(w.down, code)
 	}
 	if w.buttons != 0 {

@@ -20,8 +20,8 @@ import (
 
 // Config describes a window.
 type Config struct {
-	Screen *display.Screen
-	Input  *display.Input
+	Screen display.Picture
+	Input  display.Controls
 	// Do runs f under the machine's lock.
 	Do    func(f func())
 	Title string
@@ -53,6 +53,7 @@ type Window struct {
 
 	// The event loop's.
 	down    map[xproto.Keycode]keys.Code
+	symbols symbols
 	grabbed bool
 	full    bool
 	buttons uint8
@@ -129,6 +130,7 @@ func (w *Window) create() error {
 		xgb.Put32(state, uint32(w.atoms["_NET_WM_STATE_FULLSCREEN"]))
 		xproto.ChangeProperty(w.x, xproto.PropModeReplace, w.win, w.atoms["_NET_WM_STATE"], xproto.AtomAtom, 32, 1, state)
 	}
+	w.readSymbols(setup)
 	return xproto.MapWindowChecked(w.x, w.win).Check()
 }
 

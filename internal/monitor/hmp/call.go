@@ -17,6 +17,9 @@ type command struct {
 	help   string
 	scope  scope
 	run    func(*call) error // nil: Config.Commands or Config.Info may have it
+	// host: it reaches files or the network of the host, as all do that take
+	// a file's name.
+	host bool
 	// here says that a command without run is part of this version, so that
 	// it is the machine that lacks it.
 	here bool
@@ -101,6 +104,10 @@ func (c *call) execute(line string) {
 		return
 	}
 	c.cmd = cmd
+	if c.s != nil && c.s.remote && cmd.reachesHost() {
+		c.printf("%s is not allowed here: whoever sees the display could use it. -monitor vc allows all commands\n", cmd.title(c.m))
+		return
+	}
 	if cmd.run == nil && c.m.extra(cmd) == nil {
 		if cmd.here {
 			c.printf("%s is not available on this machine\n", cmd.title(c.m))
@@ -140,6 +147,9 @@ func (c *call) execute(line string) {
 		c.printf("Error: %s\n", err)
 	}
 }
+
+// reachesHost reports whether a command is not for remote sessions.
+func (c *command) reachesHost() bool { return c.host || strings.Contains(c.args, ":F") }
 
 // title is how messages call the command.
 func (c *command) title(m *Monitor) string {

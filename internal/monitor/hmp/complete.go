@@ -35,6 +35,14 @@ func (m *Monitor) Complete(line string) (start int, words []string) {
 	return start, fit
 }
 
+// completeRemote is Complete for who must not see the host's files.
+func (m *Monitor) completeRemote(line string) (start int, words []string) {
+	if cmd, _, err := m.find(strings.TrimLeft(line, " \t")); err == nil && cmd.reachesHost() {
+		return len(line), nil
+	}
+	return m.Complete(line)
+}
+
 // candidates returns words, and how much of last they do not replace.
 func (m *Monitor) candidates(fields []string, last string) (skip int, words []string) {
 	if len(fields) == 1 {

@@ -21,8 +21,11 @@ const maxInput = 4096
 type Session struct {
 	m    *Monitor
 	port chardev.Port
-	edit editor
-	out  bytes.Buffer // what the editor wrote, to go out
+	// remote: whoever shows the display sits there. It reaches the machine,
+	// not its host.
+	remote bool
+	edit   editor
+	out    bytes.Buffer // what the editor wrote, to go out
 	// quitting: the user has said quit, and gets no prompt any more.
 	quitting bool
 
@@ -42,9 +45,18 @@ type Session struct {
 // Attach makes m the receiver of port's bytes. The banner and the prompt are
 // written when a peer is there: at once, unless the port says that it is not
 // connected.
-func (m *Monitor) Attach(port chardev.Port) *Session {
-	s := &Session{m: m, port: port, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+func (m *Monitor) Attach(port chardev.Port) *Session { return m.attach(port, false) }
+
+// AttachRemote is Attach for peers that must not reach the host's files and
+// network.
+func (m *Monitor) AttachRemote(port chardev.Port) *Session { return m.attach(port, true) }
+
+func (m *Monitor) attach(port chardev.Port, remote bool) *Session {
+	s := &Session{m: m, port: port, remote: remote, wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	s.edit = editor{prompt: "(qemu) ", out: &s.out, complete: m.Complete}
+	if remote {
+		s.edit.complete = m.completeRemote
+	}
 	go s.loop()
 	m.c.Machine.Do(func() {
 		port.Attach(s)

@@ -196,3 +196,28 @@ func TestFocus(t *testing.T) {
 	p.typed("atus\r")
 	p.until(t, ends("VM status: paused (prelaunch)\r\n(qemu) "))
 }
+
+// Who sits at the display does not reach the host.
+func TestRemote(t *testing.T) {
+	f := newFake(t)
+	p := newPort(f)
+	s := f.m.AttachRemote(p)
+	defer s.Close()
+	says := func(line, want string) {
+		t.Helper()
+		p.typed(line + "\r")
+		p.until(t, func(out string) bool {
+			i := strings.LastIndex(out, line+"\r\n")
+			return i >= 0 && strings.HasSuffix(out[i:], "(qemu) ") && strings.Contains(out[i:], want)
+		})
+	}
+	p.until(t, func(out string) bool { return strings.HasSuffix(out, "(qemu) ") })
+	for _, line := range []string{"screendump a.png", "pmemsave 0 1 a", "memsave 0 1 a", "logfile a", "wavcapture a b", "dump-guest-memory a", "change ide1-cd0 /etc/passwd",
+		"gdbserver", "hostfwd_add tcp::1-:1", "chardev-add file,id=a,path=a", "drive_add 0 file=a", "migrate exec:a", "commit all"} {
+		says(line, "is not allowed here")
+	}
+	says("info name", "")
+	if _, words := f.m.completeRemote("screendump /"); len(words) > 0 {
+		t.Errorf("completion tells of the host's files: %q", words)
+	}
+}

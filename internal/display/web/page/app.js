@@ -17,6 +17,7 @@ async function load() {
   $('status').className = state.status === 'running' ? 'running' : '';
   $('pause').textContent = state.status === 'running' ? 'Pause' : 'Resume';
   $('media').hidden = state.drives.length === 0;
+  $('sound').hidden = !state.sound;
 }
 
 async function poll() {
@@ -109,11 +110,61 @@ function typing() {
   };
 }
 
+// Sound: pieces of samples that are played one right after the other. They
+// begin late enough that the next ones come in time; what comes too early,
+// after the network has stood, is left out.
+
+const soundLead = 0.08;
+const soundMost = 0.3; // seconds
+
+let sound = null;
+
+function soundOff() {
+  sound.ws.onclose = null;
+  sound.ws.close();
+  sound.ctx.close();
+  sound = null;
+}
+
+function soundOn() {
+  const rate = state.sound;
+  const ctx = new AudioContext({ sampleRate: rate });
+  const s = sound = { ctx, ws: null };
+  ctx.resume();
+  let next = 0; // frames of ctx's time
+  const play = (e) => {
+    const samples = new Int16Array(e.data);
+    const frames = samples.length / 2;
+    const now = ctx.currentTime * rate;
+    if (ctx.state !== 'running' || next > now + soundMost * rate) return;
+    if (next < now) next = Math.ceil(now + soundLead * rate);
+    const piece = ctx.createBuffer(2, frames, rate);
+    for (const side of [0, 1]) {
+      const to = piece.getChannelData(side);
+      for (let i = 0; i < frames; i++) to[i] = samples[2 * i + side] / 32768;
+    }
+    const source = ctx.createBufferSource();
+    source.buffer = piece;
+    source.connect(ctx.destination);
+    source.start(next / rate);
+    next += frames;
+  };
+  const connect = () => {
+    if (sound !== s) return;
+    s.ws = new WebSocket(socket('/ws/sound'));
+    s.ws.binaryType = 'arraybuffer';
+    s.ws.onmessage = play;
+    s.ws.onclose = () => setTimeout(connect, 2000);
+  };
+  connect();
+}
+
 // Consoles
 
 function openConsole(name, Terminal) {
   const panel = document.createElement('section');
   panel.className = 'panel';
+  panel.id = `panel-${name}`;
   panel.role = 'tabpanel';
   panel.hidden = true;
   const box = document.createElement('div');
@@ -174,6 +225,11 @@ function ask(question) {
 function buttons() {
   const alertWrong = (p) => p.catch((e) => notice(e.message));
   $('cad').onclick = () => { rfb && rfb.sendCtrlAltDel(); rfb && rfb.focus(); };
+  $('sound').onclick = () => {
+    if (sound) soundOff();
+    else soundOn();
+    $('sound').setAttribute('aria-pressed', sound !== null);
+  };
   $('pause').onclick = () => alertWrong(act(state.status === 'running' ? 'stop' : 'cont'));
   $('reset').onclick = async () => { if (await ask('Reset the machine? What is not saved is lost.')) alertWrong(act('reset')); };
   $('power').onclick = async () => { if (await ask('Press the power button?')) alertWrong(act('power')); };
@@ -184,7 +240,12 @@ function buttons() {
     a.download = `${state.title}.png`;
     a.click();
   };
-  $('media').onclick = () => { drives(); $('drives').showModal(); };
+  $('media').onclick = async () => {
+    drives();
+    $('drives').showModal();
+    const r = await fetch('api/media');
+    $('images').replaceChildren(...(await r.json()).map((name) => new Option('', name)));
+  };
   $('theme').onclick = () => {
     const dark = matchMedia('(prefers-color-scheme: dark)').matches;
     const now = document.documentElement.dataset.theme || (dark ? 'dark' : 'light');
@@ -207,6 +268,7 @@ function drives() {
     input.id = `file-${d.name}`;
     input.value = d.file;
     input.placeholder = 'empty';
+    input.setAttribute('list', 'images');
     label.htmlFor = input.id;
     label.textContent = d.name;
     const put = document.createElement('button');

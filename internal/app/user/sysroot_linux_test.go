@@ -139,3 +139,24 @@ func TestCalls(t *testing.T) {
 		})
 	}
 }
+
+// TestFaultsOfThreads: faults are exact whatever other threads do to the memory.
+func TestFaultsOfThreads(t *testing.T) {
+	source, err := filepath.Abs("testdata/faults/faults.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"i386", "amd64"} {
+		root := sysroot(t, arch)
+		exe := filepath.Join(t.TempDir(), "faults")
+		if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-O1", "-static", "-fno-pie", "-no-pie", "-pthread", "-o", exe, source); status != 0 {
+			t.Fatalf("gcc: %s%s", out, errs)
+		}
+		for _, engine := range [][]string{nil, {"-interpreter"}} {
+			out, errs, status := start(t, false, append(engine, exe)...)
+			if status != 0 || out != "some 1, wrong 0, equal 1\n" {
+				t.Errorf("%s %v: status %d, %q %s", arch, engine, status, out, errs)
+			}
+		}
+	}
+}

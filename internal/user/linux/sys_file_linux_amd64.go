@@ -211,16 +211,13 @@ func sysOpenat2(t *Thread, a *[6]uint64) uint64 {
 }
 
 func sysClose(t *Thread, a *[6]uint64) uint64 {
-	if proc.IsOwn(int(int32(a[0]))) {
-		return negative(unix.EBADF)
-	}
 	return t.wait(unix.SYS_CLOSE, fd(a[0]))
 }
 
 // dupCall is dup2 and dup3, with a mode in the third argument.
 func dupCall(nr uintptr) handler {
 	return func(t *Thread, a *[6]uint64) uint64 {
-		if proc.IsOwn(int(int32(a[1]))) || proc.IsOwn(int(int32(a[0]))) {
+		if !proc.Yield(int(int32(a[1]))) {
 			return negative(unix.EBADF)
 		}
 		return t.wait(nr, fd(a[0]), fd(a[1]), uintptr(a[2]))

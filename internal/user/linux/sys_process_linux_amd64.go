@@ -417,7 +417,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 	p.mu.Unlock()
 	p.setAction(int(unix.SIGURG), &action{})
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
-	x := t.wait(unix.SYS_EXECVE, t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env)))
+	x := uint64(t.rec.Execve(&[6]uintptr{t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
 	p.setAction(int(unix.SIGURG), &urg)
 	return x
 }

@@ -87,6 +87,8 @@ func (t *Thread) do(r *row, nr int, a *[6]uint64) uint64 {
 	case r == nil:
 		t.p.cfg.Log.Unimp("syscall %d of %s: there is none of that number", nr, t.p.abi.Name)
 		return negative(unix.ENOSYS)
+	case r.fds != 0 && t.ownArgument(r, a):
+		return negative(unix.EBADF)
 	case r.fn != nil:
 		return r.fn(t, a)
 	case r.host == 0 && r.status == notBuilt:
@@ -94,6 +96,17 @@ func (t *Thread) do(r *row, nr int, a *[6]uint64) uint64 {
 		return negative(unix.ENOSYS)
 	}
 	return t.pass(r, a)
+}
+
+// ownArgument reports whether a call is for a descriptor that the guest has not,
+// though the process does. Those that make one or close many look themselves.
+func (t *Thread) ownArgument(r *row, a *[6]uint64) bool {
+	for i := range a {
+		if r.fds>>i&1 != 0 && proc.IsOwn(int(int32(a[i]))) {
+			return r.name != "close_range" && (i == 0 || r.name != "dup2" && r.name != "dup3")
+		}
+	}
+	return false
 }
 
 // pass has the host do a call whose arguments are alike.

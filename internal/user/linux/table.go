@@ -39,6 +39,7 @@ type row struct {
 	reason string
 
 	kinds []argKind
+	fds   uint8   // the arguments that are descriptors, a bit each
 	host  uintptr // number of the host's
 	fn    handler
 }
@@ -165,8 +166,11 @@ func parseRow(nr int, line string) (*row, error) {
 	if len(f) > 2 {
 		r.args = strings.Split(f[2], ",")
 	}
-	for _, a := range r.args {
+	for i, a := range r.args {
 		kind, arg, _ := strings.Cut(a, ":")
+		if kind == "fd" {
+			r.fds |= 1 << i
+		}
 		k := argKind{kind: argKinds[kind]}
 		if k.kind == 0 {
 			return nil, fmt.Errorf("number %d: argument %q", nr, a)

@@ -51,11 +51,13 @@ func blockEverything() (old uint64) {
 //go:nosplit
 func fork(flags, childTID uintptr) uintptr {
 	s := &state
-	for s.left != s.claimed { // of the fork before
-		raw(unix.SYS_SCHED_YIELD, 0, 0, 0, 0, 0, 0)
+	if s.held == 0 {
+		for s.left != s.claimed { // of the fork before
+			raw(unix.SYS_SCHED_YIELD, 0, 0, 0, 0, 0, 0)
+		}
+		s.claimed, s.stopped, s.left = 0, 0, 0
+		storeBarrier(&s.pending, 1)
 	}
-	s.claimed, s.stopped, s.left = 0, 0, 0
-	storeBarrier(&s.pending, 1)
 	pid := raw(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
 	self := raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0)
 	n := s.absent
@@ -68,9 +70,12 @@ func fork(flags, childTID uintptr) uintptr {
 	}
 	r := cloneProcess(flags, childTID)
 	if r != 0 {
-		release(s)
+		if s.absent != 0 || !hold(s, self) {
+			release(s)
+		}
 		return r
 	}
+	s.held, holding.made = 0, false
 	*(*uintptr)(pointer2(thisM() + s.procid)) = raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0)
 	s.claimed, s.stopped, s.left, s.forward = 0, 0, 0, 0
 	m := thisM()
@@ -91,34 +96,75 @@ func fork(flags, childTID uintptr) uintptr {
 	return 0
 }
 
+// aWhile is for how long threads are missed by nobody, in nanoseconds.
+const aWhile = 5e6
+
 // reviveLater asks for a signal that has the others made anew. Most children of
 // forks are over before, or execute another program: they need no threads but
 // one, as long as nothing waits for another for long.
 //
 //go:nosplit
 func reviveLater() bool {
-	e := &later.event
-	e.signo, e.notify = uint32(unix.SIGURG), sigevThreadID
-	e.tid = uint32(raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0))
-	if raw(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(e)), uintptr(unsafe.Pointer(&later.timer)), 0, 0, 0) != 0 {
-		return false
-	}
-	later.spec.Value.Nsec = 5e6
-	return raw(unix.SYS_TIMER_SETTIME, uintptr(later.timer), 0, uintptr(unsafe.Pointer(&later.spec)), 0, 0, 0) == 0
+	later.made = false
+	return later.set(raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0), aWhile)
 }
 
-// later is what reviveLater tells the kernel (timer_create(2)).
-var later struct {
+// hold leaves the others stopped where the process has but one thread of the
+// guest's, self, until it has not forked for a while: a shell's loop forks
+// before, and need not stop them again. The runtime can wait that long if it
+// wants one of them.
+//
+//go:nosplit
+func hold(s *shared, self uintptr) bool {
+	m := thisM()
+	if len(records) != 1 || records[0].m != m || !holding.set(self, aWhile) {
+		return false
+	}
+	s.holder, s.held = m, 1
+	return true
+}
+
+// letGo ends hold. All signals are blocked.
+//
+//go:nosplit
+func letGo() {
+	if state.held != 0 {
+		holding.set(0, 0)
+		release(&state)
+	}
+}
+
+// alarm is a timer that sends a thread SIGURG (timer_create(2)).
+type alarm struct {
 	event struct {
 		value              uint64
 		signo, notify, tid uint32
 		_                  [11]uint32
 	}
+	made  bool
 	timer int32
 	spec  unix.ItimerSpec
 }
 
 const sigevThreadID = 4
+
+// set has it do so in ns nanoseconds, 0 = never; tid matters the first time.
+//
+//go:nosplit
+func (a *alarm) set(tid, ns uintptr) bool {
+	if !a.made {
+		e := &a.event
+		e.signo, e.notify, e.tid = uint32(unix.SIGURG), sigevThreadID, uint32(tid)
+		if raw(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(e)), uintptr(unsafe.Pointer(&a.timer)), 0, 0, 0) != 0 {
+			return false
+		}
+		a.made = true
+	}
+	a.spec.Value.Nsec = int64(ns)
+	return raw(unix.SYS_TIMER_SETTIME, uintptr(a.timer), 0, uintptr(unsafe.Pointer(&a.spec)), 0, 0, 0) == 0
+}
+
+var later, holding alarm
 
 // reviveAll makes the threads anew that the fork has stopped. All signals are
 // blocked. It also runs in a handler.
@@ -135,13 +181,14 @@ func reviveAll() {
 	raw(unix.SYS_TIMER_DELETE, uintptr(later.timer), 0, 0, 0, 0, 0)
 }
 
-// Whole has all threads there of which the child of a fork may have put off to
-// make them anew.
+// Whole has all threads run that a fork has left stopped, or of which its child
+// has put off to make them anew.
 func Whole() {
-	if load32(&state.absent) == 0 {
+	if load32(&state.absent) == 0 && load32(&state.held) == 0 {
 		return
 	}
 	old := blockEverything()
+	letGo()
 	if state.absent != 0 {
 		reviveAll()
 	}
@@ -170,6 +217,7 @@ func pointer2(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Point
 
 //go:nosplit
 func release(s *shared) {
+	s.held = 0
 	storeBarrier(&s.pending, 0)
 	const wakePrivate = 129
 	raw(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.pending)), wakePrivate, 1<<30, 0, 0, 0)

@@ -72,6 +72,24 @@ loud:
 	POPQ DI
 
 whole:
+	MOVL ·state+shared_held(SB), AX
+	TESTL AX, AX
+	JEQ  park
+	MOVQ (TLS), CX
+	MOVQ const_mOffset(CX), CX
+	CMPQ CX, ·state+shared_holder(SB)
+	JNE  park
+	PUSHQ DI
+	PUSHQ SI
+	PUSHQ DX
+	PUSHQ BP
+	CALL ·letGo(SB)
+	POPQ BP
+	POPQ DX
+	POPQ SI
+	POPQ DI
+
+park:
 	MOVL ·state+shared_pending(SB), AX
 	TESTL AX, AX
 	JEQ  next

@@ -39,6 +39,10 @@ type shared struct {
 	left    uint32 // that are not used any more
 	absent  uint32 // not 0: so many are to be made anew (reviveAll)
 	quiet   uint32 // 1 = threads without a record are to block the guest's signals
+	held    uint32 // 1: the threads stay stopped until the next fork (hold)
+	_       uint32
+
+	holder uintptr // the runtime's M of the thread that forks
 
 	nextURG    uintptr
 	procid     uintptr // offset of the thread's number in the runtime's M
@@ -79,6 +83,12 @@ func entersyscall()
 
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
+
+//go:linkname beforeExec syscall.runtime_BeforeExec
+func beforeExec()
+
+//go:linkname afterExec syscall.runtime_AfterExec
+func afterExec()
 
 // Record is a thread that runs a guest's. It is not Go's memory.
 type Record struct {
@@ -316,6 +326,14 @@ func result(r uintptr) (uintptr, unix.Errno) {
 // is stored in the record, or comes before the kernel has begun.
 func (r *Record) Syscall(nr uintptr, a *[6]uintptr) uintptr {
 	return blocking(&r.Signal, nr, a[0], a[1], a[2], a[3], a[4], a[5])
+}
+
+// Execve is the system call of that name. The runtime makes no thread meanwhile,
+// which the kernel would refuse.
+func (r *Record) Execve(a *[6]uintptr) uintptr {
+	beforeExec()
+	defer afterExec()
+	return r.Syscall(unix.SYS_EXECVE, a)
 }
 
 //go:nosplit

@@ -239,4 +239,31 @@ func files() {
 	var l syscall.Flock_t
 	l.Type = syscall.F_WRLCK
 	fmt.Println(syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &l))
+	descriptors()
+}
+
+// descriptors takes numbers that are nobody's.
+func descriptors() {
+	var r, w [70]int
+	for fd := 50; fd < 70; fd++ {
+		_, _, err := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0)
+		var p [2]int
+		syscall.Pipe2(p[:], syscall.O_CLOEXEC)
+		fmt.Print(err, syscall.Dup3(p[1], fd, 0), " ")
+		r[fd], w[fd] = p[0], fd
+		syscall.Close(p[1])
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Println()
+	for fd := 50; fd < 70; fd++ {
+		syscall.Write(w[fd], []byte{byte(fd)})
+	}
+	fmt.Println(exec.Command(os.Args[0], "child").Run())
+	sum := 0
+	for fd := 50; fd < 70; fd++ {
+		var b [1]byte
+		syscall.Read(r[fd], b[:])
+		sum += int(b[0])
+	}
+	fmt.Println(sum)
 }

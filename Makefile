@@ -6,7 +6,7 @@
 #   make bench-go  the Go benchmarks
 #   make fuzz    random programs in all engines, FUZZ=10e6 guest instructions or more in each
 #   make storm   half an hour (STORM=1m: less) of guests under signals, GC and profiling
-#   make build   ./rhea
+#   make build   ./rhea, and ./rhea-user for single programs alone
 #   make web     fetches what -display web shows the screen with, from the npm registry
 #   make deps    the firmware and guests of demo and test, from Debian packages
 
@@ -25,6 +25,7 @@ all: build
 
 build:
 	$(GO) build -o rhea ./cmd/rhea
+	$(GO) build -o rhea-user ./cmd/rhea-user
 
 # noVNC and xterm.js for -display web; what is built after this carries them.
 web:
@@ -67,4 +68,4 @@ deps:
 	@PACKAGES="$(PACKAGES)" INSTALLER="$(INSTALLER)" sh tools/deps.sh -optional
 
 clean:
-	rm -f rhea
+	rm -f rhea rhea-user

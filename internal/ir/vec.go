@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A Vec is an operation on vectors that lie in the frame, in place: slot Dst
@@ -79,7 +80,9 @@ var vecGroups = []struct {
 	{VecFP | VecResult | VecSrc64, `CVTSS2SI CVTSD2SI CVTTSS2SI CVTTSD2SI CVTSS2SIQ CVTSD2SIQ CVTTSS2SIQ CVTTSD2SIQ UCOMISS UCOMISD COMISS COMISD`},
 }
 
-var vecKinds, vecByName = func() ([]vecKind, map[string]VecKind) {
+// vecTable is the kinds, and their numbers by name. It is made when it is first
+// asked for: a process that has just begun has no time to lose.
+var vecTable = sync.OnceValues(func() ([]vecKind, map[string]VecKind) {
 	var list []vecKind
 	byName := map[string]VecKind{}
 	for _, g := range vecGroups {
@@ -89,20 +92,26 @@ var vecKinds, vecByName = func() ([]vecKind, map[string]VecKind) {
 		}
 	}
 	return list, byName
-}()
+})
+
+func vecKinds() []vecKind {
+	list, _ := vecTable()
+	return list
+}
 
 // NumVecKinds is the number of kinds.
-func NumVecKinds() int { return len(vecKinds) }
+func NumVecKinds() int { return len(vecKinds()) }
 
 // VecByName finds a kind.
 func VecByName(name string) (VecKind, bool) {
-	k, ok := vecByName[name]
+	_, byName := vecTable()
+	k, ok := byName[name]
 	return k, ok
 }
 
 // Flags returns what is special about k.
-func (k VecKind) Flags() VecFlags { return vecKinds[k].flags }
-func (k VecKind) String() string  { return vecKinds[k].name }
+func (k VecKind) Flags() VecFlags { return vecKinds()[k].flags }
+func (k VecKind) String() string  { return vecKinds()[k].name }
 
 // Packed packs v into an Inst's Imm.
 func (v Vector) Packed() uint64 {
@@ -169,7 +178,7 @@ func parseVector(text string, s *Slots) (v Vector, ok bool) {
 func checkVector(in *Inst) error {
 	v := VectorOf(in.Imm)
 	switch {
-	case int(v.Kind) >= len(vecKinds):
+	case int(v.Kind) >= len(vecKinds()):
 		return fmt.Errorf("no such kind")
 	case v.Dst >= TempBase || v.Src >= TempBase:
 		return fmt.Errorf("no slot %d", max(v.Dst, v.Src))

@@ -21,6 +21,8 @@ type userRow struct {
 	row
 	times int
 	args  []string
+	// whole: by the whole of rhea, not by rhea-user alone.
+	whole bool
 }
 
 // userRows are programs for which QEMU takes about a second.
@@ -33,8 +35,8 @@ func userRows() (rows []userRow) {
 		{"sieve", 150, integer}, {"mix", 40, integer}, {"mem", 60, integer}, {"sort", 30, integer}, {"call", 60, integer}, {"int64", 50, integer},
 		{"matmul", 25, floating}, {"fpgen", 25, floating}, {"conv", 60, floating},
 	} {
-		rows = append(rows, userRow{row{"user-" + x.part, "user mode: gkbench " + x.part, x.kind}, 1,
-			[]string{"BENCH/bin/gkbench", fmt.Sprint(x.work), x.part}})
+		rows = append(rows, userRow{row: row{"user-" + x.part, "user mode: gkbench " + x.part, x.kind}, times: 1,
+			args: []string{"BENCH/bin/gkbench", fmt.Sprint(x.work), x.part}})
 	}
 	for _, x := range []struct {
 		name, label string
@@ -47,12 +49,12 @@ func userRows() (rows []userRow) {
 		{"user-cc1", "user mode: C compiler, gcc -O2 (cc1)",
 			[]string{"TREE/usr/lib/gcc/i686-linux-gnu/12/cc1", "-quiet", "-fpreprocessed", "-O2", "-o", "-", "BENCH/data/big.i"}},
 	} {
-		rows = append(rows, userRow{row{x.name, x.label, integer}, 1, x.args})
+		rows = append(rows, userRow{row: row{x.name, x.label, integer}, times: 1, args: x.args})
 	}
 	return append(rows,
-		userRow{row{"user-fork", "user mode: 400 subshells", system}, 1,
-			[]string{"BENCH/bin/busybox", "sh", "-c", "i=0; while [ $i -lt 400 ]; do ( : ); i=$((i+1)); done"}},
-		userRow{row{"user-start", "user mode: 20 times true (static)", system}, 20, []string{"BENCH/bin/busybox", "true"}})
+		userRow{row: row{"user-fork", "user mode: 400 subshells", system}, times: 1,
+			args: []string{"BENCH/bin/busybox", "sh", "-c", "i=0; while [ $i -lt 400 ]; do ( : ); i=$((i+1)); done"}},
+		userRow{row: row{"user-start", "user mode: 20 times true (static)", system}, times: 20, args: []string{"BENCH/bin/busybox", "true"}})
 }
 
 func sixteen(s string) (list []string) {
@@ -85,7 +87,7 @@ func userCommand(b *bench, e emulator) ([]string, error) {
 	// QEMU's -L alone does not lead ld.so to all libraries.
 	in := []string{"-L", b.full, "-E", "LD_LIBRARY_PATH=" + b.libraries()}
 	if e.name == "rhea" {
-		return append([]string{e.bin, "user"}, in...), nil
+		return append(rheaUser(e), in...), nil
 	}
 	for _, name := range qemuUser {
 		if bin, err := exec.LookPath(name); err == nil {
@@ -93,6 +95,20 @@ func userCommand(b *bench, e emulator) ([]string, error) {
 		}
 	}
 	return nil, errors.New("no qemu-i386: install the package qemu-user-static")
+}
+
+// rheaUser is rhea-user beside rhea, as binfmt_misc should have it, or if it is
+// not there `rhea user`.
+func rheaUser(e emulator) []string {
+	if lean := filepath.Join(filepath.Dir(e.bin), "rhea-user"); exists(lean) {
+		return []string{lean}
+	}
+	return []string{e.bin, "user"}
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 func (b *bench) libraries() string {
@@ -104,21 +120,26 @@ func runUser(b *bench, e emulator) (map[string]outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.userPrograms(b.full, userRows(), command, nil)
+	return b.userPrograms(b.full, userRows(), command, nil, nil)
 }
 
 // runUserNative runs the programs with their own loader, which finds their
 // libraries; static ones do not need it.
 func runUserNative(b *bench) (map[string]outcome, error) {
-	return b.userPrograms(b.full, userRows(), nil, nil)
+	return b.userPrograms(b.full, userRows(), nil, nil, nil)
 }
 
-func (b *bench) userPrograms(tree string, list []userRow, command, env []string) (map[string]outcome, error) {
+// userPrograms runs programs by a command, those that are to be run by the whole
+// of an emulator by another if there is one.
+func (b *bench) userPrograms(tree string, list []userRow, command, whole, env []string) (map[string]outcome, error) {
 	got := map[string]outcome{}
 	for _, r := range list {
 		args := command
 		if args == nil && strings.HasPrefix(r.args[0], "TREE") {
 			args = []string{filepath.Join(b.full, "lib/ld-linux.so.2"), "--library-path", b.libraries()}
+		}
+		if r.whole && whole != nil {
+			args = whole
 		}
 		args = args[:len(args):len(args)]
 		for _, a := range r.args {

@@ -19,8 +19,8 @@ func userRows64() (rows []userRow) {
 		{"sieve", 150, integer}, {"mix", 80, integer}, {"mem", 60, integer}, {"sort", 30, integer}, {"call", 60, integer}, {"int64", 100, integer},
 		{"matmul", 60, floating}, {"fpgen", 150, floating}, {"conv", 100, floating},
 	} {
-		rows = append(rows, userRow{row{"user64-" + x.part, "x86_64 user mode: gkbench " + x.part, x.kind}, 1,
-			[]string{"KIT/gkbench-x86_64", fmt.Sprint(x.work), x.part}})
+		rows = append(rows, userRow{row: row{"user64-" + x.part, "x86_64 user mode: gkbench " + x.part, x.kind}, times: 1,
+			args: []string{"KIT/gkbench-x86_64", fmt.Sprint(x.work), x.part}})
 	}
 	const fib = "def f(n): return n if n<2 else f(n-1)+f(n-2)\nd={}\nfor i in range(200000): d[i%1000]=d.get(i%1000,0)+i\nprint(f(24),sum(d.values()))"
 	const table = "create table t(a integer primary key,b text); with recursive c(x) as (select 1 union all select x+1 from c where x<100000) " +
@@ -45,9 +45,10 @@ func userRows64() (rows []userRow) {
 		{"start", "20 times true (static)", system, 20, []string{"KIT/busybox-x86_64", "true"}},
 		{"dynamic", "20 times true (dynamic)", system, 20, []string{"/bin/true"}},
 	} {
-		rows = append(rows, userRow{row{"user64-" + x.name, "x86_64 user mode: " + x.label, x.kind}, x.times, x.args})
+		rows = append(rows, userRow{row: row{"user64-" + x.name, "x86_64 user mode: " + x.label, x.kind}, times: x.times, args: x.args})
 	}
-	return rows
+	return append(rows, userRow{row: row{"user64-whole", "x86_64 user mode: 20 times true (static), by `rhea user`", system}, times: 20,
+		args: []string{"KIT/busybox-x86_64", "true"}, whole: true})
 }
 
 // qemuUser64 are the names of QEMU's user mode, in Debian's packages
@@ -80,15 +81,15 @@ func needUser64(b *bench) error {
 
 func runUser64(b *bench, e emulator) (map[string]outcome, error) {
 	if e.name == "rhea" {
-		return b.userPrograms(b.small, userRows64(), []string{e.bin, "user"}, nil)
+		return b.userPrograms(b.small, userRows64(), rheaUser(e), []string{e.bin, "user"}, nil)
 	}
 	bin, err := qemu64()
 	if err != nil {
 		return nil, err
 	}
-	return b.userPrograms(b.small, userRows64(), []string{bin}, []string{"EMULATOR=" + bin})
+	return b.userPrograms(b.small, userRows64(), []string{bin}, nil, []string{"EMULATOR=" + bin})
 }
 
 func runUser64Native(b *bench) (map[string]outcome, error) {
-	return b.userPrograms(b.small, userRows64(), nil, nil)
+	return b.userPrograms(b.small, userRows64(), nil, nil, nil)
 }

@@ -23,6 +23,7 @@ type unit struct {
 	// quick: it was not compiled yet; see quick.go.
 	quick bool
 	runs  uint8  // as IR
+	told  bool   // see lesson.go
 	waits uint16 // entry of quick.waiting
 	index int32  // of coder.quick
 	// code is the interpreter's form, native the machine's; either may be

@@ -11,13 +11,13 @@ import (
 // executed as IR, as it is, and compiled if it is met again.
 
 // quickRuns is how often a unit is executed as IR.
-const quickRuns = 1
+const quickRuns = 2
 
 // The IR of the last units that were not compiled is kept for when they are; of
 // others it is made again. It is a ring.
 const (
-	quickInsts  = 1 << 16
-	quickUnits  = 1 << 11
+	quickInsts  = 1 << 13
+	quickUnits  = 1 << 8
 	quickBlocks = 8 // of a unit
 )
 
@@ -95,6 +95,7 @@ func (v *VCPU) isDue(u *unit) bool {
 // compileNow makes machine code of u, which is at k. A loop is translated once
 // more, to be unrolled.
 func (v *VCPU) compileNow(u *unit, k guest.Key) (*unit, *guest.Fault) {
+	v.tell(u, k.PC)
 	code := v.waitingIR(u)
 	if code == nil || code.Loops {
 		v.start(k, u.moves, true)

@@ -139,6 +139,7 @@ type VCPU struct {
 	ir      ir.Unit
 	builder *ir.Builder
 	quick   quick
+	lessons lessons
 	cache   *cache
 	vaMask  uint64
 
@@ -516,6 +517,7 @@ func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep b
 		u.code.OneShot = true
 		return u, false, nil
 	}
+	v.tell(u, k.PC)
 	if v.isQuick() {
 		v.wait(u)
 		v.cache.add(u)

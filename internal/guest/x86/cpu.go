@@ -119,7 +119,6 @@ func New(cfg Config) *CPU {
 	c.wide = c.model.has(featLM)
 	c.s = stateOf(c.frame)
 	c.slots = newSlots(c.wide)
-	c.helpers = c.helperTable()
 	c.pins.Store(pinA20Level)
 	c.Reset()
 	return c
@@ -132,14 +131,19 @@ func (c *CPU) Frame() *ir.Frame { return c.frame }
 func (c *CPU) Move(f *ir.Frame) {
 	copy(f[:ir.TempBase], c.frame[:ir.TempBase])
 	c.frame, c.s = f, stateOf(f)
-	c.helpers = c.helperTable()
+	c.helpers = nil
 }
 
 // Slots implements guest.CPU.
 func (c *CPU) Slots() *ir.Slots { return c.slots }
 
 // Helpers implements guest.CPU.
-func (c *CPU) Helpers() []guest.Helper { return c.helpers }
+func (c *CPU) Helpers() []guest.Helper {
+	if c.helpers == nil { // they know the frame
+		c.helpers = c.helperTable()
+	}
+	return c.helpers
+}
 
 // Attach implements guest.CPU.
 func (c *CPU) Attach(m guest.Memory) { c.mem = m }

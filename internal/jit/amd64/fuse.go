@@ -28,7 +28,7 @@ func (c *Compiler) consumer(size int) (at, set int32) {
 		case ir.Vec:
 			v := ir.VectorOf(x.Imm)
 			small := v.Narrow || v.Kind.Flags()&ir.VecSrc64 != 0
-			fits := c.vec.table[v.Kind].how&smallMem != 0 || size >= 4
+			fits := c.vecEnc(v.Kind).how&smallMem != 0 || size >= 4
 			if set < 0 || uint64(v.Src) != c.insts[set].Imm || v.Dst == v.Src || c.vals[c.i].need != j || !small || !fits {
 				return 0, 0
 			}

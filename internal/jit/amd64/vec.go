@@ -59,7 +59,6 @@ type vecCompiler struct {
 
 func (c *Compiler) initVectors() {
 	v := &c.vec
-	v.table = vecTable(&c.cfg.Features)
 	v.fpStatus = c.cfg.Slots.FPStatus
 	for i := range v.regOf {
 		v.regOf[i] = -1
@@ -69,6 +68,14 @@ func (c *Compiler) initVectors() {
 			v.regOf[s] = int8(i)
 		}
 	}
+}
+
+// vecEnc is how a kind is encoded. Many programs need none.
+func (c *Compiler) vecEnc(k ir.VecKind) *vecEnc {
+	if c.vec.table == nil {
+		c.vec.table = vecTable(&c.cfg.Features)
+	}
+	return &c.vec.table[k]
 }
 
 // vectorStubs writes what changes between Go's MXCSR and the guest's.
@@ -213,7 +220,7 @@ func (c *Compiler) vconst(w uint16, k uint64) {
 // doesVector reports whether v is done in machine code. The predicates of CMPPS
 // beyond the first eight are AVX's.
 func (c *Compiler) doesVector(v ir.Vector) bool {
-	e := &c.vec.table[v.Kind]
+	e := c.vecEnc(v.Kind)
 	return e.how&known != 0 && !(v.Narrow && e.how&wideOnly != 0) && !(e.how&imm3 != 0 && v.Imm > 7)
 }
 
@@ -371,7 +378,7 @@ func (c *Compiler) vsource(v *ir.Vector, e *vecEnc) (r reg, m mem) {
 // vecOp lowers a Vec.
 func (c *Compiler) vecOp(in *ir.Inst) {
 	v := ir.VectorOf(in.Imm)
-	e := &c.vec.table[v.Kind]
+	e := c.vecEnc(v.Kind)
 	flags := v.Kind.Flags()
 	c.fusedOperand() // locks its registers
 	if flags&ir.VecFP != 0 {

@@ -69,13 +69,33 @@ func i386() *ABI {
 // x8664 has the lower quarter of the addresses that Linux gives its programs:
 // the guest's lie among the host's.
 func x8664() *ABI {
-	const top = 1<<45 - 0x1000
-	return &ABI{
+	a := &ABI{
 		Name: "x86_64", Machine: 62, Class: 2, Order: binary.LittleEndian, Long: 8, Align64: 8,
 		CPU:     "max,-avx", // AVX takes more than SSE does
-		UTSName: "x86_64", Platform: "x86_64", Space: 1 << 45, Top: top, PieBase: top / 3 * 2 &^ 0xfffff,
+		UTSName: "x86_64", Platform: "x86_64",
 		text: x8664Calls, names: x8664Names(),
 	}
+	a.setSpace(1 << 45)
+	return a
+}
+
+// setSpace says how many addresses there are, of a guest that takes what it gets.
+func (a *ABI) setSpace(size uint64) {
+	a.Space, a.Top = size, size-0x1000
+	a.PieBase = a.Top / 3 * 2 &^ 0xfffff
+}
+
+// leastSpace is enough for most programs.
+const leastSpace = 1 << 35
+
+// halve makes do with half of the addresses, where the host has no more: under
+// a limit (ulimit -v), or in a process of ours. It returns false if the guest cannot.
+func (a *ABI) halve() bool {
+	if a.Long == 4 || a.Space <= leastSpace {
+		return false
+	}
+	a.setSpace(a.Space / 2)
+	return true
 }
 
 // abiFor returns the ABI of a program's file, nil if there is none or it is no

@@ -96,6 +96,9 @@ type Thread struct {
 	altSP, altSize uint64
 	altFlags       int32
 
+	// lesson is what its children tell by, taught what it tells its parent by.
+	lesson, taught []byte
+
 	clearTID   uint64
 	robust     uint64
 	robustSize uint64
@@ -149,6 +152,9 @@ func Start(cfg Config) error {
 		return err
 	}
 	sp, ram, err := newSpace(p.abi, uintptr(cfg.Base))
+	for errors.Is(err, unix.ENOMEM) && p.abi.halve() {
+		sp, ram, err = newSpace(p.abi, uintptr(cfg.Base))
+	}
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func newSpace(a *ABI, base uintptr) (*space, *mem.Region, error) {
 		const align = 1 << 32
 		at, err = unix.MmapPtr(-1, 0, nil, before+size+align+behind, unix.PROT_NONE, flags)
 		if err != nil {
-			return nil, nil, fmt.Errorf("reserving %d GiB of addresses for the program: %w", size>>30, err)
+			return nil, nil, fmt.Errorf("reserving %d GiB of addresses for the program: %w (see ulimit -v)", size>>30, err)
 		}
 		base = (uintptr(at) + before + align - 1) &^ (align - 1)
 		if d := base - before - uintptr(at); d > 0 {

@@ -132,6 +132,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil {
 		return negative(unix.EFAULT)
 	}
+	t.learn()
 	old := proc.BlockAll()
 	pid, errno := proc.Fork(t.rec, uintptr(flags), 0)
 	if errno != 0 {
@@ -161,6 +162,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	p.sp.mu.Lock()
 	p.cpus = []processor{t.cpu}
 	p.sp.mu.Unlock()
+	t.teach()
 	t.clearTID, t.robust = 0, 0
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 		t.put32(c.childTID, uint32(t.tid))

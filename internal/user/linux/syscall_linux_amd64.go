@@ -121,7 +121,7 @@ func (t *Thread) pass(r *row, a *[6]uint64) uint64 {
 		}
 	}
 	if r.status == quick {
-		return uint64(proc.RawSyscall6(r.host, &h))
+		return uint64(t.rec.Direct(r.host, &h))
 	}
 	return uint64(t.rec.Syscall(r.host, &h))
 }
@@ -174,7 +174,7 @@ func (t *Thread) wait(nr uintptr, a ...uintptr) uint64 {
 func (t *Thread) raw(nr uintptr, a ...uintptr) uint64 {
 	var h [6]uintptr
 	copy(h[:], a)
-	return uint64(proc.RawSyscall6(nr, &h))
+	return uint64(t.rec.Direct(nr, &h))
 }
 
 func failed(x uint64) bool { return x > ^uint64(4095) }

@@ -83,14 +83,7 @@ func (c *x86CPU) recovered(t *Thread) {
 	if e == nil {
 		return
 	}
-	f, ok := e.(interface {
-		runtime.Error
-		Addr() uintptr
-	})
-	if !ok || uint64(f.Addr()-t.p.sp.base) >= t.p.sp.size {
-		panic(e)
-	}
-	va := uint64(f.Addr() - t.p.sp.base)
+	va := t.p.sp.faultOf(e)
 	if t.p.sp.ram.Watched(va) {
 		t.p.sp.codeWritten(va)
 		return
@@ -102,6 +95,19 @@ func (c *x86CPU) recovered(t *Thread) {
 	case !t.p.sp.backed(va):
 		c.cpu.Raise(x86.UserBusFault(va, true))
 	}
+}
+
+// faultOf is the address that the program has, of an access to its memory that has
+// panicked. It panics with what is none.
+func (s *space) faultOf(e any) uint64 {
+	f, ok := e.(interface {
+		runtime.Error
+		Addr() uintptr
+	})
+	if !ok || uint64(f.Addr()-s.base) >= s.size {
+		panic(e)
+	}
+	return uint64(f.Addr() - s.base)
 }
 
 func panicOnFault() { debug.SetPanicOnFault(true) }

@@ -155,15 +155,15 @@ func Whole() {
 func leaveWindow(p *parked) {
 	rip := (*uintptr)(pointer2(p.dx + 168))
 	switch {
-	case *rip-state.window < state.windowSize:
+	case *rip-state.window < state.windowSize, *rip-state.direct < state.directSize:
 		*rip = bailAddress()
-	case *rip-state.direct < state.directSize:
-		*rip = directBailAddress()
+	case *rip-state.raw < state.rawSize:
+		*rip = rawBailAddress()
 	}
 }
 
 func bailAddress() uintptr
-func directBailAddress() uintptr
+func rawBailAddress() uintptr
 
 //go:nosplit
 func pointer2(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }

@@ -79,3 +79,83 @@ func TestResults(t *testing.T) {
 	stop.Store(true)
 	wg.Wait()
 }
+
+// TestAbsentThreads: in the child of a fork the threads that it does not have do
+// nothing, wherever the fork has stopped them.
+func TestAbsentThreads(t *testing.T) {
+	if !host.Available() {
+		t.Skip("no machine code on this host")
+	}
+	if err := SetUp(); err != nil {
+		t.Fatal(err)
+	}
+	const first, threads = 700, 4
+	var stop atomic.Bool
+	var wg, there sync.WaitGroup
+	for i := range threads {
+		wg.Add(1)
+		there.Add(1)
+		go func() {
+			defer wg.Done()
+			runtime.LockOSThread()
+			r, err := Enter()
+			there.Done()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fd := uintptr(first + i)
+			for !stop.Load() && r.Over == 0 {
+				r.Direct(unix.SYS_DUP3, &[6]uintptr{1, fd, unix.O_CLOEXEC})
+				r.Direct(unix.SYS_CLOSE, &[6]uintptr{fd})
+			}
+			if r.Over != 0 {
+				select {}
+			}
+			r.Leave()
+		}()
+	}
+	open := func() (set int) {
+		for i := range threads {
+			if _, _, err := unix.RawSyscall(unix.SYS_FCNTL, uintptr(first+i), unix.F_GETFD, 0); err == 0 {
+				set |= 1 << i
+			}
+		}
+		return set
+	}
+	there.Wait()
+	runtime.LockOSThread()
+	wrong := 0
+	for range 100 {
+		pid, err := Fork(nil, uintptr(unix.SIGCHLD), 0)
+		if err != 0 {
+			t.Fatal(err)
+		}
+		if pid == 0 {
+			before := open()
+			Whole()
+			ts := [2]uint64{0, 1e6}
+			unix.RawSyscall(unix.SYS_NANOSLEEP, wordsAddress(&ts), 0, 0)
+			status := uintptr(7)
+			if open() != before {
+				status = 8
+			}
+			unix.RawSyscall(unix.SYS_EXIT_GROUP, status, 0, 0)
+		}
+		var st unix.WaitStatus
+		for {
+			if _, err := unix.Wait4(pid, &st, 0, nil); err != unix.EINTR {
+				break
+			}
+		}
+		if st.ExitStatus() != 7 {
+			wrong++
+		}
+	}
+	runtime.UnlockOSThread()
+	stop.Store(true)
+	wg.Wait()
+	if wrong != 0 {
+		t.Errorf("in %d of 100 children threads went on that they do not have", wrong)
+	}
+}

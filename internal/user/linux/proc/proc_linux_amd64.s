@@ -171,11 +171,33 @@ stored:
 	MOVQ $const_errRestart, ret+64(FP)
 	RET
 
+// func direct(over *uint32, nr, a, b, c, d, e, f uintptr) uintptr
+//
+// Its window is left only by threads that the child of a fork does not have.
+TEXT ·direct(SB), NOSPLIT|NOFRAME, $0-72
+	MOVQ over+0(FP), R12
+	MOVQ nr+8(FP), AX
+	MOVQ a+16(FP), DI
+	MOVQ b+24(FP), SI
+	MOVQ c+32(FP), DX
+	MOVQ d+40(FP), R10
+	MOVQ e+48(FP), R8
+	MOVQ f+56(FP), R9
+	CMPL (R12), $0
+	JNE  ended
+	SYSCALL
+	MOVQ AX, ret+64(FP)
+	RET
+
+ended:
+	MOVQ $const_errRestart, ret+64(FP)
+	RET
+
 TEXT ·bail(SB), NOSPLIT|NOFRAME, $0-72
 	MOVQ $const_errRestart, ret+64(FP)
 	RET
 
-TEXT ·directBail(SB), NOSPLIT|NOFRAME, $0-64
+TEXT ·rawBail(SB), NOSPLIT|NOFRAME, $0-64
 	MOVQ $const_errRestart, ret+56(FP)
 	RET
 
@@ -318,8 +340,8 @@ exception:
 	MOVQ (AX)(DI*8), AX
 	JMP  AX
 
-// func addresses() (park, guest, fault, window, direct uintptr)
-TEXT ·addresses(SB), NOSPLIT, $0-40
+// func addresses() (park, guest, fault, window, direct, raw uintptr)
+TEXT ·addresses(SB), NOSPLIT, $0-48
 	LEAQ ·parkURG(SB), AX
 	MOVQ AX, park+0(FP)
 	LEAQ ·guestSignal(SB), AX
@@ -328,8 +350,10 @@ TEXT ·addresses(SB), NOSPLIT, $0-40
 	MOVQ AX, fault+16(FP)
 	LEAQ ·safe(SB), AX
 	MOVQ AX, window+24(FP)
-	LEAQ ·raw(SB), AX
+	LEAQ ·direct(SB), AX
 	MOVQ AX, direct+32(FP)
+	LEAQ ·raw(SB), AX
+	MOVQ AX, raw+40(FP)
 	RET
 
 // func thisM() uintptr
@@ -345,9 +369,9 @@ TEXT ·bailAddress(SB), NOSPLIT, $0-8
 	MOVQ AX, ret+0(FP)
 	RET
 
-// func directBailAddress() uintptr
-TEXT ·directBailAddress(SB), NOSPLIT, $0-8
-	LEAQ ·directBail(SB), AX
+// func rawBailAddress() uintptr
+TEXT ·rawBailAddress(SB), NOSPLIT, $0-8
+	LEAQ ·rawBail(SB), AX
 	MOVQ AX, ret+0(FP)
 	RET
 

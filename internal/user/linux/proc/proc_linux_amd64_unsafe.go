@@ -44,8 +44,10 @@ type shared struct {
 	procid     uintptr // offset of the thread's number in the runtime's M
 	window     uintptr // of safe
 	windowSize uintptr
-	direct     uintptr // the same of raw
+	direct     uintptr // the same of direct, and of raw
 	directSize uintptr
+	raw        uintptr
+	rawSize    uintptr
 	blockAll   uint64
 	forward    uintptr // the Record of who gets the signals of other threads
 	nextFault  [65]uintptr
@@ -68,7 +70,8 @@ func revive(p *parked, flags uintptr) uintptr
 func cloneProcess(flags, childTID uintptr) uintptr
 func raw(nr, a, b, c, d, e, f uintptr) uintptr
 func safe(signal *uint32, nr, a, b, c, d, e, f uintptr) uintptr
-func addresses() (park, guest, fault, window, direct uintptr)
+func direct(over *uint32, nr, a, b, c, d, e, f uintptr) uintptr
+func addresses() (park, guest, fault, window, direct, raw uintptr)
 func thisM() uintptr
 
 //go:linkname entersyscall runtime.entersyscall
@@ -142,10 +145,11 @@ func setUp() error {
 	if state.procid == 0 {
 		return errors.New("this Go runtime's threads are not laid out as rhea's fork expects")
 	}
-	park, _, fault, window, direct := addresses()
+	park, _, fault, window, direct, raw := addresses()
 	state.window, state.windowSize = window, windowSize(window)
 	state.direct, state.directSize = direct, windowSize(direct)
-	if state.windowSize == 0 || state.directSize == 0 {
+	state.raw, state.rawSize = raw, windowSize(raw)
+	if state.windowSize == 0 || state.directSize == 0 || state.rawSize == 0 {
 		return errors.New("BUG: proc: no system call in the window")
 	}
 	state.blockAll = ^internal()
@@ -322,9 +326,11 @@ func blocking(signal *uint32, nr, a, b, c, d, e, f uintptr) uintptr {
 	return x
 }
 
-// RawSyscall6 is a system call that does not wait, as the kernel answers.
-func RawSyscall6(nr uintptr, a *[6]uintptr) uintptr {
-	return raw(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+// Direct is a system call that does not wait, as the kernel answers. A thread
+// that the child of a fork does not have does none there: it would change what
+// is the child's, such as a descriptor of the number that it is about to close.
+func (r *Record) Direct(nr uintptr, a *[6]uintptr) uintptr {
+	return direct(&r.Over, nr, a[0], a[1], a[2], a[3], a[4], a[5])
 }
 
 // SetMask sets the mask of the calling thread. Internal signals stay unblocked.
@@ -358,7 +364,7 @@ func Dispose(sig int, d Disposition, noCldStop, noCldWait bool) error {
 	}
 	const saNoCldStop, saNoCldWait = 1, 2
 	a := sigaction{flags: restorer.flags, restorer: restorer.restorer, mask: ^internal()}
-	_, guest, _, _, _ := addresses()
+	_, guest, _, _, _, _ := addresses()
 	switch d {
 	case Default:
 		a.handler = 0

@@ -152,7 +152,7 @@ func TestToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Body.Close()
-	if r.Request.URL.RawQuery != "wrong" {
+	if r.Request.URL.Fragment != "wrong" {
 		t.Error("an empty password let somebody in")
 	}
 }

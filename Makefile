@@ -8,6 +8,8 @@
 #   make storm   half an hour (STORM=1m: less) of guests under signals, GC and profiling
 #   make build   ./rhea, and ./rhea-user for single programs alone
 #   make web     fetches what -display web shows the screen with, from the npm registry
+#   make sysroots  Debian's i386 and amd64 programs, which tests of user mode run, in ~/.cache/rhea-sysroots
+#   make runtimes  node, a Java machine, and the tests of Go's standard library, as i386 and x86_64 programs in user mode
 #   make deps    the firmware and guests of demo and test, from Debian packages
 
 export CGO_ENABLED = 0
@@ -15,11 +17,11 @@ GO ?= go
 
 PACKAGES = seabios vgabios bochsbios debian-installer-12-netboot-i386 debian-installer-12-netboot-amd64 \
 	grub-pc-bin grub-common xorriso isolinux syslinux-common memtest86+ mtools ipxe-qemu qemu-system-x86 cpio e2fsprogs acpica-tools \
-	qemu-utils xvfb x11-apps vncsnapshot tigervnc-viewer tigervnc-tools chromium xdotool tmux pulseaudio pulseaudio-utils smartmontools eject
+	qemu-utils gdb-multiarch xvfb x11-apps vncsnapshot tigervnc-viewer tigervnc-tools chromium xdotool tmux pulseaudio pulseaudio-utils smartmontools eject
 
 INSTALLER ?= /usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
 
-.PHONY: all build web demo test bench bench-go fuzz storm deps clean
+.PHONY: all build web demo test bench bench-go fuzz storm sysroots runtimes deps clean
 
 all: build
 
@@ -41,6 +43,7 @@ demo: build
 # Whole guests boot in ./cmd/rhea, one after the other: it takes a while.
 test: deps
 	@$(GO) run ./tools/web -optional
+	@$(GO) run ./tools/sysroot -optional
 	$(GO) vet ./...
 	$(GO) test -timeout 120m ./...
 
@@ -63,6 +66,13 @@ fuzz:
 STORM ?= 30m
 storm:
 	RHEA_STORM=$(STORM) $(GO) test -count 1 -v -timeout 12h -run TestStorm ./internal/app/system
+
+sysroots:
+	@$(GO) run ./tools/sysroot
+
+runtimes:
+	@$(GO) run ./tools/sysroot -runtimes
+	RHEA_RUNTIMES=1 $(GO) test -count 1 -v -timeout 3h -run 'TestRuntimes|TestGoStandard' ./internal/app/user
 
 deps:
 	@PACKAGES="$(PACKAGES)" INSTALLER="$(INSTALLER)" sh tools/deps.sh -optional

@@ -43,7 +43,7 @@ func rules() []Rule {
 
 		// Within the uppermost layer: lists, the library, the applets, the
 		// choice of the applet, the command.
-		{"catalog", 70, false}, {".", 71, false}, {"app/*", 72, false}, {"app", 73, false}, {"/vmtest", 74, false}, {"/cmd/*", 75, false}, {"/tools/*", 75, false},
+		{"catalog", 70, false}, {".", 71, false}, {"app/*", 72, false}, {"app", 73, false}, {"/vmtest", 74, false}, {"/cmd/*", 75, false}, {"/tools/debian", 74, false}, {"/tools/*", 75, false},
 
 		{"layers", 0, false}, {"build", 0, false},
 	}

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"rhea/tools/debian"
 )
 
 // What of Debian's i386 packages goes into the guest for real work: the
@@ -22,59 +22,20 @@ var (
 	}
 )
 
-// fetchPackages puts the work's programs below dir/root, once. It neither needs
-// root's rights nor changes the host's package system: apt gets lists of its own.
+// fetchPackages puts the work's programs below dir/root, once.
 func fetchPackages(dir string) (string, error) {
 	root := filepath.Join(dir, "root")
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
-	}
-	for _, tool := range []string{"apt-get", "dpkg-deb"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return "", fmt.Errorf("%s is missing: the guest's programs come from Debian's i386 packages (%s)", tool, strings.Join(guestPackages, " "))
-		}
 	}
 	tmp, err := os.MkdirTemp(dir, "fetch")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-	apt := func(args ...string) error {
-		for _, d := range []string{"lists/partial", "cache/archives/partial", "deb"} {
-			if err := os.MkdirAll(filepath.Join(tmp, d), 0o777); err != nil {
-				return err
-			}
-		}
-		status := filepath.Join(tmp, "status")
-		if err := os.WriteFile(status, nil, 0o666); err != nil {
-			return err
-		}
-		cmd := exec.Command("apt-get", append([]string{"-q",
-			"-o", "APT::Architecture=i386", "-o", "APT::Architectures=i386", "-o", "APT::Sandbox::User=",
-			"-o", "Dir::State::Lists=" + filepath.Join(tmp, "lists"), "-o", "Dir::State::Status=" + status,
-			"-o", "Dir::Cache=" + filepath.Join(tmp, "cache")}, args...)...)
-		cmd.Dir = filepath.Join(tmp, "deb")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-			return fmt.Errorf("apt-get %s: %w: %s", args[0], err, lines[len(lines)-1])
-		}
-		return nil
-	}
-	// A list that could not be had (a mirror at work) does not matter if the packages come.
-	updated := apt("update")
-	if err := apt(append([]string{"download"}, guestPackages...)...); err != nil {
-		return "", errors.Join(err, updated)
-	}
-	debs, err := filepath.Glob(filepath.Join(tmp, "deb/*.deb"))
-	if err != nil {
-		return "", err
-	}
 	all := filepath.Join(tmp, "all")
-	for _, deb := range debs {
-		if out, err := exec.Command("dpkg-deb", "-x", deb, all).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("dpkg-deb -x %s: %w: %s", filepath.Base(deb), err, out)
-		}
+	if err := debian.Unpack(tmp, "i386", false, all, guestPackages...); err != nil {
+		return "", err
 	}
 	part := filepath.Join(tmp, "root")
 	if err := pick(all, part); err != nil {

@@ -21,6 +21,7 @@ type config struct {
 	stack, base      uint64
 	reserve          uint64
 	strace           bool
+	gdb              string
 	interpreter      bool
 	items            trace.Item
 	logFile          string
@@ -53,8 +54,10 @@ func options() []option {
 	return []option{
 		{"h", "", "", "show this text", true, func(c *config, _ string) error { c.print = help; return nil }},
 		{"help", "", "", "", true, func(c *config, _ string) error { c.print = help; return nil }},
-		{"g", "port", "QEMU_GDB", "wait for gdb at a port (not supported yet)", true, func(*config, string) error {
-			return fmt.Errorf("a debugger is not supported yet")
+		{"g", "port", "QEMU_GDB", "wait for gdb at a TCP port of this host, or at a socket with this file name", true, func(c *config, v string) error {
+			c.gdb = v
+			c.unset("QEMU_GDB") // it is for this program only
+			return debugOption(v)
 		}},
 		{"L", "path", "QEMU_LD_PREFIX", "look for the program's interpreter and files below this directory first", false, func(c *config, v string) error {
 			st, err := os.Stat(v)

@@ -66,6 +66,15 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 		cfg.Log = trace.New(log, c.items)
 		cfg.Disassemble = true
 	}
+	if c.gdb != "" {
+		cfg.Debug = func(d *linux.Debug) error {
+			conn, err := listenGDB(c.gdb)
+			if err != nil {
+				return fmt.Errorf("-g %s: %w", c.gdb, err)
+			}
+			return debugged(conn, d)
+		}
+	}
 	if c.interpreter {
 		cfg.Engine = tcg.Interpreter
 	}

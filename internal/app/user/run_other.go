@@ -12,6 +12,8 @@ import (
 // run says that this host runs no programs.
 func (c *config) run(*linux.ABI, []string) error { return errHost }
 
+func debugOption(string) error { return errHost }
+
 func cpuHelp(io.Writer) error { return errHost }
 
 var errHost = errors.New("programs run on Linux hosts of the amd64 architecture only")

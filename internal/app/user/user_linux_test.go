@@ -19,8 +19,8 @@ func init() { runtime.LockOSThread() }
 // TestMain is rhea user if the test's program is called as that: programs that
 // guests execute come back here.
 func TestMain(m *testing.M) {
-	if strings.HasPrefix(os.Args[0], "qemu-") || os.Args[0] == asUser {
-		os.Exit(Main(os.Args[0], "test", os.Args[1:], os.Stdout, os.Stderr))
+	if strings.HasPrefix(os.Args[0], "qemu-") || filepath.Base(os.Args[0]) == asUser {
+		os.Exit(Main(filepath.Base(os.Args[0]), "test", os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -54,6 +54,7 @@ func start(t *testing.T, native bool, args ...string) (stdout, stderr string, st
 	cmd.Env = append(os.Environ(), "GUEST=here")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.WaitDelay = time.Second // what hangs may have children
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,8 @@ func TestWrong(t *testing.T) {
 		{[]string{"-L"}, 1, "-L needs an argument: -L path"},
 		{[]string{"-L", "/no/such", "x"}, 1, "-L /no/such: stat /no/such: no such file"},
 		{[]string{"-s", "1x", "x"}, 1, "-s 1x: \"1x\" is no number of bytes"},
-		{[]string{"-g", "1234", "x"}, 1, "not supported yet"},
+		{[]string{"-g", "70000", "x"}, 1, "a TCP port is 1 to 65535"},
+		{[]string{"-g", "/no/such/socket", "x"}, 1, "neither a TCP port nor the name of a socket"},
 		{[]string{"-cpu", "nonsense", os.Args[0]}, 1, "-cpu: no CPU model \"nonsense\""},
 		{[]string{"-E", "novalue", "x"}, 1, "not of the form name=value"},
 		{[]string{"/no/such/program"}, 127, "/no/such/program: no such file or directory"},

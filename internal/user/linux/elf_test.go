@@ -88,7 +88,7 @@ func TestLayout(t *testing.T) {
 		// From the kernel's headers: asm/stat.h, asm-generic/statfs.h, linux/…
 		{"stat", 144, 64}, {"stat64", 144, 96}, {"statfs", 120, 64}, {"statfs64", 120, 84}, {"timespec", 16, 8}, {"timespec64", 16, 16},
 		{"rusage", 144, 72}, {"sysinfo", 112, 64}, {"flock", 32, 16}, {"flock64", 32, 24}, {"msghdr", 56, 28}, {"iovec", 16, 8},
-		{"sigevent", 64, 64}, {"timex", 208, 128}, {"ifreq", 40, 40}, {"mmsghdr", 64, 32}, {"epoll_event", 12, 12}, {"cmsghdr", 16, 12},
+		{"sigevent", 64, 64}, {"timex", 208, 128}, {"ifreq", 40, 32}, {"mmsghdr", 64, 32}, {"epoll_event", 12, 12}, {"cmsghdr", 16, 12},
 	} {
 		x := s.of(c.name)
 		if x.host.size != c.host || x.guest.size != c.guest {

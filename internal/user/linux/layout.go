@@ -244,7 +244,18 @@ func hostLayouts() map[string]string {
 			"ppsfreq:l jitter:l shift:i stabil:l jitcnt:l calcnt:l errcnt:l stbcnt:l tai:i -:a[44]",
 		"epoll_event": "events:u data0:u data1:u",
 		"ifreq":       "name:a[16] data:a[16] -:a[8]",
-		"mmsghdr":     "name:p namelen:u iov:p iovlen:L control:p controllen:L flags:i -:u len:u",
+		"ifreq_map":   "name:a[16] start:L end:L base:s irq:b dma:b port:b -:b -:b -:b",
+		"ifreq_data":  "name:a[16] data:p -:l -:l",
+		"rtentry":     "-:L dst:a[16] gateway:a[16] genmask:a[16] flags:s -:s -:L -:p metric:s data:p mtu:L window:L irtt:s",
+		"in6_rtmsg":   "addresses:a[48] type:u dstlen:s srclen:s metric:u info:L flags:u ifindex:i",
+		"blkpg":       "op:i flags:i datalen:i data:p",
+		"hd_geometry": "heads:b sectors:b cylinders:s start:L",
+		"loop_info": "number:i device:L inode:L rdevice:L offset:i encrypt:i keysize:i flags:i name:a[64] key:a[32] " +
+			"init0:L init1:L -:a[4]",
+		"serial": "type:i line:i port:u irq:i flags:i xmit:i custom:i baud:i delay:s iotype:b -:b hub6:i wait:s wait2:s " +
+			"data:p shift:s porthigh:u iomap:L",
+		"long":    "v:l",
+		"mmsghdr": "name:p namelen:u iov:p iovlen:L control:p controllen:L flags:i -:u len:u",
 	}
 }
 
@@ -260,6 +271,11 @@ func i386Layouts() map[string]string {
 		"sigevent": "value:p signo:i notify:i tid:i -:a[48]",
 		"sysinfo": "uptime:l load0:L load1:L load2:L totalram:L freeram:L sharedram:L bufferram:L totalswap:L freeswap:L procs:s -:s " +
 			"totalhigh:L freehigh:L unit:u -:a[8]",
-		"mmsghdr": "name:p namelen:u iov:p iovlen:L control:p controllen:L flags:i len:u",
+		"mmsghdr":    "name:p namelen:u iov:p iovlen:L control:p controllen:L flags:i len:u",
+		"ifreq":      "name:a[16] data:a[16]",
+		"ifreq_data": "name:a[16] data:p -:l -:l -:l",
+		// Device numbers are of 16 bits.
+		"loop_info": "number:i device:s inode:L rdevice:s offset:i encrypt:i keysize:i flags:i name:a[64] key:a[32] " +
+			"init0:L init1:L -:a[4]",
 	}
 }

@@ -43,6 +43,9 @@ type Config struct {
 	Again []string
 	// ExecFD is a descriptor of the program, -1 = none: it is opened by Path.
 	ExecFD int
+	// Debug, if it is not nil, is called with a hold on the process, which is
+	// stopped, before it runs.
+	Debug func(*Debug) error
 	// Disassemble names instructions, for logs.
 	Disassemble bool
 }
@@ -58,6 +61,8 @@ type Process struct {
 	infos infoTypes
 	model *x86.Model
 	flat  *tcg.Flat
+	// requests are ioctl's, made when they are first needed.
+	requests func() map[uint32]request
 
 	exe  string // the program's file, as the guest is to see it
 	auxv []byte
@@ -67,6 +72,8 @@ type Process struct {
 	argv []byte
 	// Where the arguments, the environment and the stack begin.
 	stackTop, argStart, argEnd uint64
+
+	debug *Debug // nil = there is no debugger
 
 	// epoch counts forks: threads of another one are over.
 	epoch atomic.Uint32
@@ -110,6 +117,8 @@ type Thread struct {
 	restart bool
 	ended   bool
 
+	debug debugState
+
 	line string // -strace's, that waits for the result
 	// kept: the system call has set the registers itself.
 	kept bool
@@ -131,7 +140,7 @@ func Start(cfg Config) error {
 		return fmt.Errorf("-R %#x: a program needs 1 MiB of addresses at least", cfg.Reserve)
 	}
 	p := &Process{cfg: cfg, abi: cfg.ABI, threads: make(map[int]*Thread)}
-	p.types, p.infos = newStructures(p.abi), newInfoTypes(p.abi)
+	p.types, p.infos, p.requests = newStructures(p.abi), newInfoTypes(p.abi), sync.OnceValue(requests)
 	p.kind = guestKinds()[p.abi.Name]
 	if cfg.CPU == "" {
 		cfg.CPU = p.abi.CPU
@@ -189,6 +198,12 @@ func Start(cfg Config) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Debug != nil {
+		p.debug = newDebug(p)
+		if err := cfg.Debug(p.debug); err != nil {
+			return err
+		}
+	}
 	t.run()
 	for { // the thread has ended, the process has not
 		unix.Pause()
@@ -223,6 +238,7 @@ func (p *Process) firstThread(entry, stack uint64) (*Thread, error) {
 	if err := t.enter(); err != nil {
 		return nil, err
 	}
+	proc.Quiet()
 	panicOnFault()
 	cpu.start(entry, stack)
 	p.startSignals(t)
@@ -266,6 +282,10 @@ func (t *Thread) run() {
 			t.rec.Leave()
 			return
 		}
+		d := t.p.debug
+		if d != nil {
+			d.enter(t)
+		}
 		if t.rec.Signal != 0 {
 			t.deliver()
 			continue
@@ -275,6 +295,10 @@ func (t *Thread) run() {
 			t.syscall()
 		case trapFault:
 			t.fault()
+			continue
+		}
+		if d != nil {
+			d.stepped(t)
 		}
 	}
 }

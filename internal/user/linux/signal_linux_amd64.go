@@ -88,6 +88,23 @@ func hostDefault(sig int) proc.Disposition {
 	return proc.Default
 }
 
+// byDefault is hostDefault; what would end the process is caught while there is
+// a debugger.
+func (p *Process) byDefault(sig int) proc.Disposition {
+	if p.cfg.Debug != nil && kills(sig) && !stops(sig) {
+		return proc.Catch
+	}
+	return hostDefault(sig)
+}
+
+func stops(sig int) bool {
+	switch unix.Signal(sig) {
+	case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+		return true
+	}
+	return false
+}
+
 func sigbit(sig int) uint64 { return 1 << (sig - 1) }
 
 const unblockable = 1<<(unix.SIGKILL-1) | 1<<(unix.SIGSTOP-1)
@@ -108,7 +125,7 @@ func (p *Process) startSignals(t *Thread) {
 		if sig == int(unix.SIGKILL) || sig == int(unix.SIGSTOP) {
 			continue
 		}
-		d := hostDefault(sig)
+		d := p.byDefault(sig)
 		if proc.IsIgnored(host) && d != proc.Ignore || ignored&sigbit(sig) != 0 {
 			p.acts[sig].handler = sigIgn
 			d = proc.Ignore
@@ -251,6 +268,18 @@ func (t *Thread) deliver() {
 		return
 	}
 	t.rec.Signal = 0
+	if d := t.p.debug; d != nil {
+		switch pass := d.signalled(t, sig); pass {
+		case sig:
+		case 0:
+			t.finishCall(true)
+			t.restoreMask()
+			t.applyMask()
+			return
+		default:
+			sig, info = pass, *newInfo(pass, siUser)
+		}
+	}
 	t.signal(sig, &info)
 }
 
@@ -302,6 +331,9 @@ func kills(sig int) bool {
 
 // die ends the process by a signal.
 func (p *Process) die(sig int) {
+	if d := p.debug; d != nil {
+		d.end(Stop{Ended: true, Signal: sig})
+	}
 	host := sig
 	if sig == hostURG || sig == hostPROF {
 		host = hostSignal(sig)
@@ -343,7 +375,20 @@ func (t *Thread) restoreMask() {
 
 // fault is an exception of the program's.
 func (t *Thread) fault() {
+	d := t.p.debug
+	if d != nil && d.faulted(t) {
+		return
+	}
 	sig, info := t.cpu.exception(t)
+	if d != nil {
+		switch pass := d.signalled(t, sig); pass {
+		case sig:
+		case 0:
+			return
+		default:
+			sig, info = pass, newInfo(pass, siUser)
+		}
+	}
 	t.force(sig, info)
 }
 

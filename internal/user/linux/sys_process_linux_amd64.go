@@ -134,7 +134,13 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	}
 	t.learn()
 	old := proc.BlockAll()
+	if p.debug != nil {
+		p.debug.mu.Lock()
+	}
 	pid, errno := proc.Fork(t.rec, uintptr(flags), 0)
+	if p.debug != nil {
+		p.debug.mu.Unlock()
+	}
 	if errno != 0 {
 		proc.SetMask(old)
 		return negative(errno)
@@ -162,6 +168,10 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	p.sp.mu.Lock()
 	p.cpus = []processor{t.cpu}
 	p.sp.mu.Unlock()
+	if d := p.debug; d != nil {
+		p.debug = nil
+		d.child(t)
+	}
 	t.teach()
 	t.clearTID, t.robust = 0, 0
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
@@ -419,6 +429,9 @@ func (t *Thread) cstrings(list []string) []byte {
 // exitGroup ends the process, unless this is the child of a fork which the
 // thread is not in.
 func (t *Thread) exitGroup(status int) uint64 {
+	if d := t.p.debug; d != nil {
+		d.end(Stop{Ended: true, Status: status & 0xff})
+	}
 	for !t.over() {
 		t.rec.Signal = 0
 		t.wait(unix.SYS_EXIT_GROUP, uintptr(status))

@@ -106,7 +106,7 @@ func (p *Process) setAction(sig int, act *action) (action, unix.Errno) {
 	d := proc.Catch
 	switch act.handler {
 	case sigDfl:
-		d = hostDefault(sig)
+		d = p.byDefault(sig)
 	case sigIgn:
 		d = proc.Ignore
 	}

@@ -54,6 +54,10 @@ func (t *Thread) syscall() {
 	if t.p.cfg.Strace != nil {
 		t.traceCall(r, nr, &t.args)
 	}
+	if d := t.p.debug; d != nil {
+		d.call(t, true)
+		defer d.call(t, false)
+	}
 	var x uint64
 	for !t.over() {
 		t.tried = t.args

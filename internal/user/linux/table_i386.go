@@ -15,7 +15,7 @@ const i386Calls = `
 9 link pass path,path
 10 unlink pass path
 11 execve conv path,argv,argv
-12 chdir pass path
+12 chdir pass str
 13 time conv ptr
 14 mknod pass path,mode,hex
 15 chmod pass path,mode
@@ -49,7 +49,7 @@ const i386Calls = `
 50 getegid conv
 51 acct pass path
 52 umount2 pass path,hex
-54 ioctl part fd,hex,ptr ; those with pointers or longs in their structures are converted for terminals, interfaces and block devices only
+54 ioctl part fd,hex,ptr ; those with pointers or longs in their structures are converted for terminals, interfaces, routes and block devices only
 55 fcntl conv fd,int,ptr
 57 setpgid quick pid,pid
 60 umask quick mode

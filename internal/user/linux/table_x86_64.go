@@ -39,7 +39,7 @@ const x8664Calls = `
 13 rt_sigaction conv sig,ptr,ptr,size
 14 rt_sigprocmask conv int,ptr,ptr,size
 15 rt_sigreturn conv
-16 ioctl part fd,hex,ptr ; those with pointers in their structures are converted for interfaces only
+16 ioctl part fd,hex,ptr ; those with pointers in their structures are converted for interfaces, routes and block devices only
 17 pread64 conv fd,ptr,size,long
 18 pwrite64 conv fd,ptr,size,long
 19 readv conv fd,ptr,int
@@ -103,7 +103,7 @@ const x8664Calls = `
 77 ftruncate pass fd,long
 78 getdents conv fd,ptr,size
 79 getcwd conv ptr,size
-80 chdir pass path
+80 chdir pass str
 81 fchdir pass fd
 82 rename pass path,path
 83 mkdir pass path,mode

@@ -63,10 +63,15 @@ func (c *x86CPU) setGDT(n int, d uint64) { le.PutUint64(c.sys.Bytes[8*n:], d) }
 // which traps are system calls.
 func (c *x86CPU) runUntil(t *Thread, isCall func(x86.Trap) bool) (kind trapKind) {
 	defer c.recovered(t)
-	exit, err := c.v.Run(0)
+	budget := int64(0)
+	if t.stepping() {
+		budget = 1
+	}
+	exit, err := c.v.Run(budget)
 	if err != nil {
 		t.p.fatal(err)
 	}
+	t.debug.ran = exit != accel.Kicked
 	switch {
 	case exit != accel.Trapped:
 		return trapNone

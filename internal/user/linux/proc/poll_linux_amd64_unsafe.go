@@ -123,6 +123,16 @@ func (p *poller) renew() {
 	raw(unix.SYS_EPOLL_CTL, p.epoll, unix.EPOLL_CTL_ADD, p.event, uintptr(unsafe.Pointer(&p.ctl)), 0, 0)
 }
 
+// Receive takes what a socket has, without waiting. In the child of a fork it
+// takes nothing.
+func Receive(fd int, b []byte) (int, unix.Errno) {
+	n, errno := Raw(unix.SYS_RECVFROM, uintptr(fd), Address(b), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
+	if errno == ERESTARTSYS {
+		errno = unix.EINTR
+	}
+	return int(n), errno
+}
+
 // Keep has a descriptor be one that the guest cannot close, either.
 func Keep(fd int) { kept = append(kept, fd) }
 

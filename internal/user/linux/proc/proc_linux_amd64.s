@@ -25,8 +25,39 @@
 // parkURG waits while somebody forks. Then it goes on to the handler that it
 // has replaced: the runtime asks by the same signal.
 //
-// In the child of a fork it is also what makes the other threads anew.
+// In the child of a fork it is also what makes the other threads anew; and
+// threads that have no record block the guest's signals from it on (Quiet).
 TEXT ·parkURG(SB), NOSPLIT|NOFRAME, $0-0
+	MOVL ·state+shared_quiet(SB), AX
+	TESTL AX, AX
+	JEQ  loud
+	MOVQ (TLS), CX
+	TESTQ CX, CX
+	JEQ  loud
+	MOVQ const_mOffset(CX), R8
+	MOVQ R8, R9
+	SHRQ $const_hashShift, R9
+	LEAQ ·index(SB), R10
+
+look:
+	ANDQ $const_indexMask, R9
+	MOVQ R9, R11
+	SHLQ $4, R11
+	MOVQ (R10)(R11*1), AX
+	TESTQ AX, AX
+	JEQ  quiet
+	INCQ R9
+	CMPQ AX, R8
+	JNE  look
+	MOVQ 8(R10)(R11*1), AX
+	TESTQ AX, AX
+	JNE  loud
+
+quiet:
+	MOVQ ·state+shared_blockAll(SB), AX
+	ORQ  AX, UC_MASK(DX)
+
+loud:
 	MOVL ·state+shared_absent(SB), AX
 	TESTL AX, AX
 	JEQ  whole

@@ -38,7 +38,7 @@ type shared struct {
 	stopped uint32 // that are filled in
 	left    uint32 // that are not used any more
 	absent  uint32 // not 0: so many are to be made anew (reviveAll)
-	_       uint32
+	quiet   uint32 // 1 = threads without a record are to block the guest's signals
 
 	nextURG    uintptr
 	procid     uintptr // offset of the thread's number in the runtime's M

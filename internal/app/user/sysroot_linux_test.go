@@ -1,0 +1,111 @@
+//go:build linux && amd64
+
+package user
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sysroot is the folder with Debian's programs of an architecture, as
+// tools/sysroot makes it.
+func sysroot(t *testing.T, arch string) string {
+	t.Helper()
+	cache, _ := os.UserCacheDir()
+	root := filepath.Join(cache, "rhea-sysroots", arch)
+	if _, err := os.Stat(filepath.Join(root, ".packages")); err != nil {
+		t.Skipf("there is no %s: 'make sysroots' puts Debian's %s packages bash coreutils python3 perl gcc openssl … there", root, arch)
+	}
+	return root
+}
+
+// inside runs a command in a sysroot as its root folder, with the host's /proc
+// and /dev: natively, or by the test's program if emulated is set. It returns
+// what the command prints.
+func inside(t *testing.T, root string, emulated bool, command ...string) string {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can have a sysroot as the root folder, which running natively takes")
+	}
+	const mounts = `mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && touch "$0/rhea-user" && mount --bind "$1" "$0/rhea-user" && shift && exec chroot "$0" "$@"`
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"unshare", "-m", "/bin/sh", "-c", mounts, root, self}
+	if emulated {
+		args = append(args, "/rhea-user")
+	}
+	out, errs, _ := start(t, true, append(args, command...)...)
+	if errs != "" {
+		t.Logf("standard error:\n%s", errs)
+	}
+	return out
+}
+
+// difference are the first lines that two texts do not share.
+func difference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range w {
+		if i >= len(g) {
+			return "nothing; want\n" + strings.Join(w[i:min(i+3, len(w))], "\n")
+		}
+		if g[i] != w[i] {
+			return strings.Join(g[i:min(i+3, len(g))], "\n") + "\nwant\n" + strings.Join(w[i:min(i+3, len(w))], "\n")
+		}
+	}
+	return strings.Join(g[len(w):], "\n")
+}
+
+// TestWork runs a script of real work in Debian's programs as the processor
+// does: below -L, and with the sysroot as the root folder.
+func TestWork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	script, err := os.ReadFile("testdata/work.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"i386", "amd64"} {
+		t.Run(arch, func(t *testing.T) {
+			root := sysroot(t, arch)
+			work, err := os.MkdirTemp(filepath.Join(root, "tmp"), "work")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(work)
+			file := filepath.Join(work, "work.sh")
+			if err := os.WriteFile(file, script, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			in := strings.TrimPrefix(work, root)
+			if out, err := exec.Command("chroot", root, "/bin/true").CombinedOutput(); err != nil {
+				t.Skipf("this host does not run %s programs: %v %s", arch, err, out)
+			}
+			want := inside(t, root, false, "/bin/bash", in+"/work.sh", in+"/native")
+			if !strings.HasSuffix(want, "done\n") {
+				t.Fatalf("the script does not work natively:\n%s", want)
+			}
+			if got := inside(t, root, true, "/bin/bash", in+"/work.sh", in+"/emulated"); got != want {
+				t.Errorf("as the root folder: %s", difference(got, want))
+			}
+			if arch != "i386" {
+				return // once is enough
+			}
+			// Below -L a folder's name is that of the sysroot's, if it has one; not so below /dev.
+			below, err := os.MkdirTemp("/dev/shm", "rhea")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(below)
+			got, errs, _ := start(t, false, "-L", root, "/bin/bash", file, below+"/work")
+			if got != want {
+				t.Errorf("below -L: %s\n%s", difference(got, want), errs)
+			}
+		})
+	}
+}

@@ -445,7 +445,7 @@ func (g *guest) golden(name string, masks ...image.Rectangle) {
 		g.t.Fatal(err)
 	}
 	var got image.Image
-	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
+	for end := time.Now().Add(slow); time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
 		if got = hide(g.dump()); samePicture(got, want) {
 			return
 		}

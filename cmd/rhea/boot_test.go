@@ -103,3 +103,48 @@ func TestGuestPanic(t *testing.T) {
 	}
 	t.Error("it was not paused")
 }
+
+// markedROM is an option ROM with a boot entry vector (Plug and Play BIOS
+// Specification 1.0A, 3.2) that writes a letter.
+func markedROM(t *testing.T, letter byte) string {
+	t.Helper()
+	b := make([]byte, 512)
+	copy(b, []byte{0x55, 0xaa, 1, 0xcb}) // one block; the initialization returns
+	b[0x1a] = 0x20
+	h := b[0x20:]
+	copy(h, "$PnP")
+	h[4], h[5] = 1, 2       // revision, length in paragraphs
+	h[0x12], h[0x14] = 2, 4 // network; it may be booted from
+	h[0x1a] = 0x40          // BEV
+	copy(b[0x40:], []byte{
+		0xba, 0xf8, 0x03, // mov dx,3f8h
+		0xb0, '<', 0xee, // out dx,'<'
+		0xb0, letter, 0xee,
+		0xb0, '>', 0xee,
+		0xf4, 0xeb, 0xfd, // hlt; jmp $-1
+	})
+	sum := func(b []byte) (s byte) {
+		for _, v := range b {
+			s -= v
+		}
+		return s
+	}
+	h[9] = sum(h[:32])
+	b[511] = sum(b)
+	p := filepath.Join(t.TempDir(), "mark.rom")
+	write(t, p, b)
+	return p
+}
+
+// An option ROM has its place among the disks as well.
+func TestBootIndexROM(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	for _, c := range []struct{ first, disk, rom string }{{"A", "1", "2"}, {"R", "2", "1"}} {
+		g := start(t, "-m", "16", "-nographic", "-snapshot", "-net", "none",
+			"-drive", "file="+marked(t, 'A')+",if=none,id=a,format=raw", "-device", "ide-hd,drive=a,bootindex="+c.disk,
+			"-option-rom", markedROM(t, 'R')+",bootindex="+c.rom)
+		if got := g.expect(`<[AR]>`, slow); got != "<"+c.first+">" {
+			t.Errorf("with %s first it boots %s", c.first, got)
+		}
+	}
+}

@@ -314,3 +314,17 @@ func TestNetworkMonitor(t *testing.T) {
 	g.send("quit\n")
 	g.ends(slow)
 }
+
+// TestGuestForward: an address of the guest's network leads to a character
+// device of the host's.
+func TestGuestForward(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	g := netGuest(t, lease+"echo from the guest >/x; nc 10.0.2.100 1234 </x\n", "-chardev", "file,id=f,path="+out,
+		"-netdev", "user,id=n,restrict=on,guestfwd=tcp:10.0.2.100:1234-chardev:f", "-device", "e1000,netdev=n")
+	for end := time.Now().Add(slow); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if b, err := os.ReadFile(out); err == nil && string(b) == "from the guest\n" {
+			return
+		}
+	}
+	g.t.Error("the guest's words do not come")
+}

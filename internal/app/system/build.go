@@ -457,12 +457,12 @@ func (m *machine) firmware(b *pc.Config) error {
 			return &optError{"-vga", err}
 		}
 	}
-	for _, n := range f.ROMs {
-		data, err := readFile("-option-rom", n, maxFirmware)
+	for _, r := range f.ROMs {
+		data, err := readFile("-option-rom", r.File, maxFirmware)
 		if err != nil {
 			return err
 		}
-		b.OptionROMs = append(b.OptionROMs, pc.OptionROM{Name: n, Data: data})
+		b.OptionROMs = append(b.OptionROMs, pc.OptionROM{Name: filepath.Base(r.File), Data: data, BootIndex: r.BootIndex + 1})
 	}
 	for _, e := range f.Files {
 		data := []byte(e.Data)

@@ -90,10 +90,16 @@ type CPU struct {
 type Firmware struct {
 	BIOS string   // of -bios, "" = the board's usual one
 	Dirs []string // of -L
-	// LoadROMs: option ROMs that -option-rom named.
-	ROMs []string
+	// ROMs are those of -option-rom.
+	ROMs []ROM
 	// DebugFile etc. are fw_cfg entries of -fw_cfg.
 	Files []FWFile
+}
+
+// ROM is -option-rom.
+type ROM struct {
+	File      string
+	BootIndex int // -1 = not given
 }
 
 // FWFile is -fw_cfg name=,file= or string=.

@@ -31,6 +31,7 @@ type GuestForward struct {
 	Text          string
 	Network, Addr string // dialled for each connection,
 	Command       string // or run for each
+	Chardev       string // or joined to one at a time
 }
 
 // Socket is what joins networks of several machines.

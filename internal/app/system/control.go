@@ -55,6 +55,7 @@ func (m *machine) monitor() hmp.Config {
 		Commands: map[string]func(io.Writer, hmp.Args) error{
 			"eject": m.eject, "change": m.change, "set_password": m.setPassword, "mouse_set": m.chooseMouse,
 			"wavcapture": m.wavCapture, "stopcapture": m.stopCapture,
+			"chardev-send-break": m.sendBreak, "ringbuf_read": m.ringbufRead, "ringbuf_write": m.ringbufWrite,
 			"hostfwd_add": m.hostfwdAdd, "hostfwd_remove": m.hostfwdRemove, "set_link": m.setLink,
 		},
 		Info: map[string]func(io.Writer){

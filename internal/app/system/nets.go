@@ -54,7 +54,7 @@ func (m *machine) openNets() error {
 		if d.Type == "hubport" {
 			continue
 		}
-		b, err := openNetdev(d)
+		b, err := m.openNetdev(d)
 		if err != nil {
 			return &optError{d.Option, reason(err)}
 		}
@@ -142,13 +142,16 @@ func (m *machine) dumps() error {
 }
 
 // openNetdev opens one network.
-func openNetdev(d *Netdev) (netdev.Backend, error) {
+func (m *machine) openNetdev(d *Netdev) (netdev.Backend, error) {
 	switch d.Type {
 	case "user":
 		c := d.User
 		for i := range c.Guest {
 			g := d.Guest[i]
-			c.Guest[i].Open = func() (user.Stream, error) { return g.open() }
+			c.Guest[i].Open = g.open
+			if g.Chardev != "" {
+				c.Guest[i].Open = m.charService(g.Chardev)
+			}
 		}
 		return opened(user.New(c))
 	case "tap":

@@ -67,7 +67,7 @@ func TestWrong(t *testing.T) {
 		"-netdev user,id=n,smb=/x":          "-netdev user,id=n,smb=/x: parameter 'smb' is not supported yet",
 		"-netdev user,id=n,net=10.0.2":      "-netdev user,id=n,net=10.0.2: parameter 'net': '10.0.2' is not a network such as 10.0.2.0/24",
 		"-netdev user,id=n,hostfwd=tcp::22": "-netdev user,id=n,hostfwd=tcp::22: parameter 'hostfwd': 'tcp::22' has no '-' between host and guest: [tcp|udp]:[hostaddr]:hostport-[guestaddr]:guestport",
-		"-netdev user,id=n,guestfwd=tcp:10.0.2.9:1-x":                       "-netdev user,id=n,guestfwd=tcp:10.0.2.9:1-x: parameter 'guestfwd': 'x' is not cmd:command, tcp:host:port or unix:path",
+		"-netdev user,id=n,guestfwd=tcp:10.0.2.9:1-x":                       "-netdev user,id=n,guestfwd=tcp:10.0.2.9:1-x: parameter 'guestfwd': 'x' is not chardev:id, cmd:command, tcp:host:port or unix:path",
 		"-netdev socket,id=n":                                               "-netdev socket,id=n: one of listen, connect, mcast, udp and fd is needed",
 		"-netdev socket,id=n,listen=x":                                      "-netdev socket,id=n,listen=x: parameter 'listen': 'x' is not host:port",
 		"-netdev stream,id=n":                                               "-netdev stream,id=n: an address is needed: addr.type=inet, unix or fd and what belongs to it",

@@ -485,6 +485,14 @@ func (p *parser) checkSharing() error {
 	if c.Debugcon != nil {
 		use(c.Debugcon.Chardev)
 	}
+	for i := range c.Netdevs {
+		for _, g := range c.Netdevs[i].Guest {
+			if g.Chardev != "" && c.Chardev(g.Chardev) == nil {
+				return &optError{c.Netdevs[i].Option, noChardev(g.Chardev)}
+			}
+			use(g.Chardev)
+		}
+	}
 	stdio := ""
 	for i := range c.Chardevs {
 		d := &c.Chardevs[i]

@@ -194,7 +194,7 @@ func userProps(s *prop.Set, n *Netdev) {
 		c.Forwards = append(c.Forwards, f)
 		return err
 	})
-	s.Func("guestfwd", "[tcp]:server:port-cmd:command|tcp:host:port|unix:path", func(v string) error {
+	s.Func("guestfwd", "[tcp]:server:port-chardev:id|cmd:command|tcp:host:port|unix:path", func(v string) error {
 		return n.guestForward(v)
 	})
 	s.NotYet("smb", "smbserver")
@@ -209,13 +209,15 @@ func (n *Netdev) guestForward(v string) error {
 	g := GuestForward{Text: v}
 	switch {
 	case rest == "":
-		return fmt.Errorf("'%s' is not cmd:command, tcp:host:port or unix:path", dev)
+		return fmt.Errorf("'%s' is not chardev:id, cmd:command, tcp:host:port or unix:path", dev)
 	case kind == "cmd":
 		g.Command = rest
 	case kind == "tcp" || kind == "unix":
 		g.Network, g.Addr = kind, rest
+	case kind == "chardev":
+		g.Chardev = rest
 	default:
-		return fmt.Errorf("'%s' is not supported yet; cmd:command, tcp:host:port and unix:path are", dev)
+		return fmt.Errorf("'%s' is not supported yet; chardev:id, cmd:command, tcp:host:port and unix:path are", dev)
 	}
 	n.Guest = append(n.Guest, g)
 	n.User.Guest = append(n.User.Guest, user.Service{At: at, Text: v})
@@ -636,17 +638,17 @@ func setOptionROM(p *parser, arg string) error {
 	if err != nil {
 		return err
 	}
-	name, boot := "", 0
+	rom := ROM{BootIndex: -1}
 	var s prop.Set
-	s.String("romfile", &name)
-	s.Int("bootindex", &boot, 0, 1<<20)
+	s.String("romfile", &rom.File)
+	s.Int("bootindex", &rom.BootIndex, 0, 1<<20)
 	if err := s.Bind(l); err != nil {
 		return err
 	}
-	if name == "" {
+	if rom.File == "" {
 		return errors.New("the name of the file is missing")
 	}
-	p.cfg.Firmware.ROMs = append(p.cfg.Firmware.ROMs, name)
+	p.cfg.Firmware.ROMs = append(p.cfg.Firmware.ROMs, rom)
 	return nil
 }
 

@@ -110,8 +110,8 @@ type bootPlace struct {
 func (m *Machine) BootFrom(index int, path string) { m.boot = append(m.boot, bootPlace{index, path}) }
 
 // bootFile is the "bootorder" file: the paths of the drives with a boot index,
-// as SeaBIOS names them (src/boot.c, bootprio_find_ata_device and
-// bootprio_find_fdc_device).
+// as SeaBIOS names them (src/boot.c, bootprio_find_ata_device,
+// bootprio_find_fdc_device and bootprio_find_named_rom).
 func (m *Machine) bootFile() []byte {
 	places := slices.Clone(m.boot)
 	for i, d := range m.c.Drives {
@@ -122,6 +122,11 @@ func (m *Machine) bootFile() []byte {
 	for i, d := range m.c.Floppies {
 		if d != nil && d.BootIndex > 0 {
 			places = append(places, bootPlace{d.BootIndex, fmt.Sprintf("/pci@i0cf8/isa@1/fdc@03f0/floppy@%x", i)})
+		}
+	}
+	for _, r := range m.c.OptionROMs {
+		if r.BootIndex > 0 {
+			places = append(places, bootPlace{r.BootIndex, "/rom@genroms/" + r.Name})
 		}
 	}
 	slices.SortStableFunc(places, func(a, b bootPlace) int { return a.index - b.index })
@@ -153,7 +158,7 @@ func (m *Machine) optionROMs(files map[string][]byte) error {
 			return &KernelError{err}
 		}
 		l.Store(m.FwCfg)
-		roms = append(roms[:len(roms):len(roms)], OptionROM{"rhea-linuxboot.bin", l.OptionROM()})
+		roms = append(roms[:len(roms):len(roms)], OptionROM{Name: "rhea-linuxboot.bin", Data: l.OptionROM()})
 	}
 	if len(m.c.VGABIOS) > 0 && m.c.Kind == ISA && m.c.VGA != VGANone {
 		files["vgaroms/vgabios.bin"] = m.c.VGABIOS

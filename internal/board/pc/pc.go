@@ -201,6 +201,8 @@ type Config struct {
 type OptionROM struct {
 	Name string
 	Data []byte
+	// BootIndex is as a Drive's.
+	BootIndex int
 }
 
 // Slot plugs a part in: it returns the part and its name.

@@ -142,7 +142,7 @@ func TestConfigErrors(t *testing.T) {
 		"odd BIOS":   {RAM: 1 << 20, BIOS: []byte{1}},
 		"boot order": {RAM: 1 << 20, BIOS: bios(), Boot: Boot{Order: "x"}},
 		"kernel":     {RAM: 1 << 20, BIOS: bios(), Kernel: &Kernel{Image: io.NewSectionReader(strings.NewReader("x"), 0, 1)}},
-		"option ROM": {RAM: 1 << 20, BIOS: bios(), OptionROMs: []OptionROM{{"x", []byte("x")}}},
+		"option ROM": {RAM: 1 << 20, BIOS: bios(), OptionROMs: []OptionROM{{Name: "x", Data: []byte("x")}}},
 	} {
 		c.CPU = &cpu{}
 		if _, err := New(env, c); err == nil {

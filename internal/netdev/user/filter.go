@@ -135,6 +135,10 @@ func (n *Network) filterIPv6(frame, b []byte) bool {
 			return !dst.IsMulticast()
 		}
 	}
+	if b[6] == netdev.ProtoUDP && len(p) >= 8 && binary.BigEndian.Uint16(p[2:]) == dhcp6Server && (dst == allDHCP6 || n.ours(dst)) {
+		n.serveDHCP6(frame, src, p[8:])
+		return false
+	}
 	return !dst.IsMulticast()
 }
 
@@ -175,7 +179,8 @@ func (n *Network) ipv6Frame(to netdev.MAC, proto, hops uint8, src, dst netip.Add
 // advertise answers a router solicitation (RFC 4861, section 4.2) with the
 // prefix, the MTU and the name server (RFC 8106).
 func (n *Network) advertise(frame []byte) {
-	m := []byte{icmp6RouterAdvert, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0}
+	const other = 1 << 6 // DHCPv6 knows more
+	m := []byte{icmp6RouterAdvert, 0, 0, 0, 64, other, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0}
 	if n.c.Restrict {
 		m[6], m[7] = 0, 0 // no way out
 	}

@@ -28,6 +28,7 @@ func main() {
 
 var tests = map[string]func(){
 	"threads": threads, "signals": signals, "faults": faults, "code": code, "net": network, "processes": processes, "files": files, "child": child,
+	"asleep": func() { time.Sleep(time.Minute) },
 }
 
 func threads() {
@@ -202,7 +203,7 @@ func processes() {
 	wg.Wait()
 	sort.Strings(out)
 	fmt.Print(out[0], out[11], "\n")
-	cmd := exec.Command(os.Args[0], "child", "signals")
+	cmd := exec.Command(os.Args[0], "asleep")
 	cmd.Start()
 	cmd.Process.Kill()
 	fmt.Println(cmd.Wait())

@@ -263,8 +263,9 @@ func TestWebPage(t *testing.T) {
 	b.shot("phone")
 	b.size(1200, 800, false)
 
-	// The monitor.
-	b.click("#tab-monitor")
+	// The monitor, by its key.
+	b.do("Input.dispatchKeyEvent", map[string]any{"type": "rawKeyDown", "key": "2", "code": "Digit2", "modifiers": 3})
+	b.until(`document.querySelector('#tab-monitor').getAttribute('aria-selected')`, "true")
 	b.typed("info name\n")
 	b.until(text("monitor")+`.includes("the guest")`, "true")
 	b.typed("logfile a\n") // whoever sees the page has no say over the host's files
@@ -350,6 +351,25 @@ func beeper(t *testing.T) string {
 	name := filepath.Join(t.TempDir(), "beep")
 	write(t, name, sector)
 	return name
+}
+
+// TestWebPassword logs in.
+func TestWebPassword(t *testing.T) {
+	b := chromium(t)
+	_, url := webPage(t, "-m", "16", "-object", "secret,id=s,data=potato", "-display", "web=127.0.0.1:0,password-secret=s")
+	b.size(390, 700, true)
+	b.do("Page.navigate", map[string]any{"url": url})
+	b.until(`document.querySelector('#password')?.type`, "password")
+	enter := func(s string) {
+		b.eval(`document.querySelector('#password').focus()`)
+		b.do("Input.insertText", map[string]any{"text": s})
+		b.click("button.main")
+	}
+	enter("tomato")
+	b.until(`getComputedStyle(document.querySelector('#wrong')).display`, "block")
+	b.shot("login")
+	enter("potato")
+	b.until(`document.querySelector('#status')?.textContent`, "running")
 }
 
 // TestWebSound has a browser play the speaker's tone and looks at what comes

@@ -2,6 +2,7 @@ package tcg
 
 import (
 	"sort"
+	"sync/atomic"
 
 	"rhea/internal/guest"
 	"rhea/internal/jit/amd64"
@@ -28,6 +29,8 @@ type Flat struct {
 	// UserFault is the exception of an access that the host has refused, by which
 	// signal; nil = none: it would not refuse it now.
 	UserFault func(va uint64, write bool, signal int) *guest.Fault
+	// Shared: there is more than one thread. Remapped must follow when it changes.
+	Shared atomic.Bool
 	// UserIndex is the MMU index of the accesses that are flat.
 	UserIndex int
 }

@@ -62,6 +62,10 @@ func (v *VCPU) refill(e *interp.Entry, index int) *[4096]byte {
 	}
 	wp, writable := v.space.WritePage(s.PA)
 	direct := writable && wp == rp && !wp.RAM.Watched(wp.Off) && !wp.RAM.Clean(wp.Off)
+	if v.careful() {
+		e.Fill(nil, false, false, s)
+		return rp.Data()
+	}
 	e.Fill(rp.Data(), s.R, s.W && direct, s)
 	v.n.fill(s.Tag, index, rp.Data(), s.R, s.W && direct)
 	return rp.Data()
@@ -89,6 +93,11 @@ func (v *VCPU) MissLoad(va uint64, size, index int, rmw bool) (uint64, *guest.Fa
 		return loadPage(p, va, size), nil
 	}
 	pa := e.Slow.PA | va&pageMask
+	if v.careful() {
+		if page, ok := v.space.ReadPage(pa); ok {
+			return v.careLoad(page.Data(), va, size, rmw)
+		}
+	}
 	v.lock.Lock()
 	x := v.space.Read(pa, size)
 	v.lock.Unlock()
@@ -195,6 +204,9 @@ func (v *VCPU) missStore(va uint64, size, index int, x uint64, running *unit) (*
 		case any:
 			v.cache.invalidate(at, uint64(size))
 		}
+	}
+	if v.careful() {
+		return v.careStore(page.Data(), va, size, x), false
 	}
 	page.RAM.MarkDirty(at.off, uint64(size))
 	storePage(page.Data(), va, size, x)

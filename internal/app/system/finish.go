@@ -15,7 +15,7 @@ func (p *parser) finish() error {
 		c.Machine.Graphics = false
 	}
 	for _, step := range []func() error{
-		p.finishMachine, p.finishCPU, p.finishBlockdevs, p.finishDrives, p.finishChars, p.finishVGA, p.finishDevices, p.finishNet, p.finishAudio,
+		p.finishMachine, p.finishCPU, p.finishBlockdevs, p.finishDrives, p.finishChars, p.finishVGA, p.finishDevices, p.finishNet, p.finishAudio, p.finishVNC,
 		p.checkSharing, p.finishKernel, p.finishMemory,
 	} {
 		if err := step(); err != nil {

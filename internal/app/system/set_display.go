@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -138,7 +139,8 @@ func setVNC(p *parser, arg string) error {
 	s.String("display", &v.Display)
 	s.OptBool("ipv4", &v.IPv4)
 	s.OptBool("ipv6", &v.IPv6)
-	s.Ignore("non-adaptive", "key-delay-ms", "connections", "power-control", "head")
+	s.Ignore("non-adaptive", "key-delay-ms", "connections", "head")
+	s.IgnoreOff("power-control")
 	s.NotYet("sasl", "sasl-authz", "tls-authz", "acl", "tls", "x509", "x509verify")
 	// "websocket" may stand bare, which prop allows flags only.
 	for i := range l {
@@ -176,6 +178,21 @@ func setVNC(p *parser, arg string) error {
 	p.vncGiven = true
 	if !v.None {
 		p.cfg.VNC = append(p.cfg.VNC, v)
+	}
+	return nil
+}
+
+// finishVNC looks for the adapters that display= names.
+func (p *parser) finishVNC() error {
+	for i := range p.cfg.VNC {
+		v := &p.cfg.VNC[i]
+		is := func(d Device) bool {
+			e, _ := catalog.Find(catalog.Devices(), d.Driver)
+			return d.ID == v.Display && e.Group == "Display"
+		}
+		if v.Display != "" && !slices.ContainsFunc(p.devices, is) {
+			return &optError{v.Option, fmt.Errorf("there is no display adapter with the id '%s'", v.Display)}
+		}
 	}
 	return nil
 }

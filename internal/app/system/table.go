@@ -78,7 +78,7 @@ func blockOptions() []Option {
 
 func displayOptions() []Option {
 	return inGroup(Display, []Option{
-		{Name: "display", Arg: "x11|curses|vnc=display|web=host:port|none", Help: "what shows the screen ('-display help' lists them)", Set: setDisplay},
+		{Name: "display", Arg: "x11|curses|vnc=display|web=host:port[,password=p][,audiodev=id][,media=folder]|none", Help: "what shows the screen ('-display help' lists them)", Set: setDisplay},
 		{Name: "nographic", Help: "no screen: serial port and monitor on the terminal", Set: func(p *parser, _ string) error { p.nographic = true; return nil }},
 		{Name: "vga", Arg: "std|cirrus|none", Help: "the display adapter ('-vga help' lists them)", Set: setVGA},
 		{Name: "curses", Help: "the screen's text in the terminal", Set: func(p *parser, _ string) error { p.display = "curses"; return nil }},

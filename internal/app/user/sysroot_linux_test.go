@@ -109,3 +109,54 @@ func TestWork(t *testing.T) {
 		})
 	}
 }
+
+// TestCalls compares what system calls do that few programs use.
+func TestCalls(t *testing.T) {
+	source, err := os.ReadFile("testdata/calls/calls.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"i386", "amd64"} {
+		t.Run(arch, func(t *testing.T) {
+			root := sysroot(t, arch)
+			dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), "calls")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(dir)
+			if err := os.WriteFile(filepath.Join(dir, "calls.c"), source, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			in := strings.TrimPrefix(dir, root)
+			run := "cd " + in + "; mkdir $0; cd $0; ../calls"
+			want := inside(t, root, false, "/bin/sh", "-c", "cd "+in+"; gcc -o calls calls.c -lrt; "+run, "native")
+			if !strings.Contains(want, "waited") {
+				t.Fatalf("natively:\n%s", want)
+			}
+			if got := inside(t, root, true, "/bin/sh", "-c", run, "emulated"); got != want {
+				t.Errorf("%s", difference(got, want))
+			}
+		})
+	}
+}
+
+// TestFaultsOfThreads: faults are exact whatever other threads do to the memory.
+func TestFaultsOfThreads(t *testing.T) {
+	source, err := filepath.Abs("testdata/faults/faults.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"i386", "amd64"} {
+		root := sysroot(t, arch)
+		exe := filepath.Join(t.TempDir(), "faults")
+		if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-O1", "-static", "-fno-pie", "-no-pie", "-pthread", "-o", exe, source); status != 0 {
+			t.Fatalf("gcc: %s%s", out, errs)
+		}
+		for _, engine := range [][]string{nil, {"-interpreter"}} {
+			out, errs, status := start(t, false, append(engine, exe)...)
+			if status != 0 || out != "some 1, wrong 0, equal 1\n" {
+				t.Errorf("%s %v: status %d, %q %s", arch, engine, status, out, errs)
+			}
+		}
+	}
+}

@@ -78,3 +78,20 @@ func TestQEMUKeymaps(t *testing.T) {
 		}
 	}
 }
+
+// FuzzKeymap reads files that include others, and themselves.
+func FuzzKeymap(f *testing.F) {
+	f.Add("include b\na 0x1e addupper\n", "include a\nU20ac 0x12 altgr shift\n")
+	f.Add("adiaeresis 0xe028\nmap 0x407\nspace 0x39", "")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		l, err := Read("a", files(map[string]string{"a": a, "b": b}))
+		if err != nil {
+			return
+		}
+		for sym := range uint32(0x200) {
+			if k, ok := l.Key(sym); ok {
+				l.Char(k, sym&1 != 0, sym&2 != 0)
+			}
+		}
+	})
+}

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"rhea/internal/audio"
 	"rhea/internal/display"
+	"rhea/internal/vclock"
 )
 
 // paintings are changes of the picture that bring out the ways of encodings.
@@ -375,15 +377,27 @@ func FuzzRFB(f *testing.F) {
 	f.Add([]byte(hello + "\x00\x00\x00\x00\x20\x18\x00\x01\x00\xff\x00\xff\x00\xff\x10\x08\x00\x00\x00\x00" +
 		"\x02\x00\x00\x03\x00\x00\x00\x07\x00\x00\x00\x01\xff\xff\xff\x21\x03\x00\x00\x00\x00\x00\x00\x40\x00\x30"))
 	f.Add([]byte(hello + "\x04\x01\x00\x00\x00\x00\x00a\x05\x01\x00\x10\x00\x10\xff\x00\x00\x01\x00\x00\x00a\x00\x00\x00\x1e\xfb\x00\x00\x10\x00\x10\x01\x00"))
+	f.Add([]byte(hello + "\xff\x01\x00\x02\x03\x02\x00\x00\xac\x44\xff\x01\x00\x00\xff\x01\x00\x01\xff\x01\x00\x00\x02\x00\x00\x01\xff\xff\xfe\xfd"))
 	f.Add([]byte("RFB 003.003\n\x00\x06\x00\x00\x00\x00\x00\x00\x02hi"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := newRig(70, 40, func(c *Config) { c.Input = display.NewInput(func(f func()) { f() }, nil) }) // keys take their time
+		clock := vclock.NewManual()
+		mixer := audio.NewMixer(audio.Config{Clock: clock, Rate: 44100})
+		voice := mixer.Voice("sound", func() {})
+		r := newRig(70, 40, func(c *Config) {
+			c.Input = display.NewInput(func(f func()) { f() }, nil) // keys take their time
+			c.Sound = mixer
+		})
 		a, z := net.Pipe()
 		done := make(chan struct{})
 		go func() { r.s.ServeConn(a); close(done) }()
 		go io.Copy(io.Discard, z)
 		z.SetDeadline(time.Now().Add(2 * time.Second))
 		z.Write(b)
+		r.pic.do(func() {
+			voice.SetActive(true)
+			voice.Play(make([]audio.Frame, 500))
+			clock.Advance(vclock.Second / 100)
+		})
 		r.pic.paint(func(s *display.Surface) image.Rectangle {
 			s.Pix[len(b)%len(s.Pix)] = 1
 			return image.Rect(0, 0, 70, 40)

@@ -158,7 +158,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
+	// With "no-referrer" browsers send the log-in form with the origin "null".
+	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
 	if !s.sameOrigin(r) {
 		http.Error(w, "this page is not for other sites", http.StatusForbidden)
@@ -222,7 +223,7 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
 	defer s.login.Unlock()
 	if p := r.PostFormValue("password"); s.c.Password == "" || !same(p, s.c.Password) {
 		time.Sleep(500 * time.Millisecond)
-		http.Redirect(w, r, "/?wrong", http.StatusSeeOther)
+		http.Redirect(w, r, "/#wrong", http.StatusSeeOther)
 		return
 	}
 	s.letIn(w, r)

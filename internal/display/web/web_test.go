@@ -152,7 +152,7 @@ func TestToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Body.Close()
-	if r.Request.URL.RawQuery != "wrong" {
+	if r.Request.URL.Fragment != "wrong" {
 		t.Error("an empty password let somebody in")
 	}
 }
@@ -164,4 +164,39 @@ func TestLoopback(t *testing.T) {
 			t.Errorf("%q: %v", host, !want)
 		}
 	}
+}
+
+// FuzzWeb is a hostile browser: what it asks for, and its headers. Who has not
+// logged in presses no button.
+func FuzzWeb(f *testing.F) {
+	f.Add("POST", "/api/change", "127.0.0.1", "http://127.0.0.1", "rhea=1", `{"Drive":"a","File":"b"}`, true)
+	f.Add("GET", "/ws/console/%2e%2e", "localhost:1", "", "", "", false)
+	f.Add("GET", "/?token=x", "[::1]:2", "null", "", "password=x", true)
+	f.Add("GET", "/lib/../../../etc/passwd", "a.b", "http://a.b", "", "", false)
+	f.Add("POST", "/login", "h", "", "", "password=secre", true)
+	do := func(f func()) { f() }
+	screen := display.NewScreen(display.ScreenConfig{Do: do, Source: source{}})
+	f.Fuzz(func(t *testing.T, method, target, host, origin, cookies, body string, locked bool) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil || u.Path == "/login" && method == "POST" && locked { // it takes its time
+			return
+		}
+		m := &machine{}
+		c := Config{Title: "test", Machine: m, Screen: screen, Do: do}
+		c.VNC = vnc.New(vnc.Config{Screen: screen, Input: display.NewInput(do, nil), Do: do})
+		if locked {
+			c.Password, c.Token = "secret of the machine", NewToken()
+		}
+		r := &http.Request{Method: method, URL: u, Host: host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(strings.NewReader(body)),
+			Header: http.Header{"Origin": {origin}, "Cookie": {cookies}, "Upgrade": {"websocket"}, "Connection": {"Upgrade"},
+				"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}}
+		w := httptest.NewRecorder()
+		New(c).ServeHTTP(w, r)
+		if len(m.did) > 0 && (locked || origin != "" && !strings.HasSuffix(strings.ToLower(origin), "://"+strings.ToLower(host))) {
+			t.Errorf("%s %s of %s did %q", method, target, origin, m.did)
+		}
+		if strings.Contains(w.Body.String(), "root:x:") {
+			t.Error("a file of the host's came")
+		}
+	})
 }

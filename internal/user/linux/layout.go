@@ -224,8 +224,16 @@ func hostLayouts() map[string]string {
 	stat := "dev:Q ino:Q nlink:L mode:u uid:u gid:u -:u rdev:Q size:q blksize:l blocks:q " +
 		"atime:l atimensec:L mtime:l mtimensec:L ctime:l ctimensec:L -:l -:l -:l"
 	statfs := "type:l bsize:l blocks:L bfree:L bavail:L files:L ffree:L fsid:a[8] namelen:l frsize:l flags:l -:l -:l -:l -:l"
+	perm := "key:i uid:u gid:u cuid:u cgid:u mode:u seq:s -:s -:L -:L "
 	return map[string]string{
-		"stat": stat, "stat64": stat,
+		"mq_attr":  "flags:l maxmsg:l msgsize:l curmsgs:l -:l -:l -:l -:l",
+		"msqid_ds": perm + "stime:l rtime:l ctime:l cbytes:L qnum:L qbytes:L lspid:i lrpid:i -:L -:L",
+		"shmid_ds": perm + "segsz:L atime:l dtime:l ctime:l cpid:i lpid:i nattch:L -:L -:L",
+		"semid_ds": perm + "otime:l -:L ctime:l -:L nsems:L -:L -:L",
+		"msginfo":  "a:a[32]", "seminfo": "a:a[40]",
+		"shminfo":  "max:L min:L mni:L seg:L all:L -:L -:L -:L -:L",
+		"shm_info": "ids:i tot:L rss:L swp:L attempts:L successes:L",
+		"stat":     stat, "stat64": stat,
 		"statfs": statfs, "statfs64": statfs,
 		"timespec": "sec:l nsec:l", "timespec64": "sec:q nsec:q",
 		"timeval":   "sec:l usec:l",
@@ -262,7 +270,11 @@ func hostLayouts() map[string]string {
 // i386Layouts are those that differ from the host's in more than the size of a
 // long (arch/x86/include/uapi/asm/stat.h, statfs.h; asm-generic).
 func i386Layouts() map[string]string {
+	perm := "key:i uid:u gid:u cuid:u cgid:u mode:u seq:s -:s -:L -:L "
 	return map[string]string{
+		"msqid_ds": perm + "stime:L -:L rtime:L -:L ctime:L -:L cbytes:L qnum:L qbytes:L lspid:i lrpid:i -:L -:L",
+		"shmid_ds": perm + "segsz:L atime:L -:L dtime:L -:L ctime:L -:L cpid:i lpid:i nattch:L -:L -:L",
+		"semid_ds": perm + "otime:L -:L ctime:L -:L nsems:L -:L -:L",
 		"stat": "dev:L ino:L mode:s nlink:s uid:s gid:s rdev:L size:L blksize:L blocks:L " +
 			"atime:L atimensec:L mtime:L mtimensec:L ctime:L ctimensec:L -:L -:L",
 		"stat64": "dev:Q -:u ino32:L mode:u nlink:u uid:u gid:u rdev:Q -:u size:q blksize:L blocks:Q " +

@@ -84,6 +84,10 @@ type Process struct {
 	acts    [65]action
 	cpus    []processor
 
+	aio aio
+	// hashes: offsets in directories may have been shortened.
+	hashes atomic.Bool
+
 	ldtSize int // entries of the LDT that were set
 }
 

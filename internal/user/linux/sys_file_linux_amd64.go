@@ -52,8 +52,9 @@ func fileCalls() map[string]handler {
 			}
 			return t.wait(unix.SYS_STATX, fd(a[0]), p, uintptr(a[2]), uintptr(a[3]), t.output(a[4], 256))
 		},
+		"getdents64": sysGetdents64,
 		"lseek": func(t *Thread, a *[6]uint64) uint64 {
-			r := t.raw(unix.SYS_LSEEK, fd(a[0]), uintptr(t.long(a[1])), uintptr(a[2]))
+			r := t.seek(a[0], uint64(t.long(a[1])), a[2])
 			if t.p.abi.Long == 4 && !failed(r) && r > 0x7fffffff {
 				return negative(unix.EOVERFLOW)
 			}
@@ -289,7 +290,7 @@ func sysGetcwd(t *Thread, a *[6]uint64) uint64 {
 }
 
 func sysLlseek(t *Thread, a *[6]uint64) uint64 {
-	r := t.raw(unix.SYS_LSEEK, fd(a[0]), offset(a[2], a[1]), uintptr(a[4]))
+	r := t.seek(a[0], uint64(offset(a[2], a[1])), a[4])
 	if failed(r) {
 		return r
 	}
@@ -367,6 +368,51 @@ func sysSendfile(t *Thread, a *[6]uint64) uint64 {
 	return r
 }
 
+// dirOffset is the place of an entry in a directory, as programs are told. Those
+// of ext4 are hashes: 64-bit programs get 63 bits of them, others the upper half.
+func (t *Thread) dirOffset(off uint64) uint64 {
+	if t.p.abi.Long == 8 || off>>31 == 0 {
+		return off
+	}
+	t.p.hashes.Store(true)
+	return off >> 32
+}
+
+// seek is lseek; in a directory it takes what dirOffset has made.
+func (t *Thread) seek(f, off, whence uint64) uint64 {
+	const ext4 = 0xef53
+	if t.p.hashes.Load() && whence == unix.SEEK_SET && off != 0 && off>>31 == 0 {
+		var st unix.Stat_t
+		var fs unix.Statfs_t
+		n := int(int32(f))
+		if unix.Fstat(n, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && unix.Fstatfs(n, &fs) == nil && fs.Type == ext4 {
+			off <<= 32
+			if r := t.raw(unix.SYS_LSEEK, fd(f), uintptr(off), unix.SEEK_SET); failed(r) {
+				return r
+			}
+			return off >> 32
+		}
+	}
+	return t.raw(unix.SYS_LSEEK, fd(f), uintptr(off), uintptr(whence))
+}
+
+func sysGetdents64(t *Thread, a *[6]uint64) uint64 {
+	r := t.wait(unix.SYS_GETDENTS64, fd(a[0]), t.output(a[1], a[2]), uintptr(a[2]))
+	if t.p.abi.Long == 8 || failed(r) {
+		return r
+	}
+	dst := t.p.sp.writable(a[1], r)
+	for b := dst; len(b) >= 19; { // struct linux_dirent64 is alike for all
+		le.PutUint64(b[8:], t.dirOffset(le.Uint64(b[8:])))
+		size := le.Uint16(b[16:])
+		if int(size) > len(b) || size == 0 {
+			break
+		}
+		b = b[size:]
+	}
+	return r
+}
+
 // sysGetdents converts struct linux_dirent: inode, offset, length, name, and
 // the type behind the name.
 func sysGetdents(t *Thread, a *[6]uint64) uint64 {
@@ -398,7 +444,7 @@ func sysGetdents(t *Thread, a *[6]uint64) uint64 {
 		}
 		e := dst[used : used+length]
 		clear(e)
-		ino, off := binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[8:])
+		ino, off := binary.LittleEndian.Uint64(src), t.dirOffset(binary.LittleEndian.Uint64(src[8:]))
 		if long == 4 {
 			o.PutUint32(e, uint32(ino))
 			o.PutUint32(e[4:], uint32(off))

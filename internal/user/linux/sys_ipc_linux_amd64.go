@@ -10,21 +10,22 @@ func ipcCalls() map[string]handler {
 		"ipc":       sysIpc,
 		"mq_notify": sysMqNotify,
 		"semctl":    func(t *Thread, a *[6]uint64) uint64 { return t.semctl(a[0], a[1], a[2], a[3]) },
-		"shmctl":    func(t *Thread, a *[6]uint64) uint64 { return t.ipcControl(unix.SYS_SHMCTL, a[0], a[1]) },
-		"msgctl":    func(t *Thread, a *[6]uint64) uint64 { return t.ipcControl(unix.SYS_MSGCTL, a[0], a[1]) },
+		"shmctl":    func(t *Thread, a *[6]uint64) uint64 { return t.shmctl(a[0], a[1], a[2]) },
+		"msgctl":    func(t *Thread, a *[6]uint64) uint64 { return t.msgctl(a[0], a[1], a[2]) },
 	}
 }
 
 // ipc64 is IPC_64, which 32-bit calls add to commands.
 const ipc64 = 0x100
 
-func (t *Thread) ipcControl(nr uintptr, id, cmd uint64) uint64 {
-	switch cmd &^ ipc64 {
-	case unix.IPC_RMID, 11, 12: // SHM_LOCK, SHM_UNLOCK
-		return t.raw(nr, fd(id), uintptr(cmd&^ipc64), 0)
-	}
-	t.p.cfg.Log.Unimp("System V ipc: control %d is not built", cmd)
-	return negative(unix.ENOSYS)
+func (t *Thread) shmctl(id, cmd, arg uint64) uint64 {
+	cmd &^= ipc64
+	return t.ipcControl(shmControls(), cmd, arg, func(p uintptr) uint64 { return t.raw(unix.SYS_SHMCTL, fd(id), uintptr(cmd), p) })
+}
+
+func (t *Thread) msgctl(id, cmd, arg uint64) uint64 {
+	cmd &^= ipc64
+	return t.ipcControl(msgControls(), cmd, arg, func(p uintptr) uint64 { return t.raw(unix.SYS_MSGCTL, fd(id), uintptr(cmd), p) })
 }
 
 // Commands of semctl (linux/sem.h).
@@ -41,8 +42,8 @@ func (t *Thread) semctl(id, n, cmd, arg uint64) uint64 {
 	case semGetall, semSetall:
 		return t.raw(unix.SYS_SEMCTL, fd(id), fd(n), uintptr(c), t.output(arg, 512))
 	}
-	t.p.cfg.Log.Unimp("semctl %d is not built", cmd)
-	return negative(unix.ENOSYS)
+	cmd &^= ipc64
+	return t.ipcControl(semControls(), cmd, arg, func(p uintptr) uint64 { return t.raw(unix.SYS_SEMCTL, fd(id), fd(n), uintptr(cmd), p) })
 }
 
 // sysIpc is all of them in one (linux/ipc.h): call, first, second, third, ptr,
@@ -65,10 +66,22 @@ func sysIpc(t *Thread, a *[6]uint64) uint64 {
 			return negative(errno)
 		}
 		return t.semctl(a[1], a[2], a[3], arg)
+	case 11:
+		return t.msgsnd(a[1], a[4], a[2], a[3])
+	case 12:
+		if a[0]>>16 != 0 {
+			return t.msgrcv(a[1], a[4], a[2], a[5], a[3])
+		}
+		to, e1 := t.getWord(a[4]) // struct ipc_kludge
+		typ, e2 := t.getWord(a[4] + uint64(t.p.abi.Long))
+		if e1|e2 != 0 {
+			return negative(unix.EFAULT)
+		}
+		return t.msgrcv(a[1], to, a[2], typ, a[3])
 	case 13:
 		return t.raw(unix.SYS_MSGGET, fd(a[1]), uintptr(a[2]))
 	case 14:
-		return t.ipcControl(unix.SYS_MSGCTL, a[1], a[2])
+		return t.msgctl(a[1], a[2], a[4])
 	case 21: // SHMAT
 		r := t.shmat(a[1], a[4], a[2])
 		if failed(r) && r > ^uint64(4095) {
@@ -80,7 +93,7 @@ func sysIpc(t *Thread, a *[6]uint64) uint64 {
 	case 23:
 		return t.raw(unix.SYS_SHMGET, fd(a[1]), uintptr(a[2]), uintptr(a[3]))
 	case 24:
-		return t.ipcControl(unix.SYS_SHMCTL, a[1], a[2])
+		return t.shmctl(a[1], a[2], a[4])
 	}
 	t.p.cfg.Log.Unimp("ipc %d is not built", a[0])
 	return negative(unix.ENOSYS)

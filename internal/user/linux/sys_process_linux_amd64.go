@@ -201,6 +201,11 @@ func (t *Thread) startThread(c cloneArgs) uint64 {
 		return negative(unix.EAGAIN)
 	}
 	cpu.copyFrom(t.cpu)
+	if !p.flat.Shared.Swap(true) {
+		p.sp.mu.Lock()
+		p.sp.remapped(false)
+		p.sp.mu.Unlock()
+	}
 	n := &Thread{p: p, cpu: cpu, mask: t.mask, altFlags: ssDisable, epoch: t.epoch}
 	cpu.setResult(0)
 	if c.stack != 0 {

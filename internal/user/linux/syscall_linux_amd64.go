@@ -326,5 +326,5 @@ func merge(list ...map[string]handler) map[string]handler {
 
 // handlers are the calls that are converted, by name.
 func handlers() map[string]handler {
-	return merge(fileCalls(), memoryCalls(), processCalls(), signalCalls(), timeCalls(), socketCalls(), systemCalls(), ipcCalls())
+	return merge(fileCalls(), memoryCalls(), processCalls(), signalCalls(), timeCalls(), socketCalls(), systemCalls(), ipcCalls(), queueCalls(), aioCalls())
 }

@@ -100,7 +100,7 @@ const i386Calls = `
 114 wait4 conv pid,ptr,hex,ptr
 115 swapoff pass path
 116 sysinfo conv ptr
-117 ipc part uint,int,int,int,ptr ; of semctl, msgctl and shmctl what has no structure
+117 ipc conv uint,int,int,int,ptr
 118 fsync pass fd
 119 sigreturn conv
 120 clone conv hex,ptr,ptr,ptr,ptr
@@ -190,7 +190,7 @@ const i386Calls = `
 217 pivot_root pass path,path
 218 mincore pass ptr,size,out
 219 madvise conv ptr,size,int
-220 getdents64 pass fd,out:3,size
+220 getdents64 conv fd,ptr,size
 221 fcntl64 conv fd,int,ptr
 224 gettid conv
 225 readahead conv fd,lo,hi,size
@@ -213,11 +213,11 @@ const i386Calls = `
 242 sched_getaffinity conv pid,size,ptr
 243 set_thread_area conv ptr
 244 get_thread_area conv ptr
-245 io_setup no
-246 io_destroy no
-247 io_getevents no
-248 io_submit no
-249 io_cancel no
+245 io_setup conv uint,ptr
+246 io_destroy conv ptr
+247 io_getevents conv ptr,long,long,ptr,ptr
+248 io_submit conv ptr,long,ptr
+249 io_cancel conv ptr,ptr,ptr
 250 fadvise64 conv fd,lo,hi,size,int
 252 exit_group conv int
 254 epoll_create quick int
@@ -239,12 +239,12 @@ const i386Calls = `
 270 tgkill conv pid,pid,sig
 271 utimes conv path,ptr
 272 fadvise64_64 conv fd,lo,hi,lo,hi,int
-277 mq_open no
-278 mq_unlink no
-279 mq_timedsend no
-280 mq_timedreceive no
-281 mq_notify no
-282 mq_getsetattr no
+277 mq_open conv str,oflags,mode,ptr
+278 mq_unlink pass str
+279 mq_timedsend conv fd,in,size,uint,ptr
+280 mq_timedreceive conv fd,ptr,size,ptr,ptr
+281 mq_notify conv fd,ptr
+282 mq_getsetattr conv fd,ptr,ptr
 284 waitid conv int,pid,ptr,hex,ptr
 286 add_key no
 287 request_key no
@@ -344,15 +344,15 @@ const i386Calls = `
 385 io_pgetevents no
 386 rseq no
 393 semget pass int,int,hex
-394 semctl part int,int,int,ptr ; what has no structure
+394 semctl conv int,int,int,ptr
 395 shmget pass int,size,hex
-396 shmctl part int,int,ptr ; IPC_RMID and what has no structure
+396 shmctl conv int,int,ptr
 397 shmat conv int,ptr,hex
 398 shmdt conv ptr
 399 msgget pass int,hex
-400 msgsnd no
-401 msgrcv no
-402 msgctl part int,int,ptr ; IPC_RMID and what has no structure
+400 msgsnd conv int,ptr,size,hex
+401 msgrcv conv int,ptr,size,long,hex
+402 msgctl conv int,int,ptr
 403 clock_gettime64 quick int,out
 404 clock_settime64 pass int,ptr
 406 clock_getres_time64 quick int,out
@@ -365,6 +365,8 @@ const i386Calls = `
 413 pselect6_time64 conv int,ptr,ptr,ptr,ptr,ptr
 414 ppoll_time64 conv ptr,uint,ptr,ptr,size
 417 recvmmsg_time64 conv fd,ptr,uint,hex,ptr
+418 mq_timedsend_time64 pass fd,in,size,uint,ptr
+419 mq_timedreceive_time64 pass fd,out:3,size,out,ptr
 420 semtimedop_time64 pass int,ptr,size,ptr
 421 rt_sigtimedwait_time64 conv ptr,ptr,ptr,size
 422 futex_time64 conv ptr,int,uint,ptr,ptr,uint

@@ -54,7 +54,7 @@ const x8664Calls = `
 28 madvise conv ptr,size,int
 29 shmget pass int,size,hex
 30 shmat conv int,ptr,hex
-31 shmctl part int,int,ptr ; IPC_RMID and what has no structure
+31 shmctl conv int,int,ptr
 32 dup quick fd
 33 dup2 conv fd,fd
 34 pause pass
@@ -89,12 +89,12 @@ const x8664Calls = `
 63 uname conv ptr
 64 semget pass int,int,hex
 65 semop pass int,ptr,size
-66 semctl part int,int,int,ptr ; what has no structure
+66 semctl conv int,int,int,ptr
 67 shmdt conv ptr
 68 msgget pass int,hex
-69 msgsnd pass int,in,size,hex
-70 msgrcv pass int,out,size,long,hex
-71 msgctl part int,int,ptr ; IPC_RMID and what has no structure
+69 msgsnd conv int,in,size,hex
+70 msgrcv conv int,out,size,long,hex
+71 msgctl conv int,int,ptr
 72 fcntl conv fd,int,ptr
 73 flock pass fd,int
 74 fsync pass fd
@@ -212,14 +212,14 @@ const x8664Calls = `
 202 futex conv ptr,int,uint,ptr,ptr,uint
 203 sched_setaffinity conv pid,size,ptr
 204 sched_getaffinity conv pid,size,ptr
-206 io_setup no
-207 io_destroy no
-208 io_getevents no
-209 io_submit no
-210 io_cancel no
+206 io_setup conv uint,ptr
+207 io_destroy conv ptr
+208 io_getevents conv ptr,long,long,ptr,ptr
+209 io_submit conv ptr,long,ptr
+210 io_cancel conv ptr,ptr,ptr
 213 epoll_create quick int
 216 remap_file_pages no
-217 getdents64 pass fd,out:3,size
+217 getdents64 conv fd,ptr,size
 218 set_tid_address conv ptr
 219 restart_syscall conv
 220 semtimedop pass int,ptr,size,ptr
@@ -238,12 +238,12 @@ const x8664Calls = `
 233 epoll_ctl quick fd,int,fd,ptr
 234 tgkill conv pid,pid,sig
 235 utimes conv path,ptr
-240 mq_open pass str,oflags,mode,ptr
+240 mq_open conv str,oflags,mode,ptr
 241 mq_unlink pass str
-242 mq_timedsend pass fd,in,size,uint,ptr
-243 mq_timedreceive pass fd,out:3,size,out,ptr
+242 mq_timedsend conv fd,in,size,uint,ptr
+243 mq_timedreceive conv fd,out:3,size,out,ptr
 244 mq_notify conv fd,ptr
-245 mq_getsetattr pass fd,ptr,out
+245 mq_getsetattr conv fd,ptr,out
 247 waitid conv int,pid,ptr,hex,ptr
 248 add_key no
 249 request_key no

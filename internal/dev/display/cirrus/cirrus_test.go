@@ -528,3 +528,28 @@ func TestCursor(t *testing.T) {
 	b.sr(srCurPat, 0x3f)
 	b.k.Draw(&s, true)
 }
+
+// BenchmarkLargestBlits are 16 MiB, each way that takes another path.
+func BenchmarkLargestBlits(b *testing.B) {
+	big := regset{width: 8192, height: 2048, dst: 1, src: 1000, dstPitch: 8191, srcPitch: 8190, rop: 0x59, fg: 0x12345678}
+	for name, change := range map[string]func(*regset){
+		"copy":               func(r *regset) { r.rop = ropCopy },
+		"xor":                func(r *regset) {},
+		"xor backwards":      func(r *regset) { r.mode = modeBackwards },
+		"transparent":        func(r *regset) { r.mode, r.key = modeTransparent|1<<4, 0x1234 },
+		"pattern":            func(r *regset) { r.mode = modePattern },
+		"expand":             func(r *regset) { r.mode = modeExpand },
+		"expand pattern":     func(r *regset) { r.mode = modeExpand | modePattern },
+		"expand transparent": func(r *regset) { r.mode = modeExpand | modeTransparent },
+		"solid xor":          func(r *regset) { r.mode, r.ext = modeExpand|modePattern, extSolid },
+	} {
+		b.Run(name, func(b *testing.B) {
+			t := newBench()
+			r := big
+			change(&r)
+			for b.Loop() {
+				t.blit(r)
+			}
+		})
+	}
+}

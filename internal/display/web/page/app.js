@@ -61,6 +61,23 @@ function select(name) {
   tabs.get(name).show();
 }
 
+// Ctrl-Alt-1 and so on, as in other displays. The machine has seen the
+// modifiers go down and does not see them come up.
+function shortcuts() {
+  window.addEventListener('keydown', (e) => {
+    const digit = /^Digit([1-9])$/.exec(e.code);
+    const name = digit && e.ctrlKey && e.altKey && [...tabs.keys()][digit[1] - 1];
+    if (!name) return;
+    e.preventDefault();
+    e.stopPropagation();
+    if (rfb) {
+      rfb.sendKey(0xffe3, 'ControlLeft', false);
+      rfb.sendKey(0xffe9, 'AltLeft', false);
+    }
+    select(name);
+  }, true);
+}
+
 // Screen
 
 async function openScreen() {
@@ -295,6 +312,7 @@ try { theme(localStorage.getItem('theme')); } catch { /* private windows */ }
 addTab('screen', $('panel-screen'), () => rfb && rfb.focus());
 select('screen');
 buttons();
+shortcuts();
 typing();
 try {
   await load();

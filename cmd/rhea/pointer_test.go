@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// rfb is a client that sees nothing and only moves its pointer.
+type rfb struct {
+	net.Conn
+	t *testing.T
+}
+
+// dialRFB comes in to the VNC server that "info vnc" tells of.
+func (g *guest) dialRFB() *rfb {
+	g.t.Helper()
+	g.send("info vnc\n")
+	addr := regexp.MustCompile(`127.0.0.1:\d+`).FindString(g.expect(`Server: 127.0.0.1:\d+ `, slow))
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { c.Close() })
+	v := &rfb{c, g.t}
+	r := bufio.NewReader(c)
+	skip := func(n int) {
+		if _, err := io.CopyN(io.Discard, r, int64(n)); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	skip(12) // version; security types, the result
+	io.WriteString(c, "RFB 003.008\n\x01\x01")
+	skip(2 + 4 + 20)
+	var n [4]byte
+	if _, err := io.ReadFull(r, n[:]); err != nil {
+		g.t.Fatal(err)
+	}
+	skip(int(binary.BigEndian.Uint32(n[:])))
+	// The picture is asked for once: then the server knows whether the guest
+	// wants places.
+	c.Write([]byte{3, 0, 0, 0, 0, 0, 255, 255, 255, 255})
+	go io.Copy(io.Discard, r)
+	time.Sleep(time.Second)
+	return v
+}
+
+// point is a PointerEvent.
+func (v *rfb) point(buttons byte, x, y int) {
+	v.t.Helper()
+	b := []byte{5, buttons, byte(x >> 8), byte(x), byte(y >> 8), byte(y)}
+	if _, err := v.Write(b); err != nil {
+		v.t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond) // moves in one go add up
+}
+
+// TestPointer moves the mouse of a Linux guest by the monitor and by VNC, and
+// reads what its driver makes of that (/dev/input/mice: three bytes as a PS/2
+// mouse sends them).
+func TestPointer(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	g := start(t, "-m", "64", "-vnc", "127.0.0.1:40,to=200", "-serial", "mon:stdio", "-kernel", guestFile(t, "bzImage-i386-486"),
+		"-initrd", guestFile(t, "initramfs-i386.gz"), "-append", "console=ttyS0")
+	g.expect("# ", slow)
+	// A line for each packet; the last one has the right button down.
+	g.send("mknod /m c 13 63; echo read''ing; dd if=/m bs=3 count=9 2>/dev/null | hexdump -v -e '3/1 \"%02x \" \"\\n\"'; echo do''ne\n")
+	g.expect("reading", slow)
+	time.Sleep(time.Second)
+	g.send("\x01c")
+	g.expect(`\(qemu\) `, slow)
+	step := func(cmd string) {
+		g.send(cmd + "\n")
+		g.expect(regexp.QuoteMeta(cmd)+`[^\n]*\n\(qemu\) `, slow)
+		time.Sleep(50 * time.Millisecond)
+	}
+	step("mouse_move 30 -20") // down is positive, to a PS/2 mouse up is
+	step("mouse_button 1")
+	step("mouse_move -5 7")
+	step("mouse_button 0")
+	v := g.dialRFB()
+	v.point(0, 100, 100) // where it is is known from now on
+	v.point(0, 110, 95)
+	v.point(0, 90, 99)
+	v.point(1, 90, 99)
+	v.point(0, 90, 99)
+	v.point(4, 90, 99)
+	g.expect("done", time.Minute)
+	_, out, _ := strings.Cut(g.out.String(), "\nreading")
+	got := fmt.Sprint(regexp.MustCompile(`\b[0-9a-f]{2} [0-9a-f]{2} [0-9a-f]{2}\b`).FindAllString(out, -1))
+	if want := "[08 1e 14 09 00 00 39 fb f9 08 00 00 08 0a 05 38 ec fc 09 00 00 08 00 00 0a 00 00]"; got != want {
+		t.Errorf("the guest's packets are\n%s, want\n%s", got, want)
+	}
+}
+
+// TestGraphicalInstaller: the Debian installer's X server shows its dialog, and
+// the pointer goes into the corner.
+func TestGraphicalInstaller(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	dir := "/usr/lib/debian-installer/images/12/i386/gtk/debian-installer/i386/"
+	kernel, initrd := need(t, "debian-installer-12-netboot-i386", dir+"linux"), need(t, "debian-installer-12-netboot-i386", dir+"initrd.gz")
+	g := start(t, "-m", "768", "-vnc", "127.0.0.1:40,to=200", "-kernel", kernel, "-initrd", initrd, "-append", "vga=788", "-monitor", "stdio", "-serial", "null", "-net", "none")
+	g.expect(`\(qemu\) `, slow)
+	g.golden("installer-gtk")
+	v := g.dialRFB()
+	v.point(0, 0, 0)
+	v.point(0, 2000, 0)
+	time.Sleep(time.Second)
+	v.point(0, 2000, 2000)
+	g.golden("installer-corner")
+	g.send("quit\n")
+	g.ends(time.Minute)
+}

@@ -132,7 +132,7 @@ func TestExpectTimesOut(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	for _, x := range []struct{ rows, want string }{
-		{"", "boot installer gkbench work disk network start user user64 idle screen"},
+		{"", "boot installer gkbench work disk network sound start user user64 idle screen"},
 		{"boot,xz", "boot work"},
 		{"nonsense", ""},
 	} {

@@ -44,6 +44,7 @@ func sessions() []session {
 		{name: "work", rows: rowsOf(workSteps()), needs: needPackages, run: runSteps(768, workSteps(), fullTree, nil), native: nativeSteps(workSteps(), fullTree)},
 		{name: "disk", rows: rowsOf(diskSteps()), needs: noMore, run: runDisk},
 		{name: "network", rows: netRows(), needs: noMore, run: runNet},
+		{name: "sound", rows: rowsOf(soundSteps()), needs: noMore, run: runSound},
 		{name: "start", rows: []row{{"start", "start of the process to the first guest instruction", device}}, needs: noMore, run: runStart},
 		{name: "user", rows: userTable(userRows()), needs: needUser, run: runUser, native: runUserNative},
 		{name: "user64", rows: userTable(userRows64()), needs: needUser64, run: runUser64, native: runUser64Native},
@@ -108,6 +109,9 @@ func runInstaller(b *bench, e emulator) (map[string]outcome, error) {
 	return map[string]outcome{"installer": {used: at}}, nil
 }
 
+// stepsKernel is the kernel's command line for steps.
+const stepsKernel = "console=ttyS0 printk.devkmsg=on rdinit=/bench/init"
+
 // runSteps boots the guest with the archive behind its own, whose script is init.
 func runSteps(mib int, steps []step, archive func(*bench) (string, error), more []string) func(*bench, emulator) (map[string]outcome, error) {
 	return func(b *bench, e emulator) (map[string]outcome, error) {
@@ -120,7 +124,7 @@ func runSteps(mib int, steps []step, archive func(*bench) (string, error), more 
 			return nil, err
 		}
 		defer os.Remove(initrd)
-		args := b.machine(mib, "-kernel", b.guest("bzImage-i386-486"), "-initrd", initrd, "-append", "console=ttyS0 printk.devkmsg=on rdinit=/bench/init")
+		args := b.machine(mib, "-kernel", b.guest("bzImage-i386-486"), "-initrd", initrd, "-append", stepsKernel)
 		p, err := b.start(e, append(args, more...)...)
 		if err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,8 @@ type config struct {
 	strace           bool
 	gdb              string
 	interpreter      bool
+	fork             linux.ForkBy
+	heir             int // the descriptor that the child of a fork begins with, -1 = none
 	items            trace.Item
 	logFile          string
 	env              []string
@@ -118,6 +121,30 @@ func options() []option {
 	}
 }
 
+// forkVar says how programs fork.
+const forkVar = "RHEA_FORK"
+
+// forkOptions reads what the environment says of fork: how it is done, and whether this
+// is the child of one.
+func (c *config) forkOptions(env []string) error {
+	c.heir = -1
+	if v, ok := lookup(env, linux.HeirVar); ok {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%s=%s: it is for children of a fork only; unset it", linux.HeirVar, v)
+		}
+		c.heir = n
+	}
+	switch v, _ := lookup(env, forkVar); v {
+	case "", "threads":
+	case "exec":
+		c.fork = linux.ForkExec
+	default:
+		return fmt.Errorf("%s=%s: it is 'threads' or 'exec'", forkVar, v)
+	}
+	return nil
+}
+
 // unset removes a variable.
 func (c *config) unset(name string) {
 	c.env = slices.DeleteFunc(c.env, func(s string) bool { return strings.HasPrefix(s, name+"=") })
@@ -128,6 +155,9 @@ func (c *config) unset(name string) {
 func (c *config) parse(args, env []string) (rest []string, err error) {
 	c.env = slices.Clone(env)
 	c.env = slices.DeleteFunc(c.env, func(s string) bool { return strings.HasPrefix(s, "_RHEA_") }) // ours
+	if err := c.forkOptions(env); err != nil {
+		return nil, err
+	}
 	list := options()
 	for i := range list {
 		o := &list[i]
@@ -165,6 +195,11 @@ func (c *config) parse(args, env []string) (rest []string, err error) {
 		if o.name == "cpu" && v == "help" {
 			c.print = cpuHelp
 			return nil, nil
+		}
+		if o.arg == "path" || o.arg == "file" { // those that it executes may be elsewhere
+			if abs, err := filepath.Abs(v); err == nil && v != "" {
+				v = abs
+			}
 		}
 		if err := o.set(c, v); err != nil {
 			return nil, fmt.Errorf("%s: %w", strings.TrimSpace("-"+o.name+" "+v), err)
@@ -221,6 +256,7 @@ func help(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "  %-16s %s%s\n", text, o.help, env)
 	}
+	fmt.Fprintf(w, "  %-16s how programs fork: threads (if it can be), or exec: by a program that takes over, slowly\n", forkVar)
 	return nil
 }
 

@@ -32,7 +32,11 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 		fd := 2
 		if c.logFile != "" {
 			var err error
-			if fd, err = unix.Open(c.logFile, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_APPEND|unix.O_CLOEXEC, 0o666); err != nil {
+			flags := unix.O_WRONLY | unix.O_CREAT | unix.O_APPEND | unix.O_CLOEXEC
+			if c.heir < 0 {
+				flags |= unix.O_TRUNC
+			}
+			if fd, err = unix.Open(c.logFile, flags, 0o666); err != nil {
 				return fmt.Errorf("-D %s: %w", c.logFile, err)
 			}
 		}
@@ -48,7 +52,7 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 	}
 	cfg := linux.Config{
 		ABI: abi, Path: args[0], Args: append([]string{}, args...), Env: c.env, Sysroot: c.sysroot, CPU: c.cpu, Release: c.release,
-		Stack: c.stack, Base: c.base, Reserve: c.reserve, Again: c.again, ExecFD: -1,
+		Stack: c.stack, Base: c.base, Reserve: c.reserve, Again: c.again, ExecFD: -1, Fork: c.fork, Heir: c.heir,
 	}
 	if fd, preserved := fromKernel(); fd >= 0 || preserved {
 		cfg.ExecFD = fd

@@ -108,8 +108,11 @@ func (c *CPU) LoadSegment(seg int, sel uint16) *guest.Fault {
 }
 
 // CopyUser makes the processor's state a copy of another's.
-func (c *CPU) CopyUser(from *CPU) {
-	*c.s = *from.s
+func (c *CPU) CopyUser(from *CPU) { c.SetUser(from.s) }
+
+// SetUser sets the processor's state to one that Registers has returned.
+func (c *CPU) SetUser(s *State) {
+	*c.s = *s
 	c.refreshMode()
 }
 

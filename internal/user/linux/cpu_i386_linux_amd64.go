@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"bytes"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -95,6 +96,27 @@ func (c *i386CPU) copyFrom(from processor) {
 	copy(c.sys.Bytes, o.sys.Bytes)
 	c.tls = o.tls
 	c.cpu.CopyUser(o.cpu)
+}
+
+func (c *i386CPU) image() []byte {
+	b := c.x86CPU.image()
+	for _, d := range c.tls {
+		b = le.AppendUint64(b, d)
+	}
+	return append(b, bytes.TrimRight(c.ldt(), "\x00")...)
+}
+
+func (c *i386CPU) setImage(b []byte) bool {
+	n := len(c.x86CPU.image())
+	if len(b) < n+8*len(c.tls) || !c.x86CPU.setImage(b[:n]) {
+		return false
+	}
+	b = b[n:]
+	for i := range c.tls {
+		c.tls[i] = le.Uint64(b[8*i:])
+	}
+	copy(c.ldt(), b[8*len(c.tls):])
+	return true
 }
 
 func (c *i386CPU) describe() string {

@@ -46,6 +46,10 @@ type Config struct {
 	// Debug, if it is not nil, is called with a hold on the process, which is
 	// stopped, before it runs.
 	Debug func(*Debug) error
+	// Fork is how the process forks, Heir the descriptor from which it takes over
+	// what its parent had, -1 = none: it begins.
+	Fork ForkBy
+	Heir int
 	// Disassemble names instructions, for logs.
 	Disassemble bool
 }
@@ -164,6 +168,16 @@ func Start(cfg Config) error {
 	if err := proc.MovePoller(); err != nil {
 		return err
 	}
+	var in *inheritance
+	var h *heir
+	if cfg.Heir >= 0 {
+		if in, h, err = inherit(cfg.Heir); err != nil {
+			return err
+		}
+		if p.abi.Long == 8 {
+			p.abi.setSpace(h.Space)
+		}
+	}
 	sp, ram, err := newSpace(p.abi, uintptr(cfg.Base))
 	for errors.Is(err, unix.ENOMEM) && p.abi.halve() {
 		sp, ram, err = newSpace(p.abi, uintptr(cfg.Base))
@@ -194,11 +208,12 @@ func Start(cfg Config) error {
 			c.vcpu().Protect()
 		}
 	}
-	entry, stack, err := p.load()
-	if err != nil {
-		return err
+	var t *Thread
+	if in != nil {
+		t, err = p.takeOver(in, h)
+	} else {
+		t, err = p.begin()
 	}
-	t, err := p.firstThread(entry, stack)
 	if err != nil {
 		return err
 	}
@@ -230,7 +245,23 @@ func onMainThread() error {
 	return unix.Exec("/proc/self/exe", os.Args, append(os.Environ(), againVar+"=1"))
 }
 
-func (p *Process) firstThread(entry, stack uint64) (*Thread, error) {
+// begin loads the program.
+func (p *Process) begin() (*Thread, error) {
+	entry, stack, err := p.load()
+	if err != nil {
+		return nil, err
+	}
+	t, err := p.newThread()
+	if err != nil {
+		return nil, err
+	}
+	t.cpu.start(entry, stack)
+	p.startSignals(t)
+	return t, nil
+}
+
+// newThread makes the calling thread the process' first.
+func (p *Process) newThread() (*Thread, error) {
 	cpu, err := p.newCPU()
 	if err != nil {
 		return nil, err
@@ -238,14 +269,15 @@ func (p *Process) firstThread(entry, stack uint64) (*Thread, error) {
 	if err := proc.SetUp(); err != nil {
 		return nil, err
 	}
+	if !proc.Revives() {
+		p.cfg.Fork = ForkExec
+	}
 	t := &Thread{p: p, cpu: cpu, altFlags: ssDisable}
 	if err := t.enter(); err != nil {
 		return nil, err
 	}
 	proc.Quiet()
 	panicOnFault()
-	cpu.start(entry, stack)
-	p.startSignals(t)
 	return t, nil
 }
 

@@ -23,6 +23,10 @@ type processor interface {
 	start(entry, stack uint64)
 	// copyFrom makes it one that goes on where another is.
 	copyFrom(o processor)
+	// image is what setImage makes the processor go on with, in a process of the
+	// same program; setImage returns false if it is none.
+	image() []byte
+	setImage(b []byte) bool
 	// run runs the program until something is to be done for it.
 	run(t *Thread) trapKind
 

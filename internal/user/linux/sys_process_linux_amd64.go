@@ -132,12 +132,21 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil {
 		return negative(unix.EFAULT)
 	}
-	t.learn()
+	byExec := p.cfg.Fork == ForkExec
+	if !byExec {
+		t.learn()
+	}
 	old := proc.BlockAll()
 	if p.debug != nil {
 		p.debug.mu.Lock()
 	}
-	pid, errno := proc.Fork(t.rec, uintptr(flags), 0)
+	var pid int
+	var errno unix.Errno
+	if byExec {
+		pid, errno = t.forkExec(c, flags)
+	} else {
+		pid, errno = proc.Fork(t.rec, uintptr(flags), 0)
+	}
 	if p.debug != nil {
 		p.debug.mu.Unlock()
 	}
@@ -173,6 +182,13 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 		d.child(t)
 	}
 	t.teach()
+	x := t.childOf(c)
+	proc.SetMask(old)
+	return x
+}
+
+// childOf does what clone does in the child.
+func (t *Thread) childOf(c cloneArgs) uint64 {
 	t.clearTID, t.robust = 0, 0
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 		t.put32(c.childTID, uint32(t.tid))
@@ -188,7 +204,6 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 			return negative(errno)
 		}
 	}
-	proc.SetMask(old)
 	return 0
 }
 

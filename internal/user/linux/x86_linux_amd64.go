@@ -57,6 +57,24 @@ func (noLock) Unlock() {}
 
 func (c *x86CPU) vcpu() *tcg.VCPU { return c.v }
 
+// gdtSize is that of the GDT in the descriptor tables.
+const gdtSize = 32 * 8
+
+func (c *x86CPU) image() []byte {
+	return append(append([]byte{}, stateBytes(c.cpu.Registers())...), c.sys.Bytes[:gdtSize]...)
+}
+
+func (c *x86CPU) setImage(b []byte) bool {
+	var s x86.State
+	if len(b) != len(stateBytes(&s))+gdtSize {
+		return false
+	}
+	b = b[copy(stateBytes(&s), b):]
+	copy(c.sys.Bytes, b)
+	c.cpu.SetUser(&s)
+	return true
+}
+
 func (c *x86CPU) setGDT(n int, d uint64) { le.PutUint64(c.sys.Bytes[8*n:], d) }
 
 // runUntil runs the program until something is to be done for it; isCall says

@@ -240,18 +240,9 @@ func stopOthers(pid, self uintptr) uintptr {
 				break
 			}
 			for at := uintptr(0); at < n; {
-				e := pointer2(uintptr(unsafe.Pointer(&dents)) + at)
-				size := uintptr(*(*uint16)(pointer2(uintptr(e) + 16)))
+				tid, size, _ := numbered(uintptr(unsafe.Pointer(&dents)) + at)
 				if size == 0 {
 					break
-				}
-				tid := uintptr(0)
-				for name := uintptr(e) + 19; ; name++ {
-					d := *(*byte)(pointer2(name)) - '0'
-					if d > 9 {
-						break
-					}
-					tid = tid*10 + uintptr(d)
 				}
 				at += size
 				if tid == 0 || tid == self {

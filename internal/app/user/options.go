@@ -121,6 +121,16 @@ func options() []option {
 	}
 }
 
+// named reports whether the argument is a file's name.
+func (o *option) named() bool { return o.arg == "path" || o.arg == "file" }
+
+func absolute(name string) string {
+	if abs, err := filepath.Abs(name); err == nil && name != "" {
+		return abs
+	}
+	return name
+}
+
 // forkVar says how programs fork.
 const forkVar = "RHEA_FORK"
 
@@ -165,6 +175,10 @@ func (c *config) parse(args, env []string) (rest []string, err error) {
 		if !ok || o.env == "" {
 			continue
 		}
+		if o.named() {
+			v = absolute(v)
+			os.Setenv(o.env, v) // for children of forks
+		}
 		if err := o.set(c, v); err != nil {
 			return nil, fmt.Errorf("%s=%s: %w", o.env, v, err)
 		}
@@ -196,10 +210,8 @@ func (c *config) parse(args, env []string) (rest []string, err error) {
 			c.print = cpuHelp
 			return nil, nil
 		}
-		if o.arg == "path" || o.arg == "file" { // those that it executes may be elsewhere
-			if abs, err := filepath.Abs(v); err == nil && v != "" {
-				v = abs
-			}
+		if o.named() { // programs that it executes may be elsewhere
+			v = absolute(v)
 		}
 		if err := o.set(c, v); err != nil {
 			return nil, fmt.Errorf("%s: %w", strings.TrimSpace("-"+o.name+" "+v), err)
@@ -256,7 +268,7 @@ func help(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "  %-16s %s%s\n", text, o.help, env)
 	}
-	fmt.Fprintf(w, "  %-16s how programs fork: threads (if it can be), or exec: by a program that takes over, slowly\n", forkVar)
+	fmt.Fprintf(w, "In the environment:\n  %-16s how programs fork: threads (where that works), or exec: the child starts anew and takes over\n", forkVar)
 	return nil
 }
 

@@ -78,6 +78,7 @@ func ForkExec(flags uintptr, s *Successor) (pid int, err unix.Errno) {
 	old := blockEverything()
 	x := forkExec(flags|unix.CLONE_VFORK, s, failure)
 	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&old)), 0, 8, 0, 0)
+	hush() // the runtime may have started threads for the one that stood still
 	v, err := result(x)
 	if err == 0 && atomic.LoadUint32(failure) != 0 {
 		raw(unix.SYS_WAIT4, v, 0, unix.WALL, 0, 0, 0)

@@ -26,6 +26,15 @@ func Quiet() {
 	}
 	*first = ^internal()
 	storeBarrier(&state.quiet, 1)
+	hush()
+}
+
+// hush has the threads that there are block what Quiet has them block: the runtime
+// unblocks some of it in those that it starts.
+func hush() {
+	if load32(&state.quiet) == 0 {
+		return
+	}
 	pid := raw(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
 	eachOther(func(tid uintptr) { raw(unix.SYS_TGKILL, pid, tid, uintptr(unix.SIGURG), 0, 0, 0) })
 }

@@ -36,7 +36,8 @@ sh -c 'kill -USR1 $$; echo inherited'
 (trap 'echo TERM in a child; exit 4' TERM; sleep 5 & sleep 0.3; while :; do :; done) & sleep 1; kill -TERM $!; wait $!; echo $?
 (kill -SEGV $(exec sh -c 'echo $PPID')) 2>/dev/null; echo $?
 n=0; for i in 1 2 3 4 5; do n=$(($n + $( (echo $i; echo $i) | wc -l ) )); done; echo $n
-ls -l /proc/self/fd 2>/dev/null | grep -v cgroup | sed 's/.* \([0-9]* -> [^:]*\).*/\1/' | sort
+exec 0</dev/null
+ls -l /proc/self/fd 2>/dev/null | grep -v cgroup | grep -o '[0-9]* -> [^:]*' | sort
 `
 	run := func(how string) string {
 		t.Setenv(forkVar, how)

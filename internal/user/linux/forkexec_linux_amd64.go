@@ -17,20 +17,6 @@ import (
 // This file is fork by execve: the child executes rhea again, which takes the
 // process over from a file (proc.Successor).
 
-// ForkBy is how a process forks.
-type ForkBy uint8
-
-// The ways to fork.
-const (
-	// ForkThreads makes all threads anew in the child if it can be, ForkExec
-	// executes rhea again.
-	ForkThreads ForkBy = iota
-	ForkExec
-)
-
-// HeirVar tells the child which descriptor it takes over from.
-const HeirVar = "_RHEA_FORK"
-
 // heir is what the child of a fork takes over, but for the contents of memory.
 type heir struct {
 	// Base is the parent's address of the guest's address 0.

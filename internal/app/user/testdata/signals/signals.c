@@ -46,13 +46,6 @@ static int by(int sig, int how)
 	return p;
 }
 
-static void *waiter(void *set)
-{
-	int sig = 0;
-	sigwait(set, &sig);
-	return (void *)(long)sig;
-}
-
 static void *idle(void *p)
 {
 	for (;;)
@@ -112,14 +105,6 @@ static void one(int sig)
 	memset(&i, 0, sizeof i);
 	p = sigwaitinfo(&set, &i);
 	printf(" sigwaitinfo %d %d %d %d", p, i.si_signo, i.si_code, i.si_value.sival_int);
-	if (sig != SIGCHLD) { /* a thread of rhea's runtime may drop it */
-		void *r;
-		pthread_create(&th, 0, waiter, &set);
-		usleep(2000);
-		kill(getpid(), sig);
-		pthread_join(th, &r);
-		printf(" sigwait %ld", (long)r);
-	}
 	sigprocmask(SIG_SETMASK, &was, 0);
 
 	/* Another thread. */

@@ -48,6 +48,7 @@ func hostCalls() map[string]uintptr {
 		"fsync":                        unix.SYS_FSYNC,
 		"setdomainname":                unix.SYS_SETDOMAINNAME,
 		"getpgid":                      unix.SYS_GETPGID,
+		"kill":                         unix.SYS_KILL,
 		"fchdir":                       unix.SYS_FCHDIR,
 		"personality":                  unix.SYS_PERSONALITY,
 		"msync":                        unix.SYS_MSYNC,

@@ -88,6 +88,8 @@ type Process struct {
 	acts    [65]action
 	cpus    []processor
 
+	held held
+
 	aio aio
 	// hashes: offsets in directories may have been shortened.
 	hashes atomic.Bool
@@ -107,6 +109,7 @@ type Thread struct {
 	saved uint64 // what sigsuspend and its like have replaced
 	// swapped: mask is to be saved again once a signal has been delivered.
 	swapped bool
+	awaits  atomic.Uint64 // those that sigtimedwait waits for
 
 	altSP, altSize uint64
 	altFlags       int32

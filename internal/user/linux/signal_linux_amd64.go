@@ -2,8 +2,12 @@ package linux
 
 import (
 	"encoding/binary"
+	"fmt"
+	"math/bits"
 	"os"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -38,63 +42,155 @@ const (
 	ssAutodisarm = 1 << 31
 )
 
-// Two signals are the runtime's: the guest's are others of the host's, and it
-// does not have these.
+// The host's SIGURG is the runtime's. The guest's comes as proc.Carrier, marked;
+// the signal that this is elsewhere comes as it, too, unmarked.
 const (
-	hostURG  = 64
-	hostPROF = 63
+	sigURG = int(unix.SIGURG)
+	sigSYS = int(unix.SIGSYS)
 )
 
-// hostSignal is the host's number for a guest's signal, and guestSignal the
-// other way round; each is its own inverse.
-func hostSignal(sig int) int {
-	switch sig {
-	case int(unix.SIGURG):
-		return hostURG
-	case hostURG:
-		return int(unix.SIGURG)
-	case int(unix.SIGPROF):
-		return hostPROF
-	case hostPROF:
-		return int(unix.SIGPROF)
-	}
-	return sig
-}
-
-func guestSignal(sig int) int { return hostSignal(sig) }
-
-// hostMask is the host's mask for a guest's, and the other way round.
+// hostMask is the host's mask for a guest's: the carrier is blocked if SIGURG is.
 func hostMask(m uint64) uint64 {
-	out := m
-	for _, s := range [...]int{int(unix.SIGURG), int(unix.SIGPROF)} {
-		a, b := uint64(1)<<(s-1), uint64(1)<<(hostSignal(s)-1)
-		out &^= a | b
-		if m&a != 0 {
-			out |= b
-		}
-		if m&b != 0 {
-			out |= a
-		}
+	const carrier = 1 << (proc.Carrier - 1)
+	out := m &^ (sigbits(sigURG) | carrier)
+	if m&sigbits(sigURG) != 0 {
+		out |= carrier
 	}
 	return out
 }
 
-// hostDefault is what the host does with a signal by which the guest does what is
-// its default: hostURG would end the process.
-func hostDefault(sig int) proc.Disposition {
-	if hostSignal(sig) == hostURG {
-		return proc.Ignore
+// guestMask is the other way round.
+func guestMask(m uint64) uint64 {
+	out := m &^ sigbits(sigURG, sigSYS)
+	if m&sigbits(proc.Carrier) != 0 {
+		out |= sigbits(sigURG, sigSYS)
 	}
-	return proc.Default
+	return out
 }
 
-// byDefault is hostDefault; what would end the process is caught while there is
-// a debugger.
+// hostSet is a set of signals to wait for, by which either may come.
+func hostSet(m uint64) uint64 {
+	if m&sigbits(sigURG, sigSYS) != 0 {
+		m |= sigbits(proc.Carrier)
+	}
+	return m &^ sigbit(sigURG)
+}
+
+// dispose has the host do with a signal what the guest's action wants. The lock
+// is held.
+func (p *Process) dispose(sig int) {
+	act, d := &p.acts[sig], proc.Catch
+	switch act.handler {
+	case sigDfl:
+		d = p.byDefault(sig)
+	case sigIgn:
+		d = proc.Ignore
+	}
+	if sig == sigURG || sig == sigSYS {
+		urgent := p.acts[sigURG].handler != sigDfl && p.acts[sigURG].handler != sigIgn
+		proc.Urgent(urgent)
+		d = proc.Catch
+		if !urgent && p.acts[sigSYS].handler == sigIgn {
+			d = proc.Ignore
+		}
+		sig = proc.Carrier
+	}
+	proc.Dispose(sig, d, act.flags&saNoCldStop != 0, act.flags&saNoCldWait != 0)
+}
+
+// siHeld is the code of a held signal on its way to another thread, for which the
+// kernel allows few: what it was is the error number.
+const siHeld = proc.Carried - 1
+
+// mark replaces the code.
+func (i *siginfo) mark(code int) {
+	copy(i[4:8], i[8:12])
+	le.PutUint32(i[8:], uint32(code))
+}
+
+// carry makes a siginfo of the guest's SIGURG the carrier's.
+func (i *siginfo) carry() {
+	le.PutUint32(i[0:], uint32(proc.Carrier))
+	i.mark(proc.Carried)
+}
+
+// carried undoes what carry and mark do.
+func (i *siginfo) carried() {
+	switch code := int(int32(le.Uint32(i[8:]))); {
+	case code == proc.Carried && i.signal() == proc.Carrier:
+		le.PutUint32(i[0:], uint32(sigURG))
+	case code != siHeld:
+		return
+	}
+	copy(i[8:12], i[4:8])
+	clear(i[4:8])
+}
+
+func (i *siginfo) signal() int { return int(int32(le.Uint32(i[0:]))) }
+
+// held are the signals that have come though the guest blocks them, which the
+// host cannot: those of exceptions, and the carrier's. One of each is enough, as
+// of all but real-time signals.
+type held struct {
+	set  atomic.Uint64
+	mu   sync.Mutex
+	info [32]siginfo
+}
+
+// add keeps one until a thread unblocks it.
+func (h *held) add(i *siginfo) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if sig := i.signal(); h.set.Load()&sigbit(sig) == 0 {
+		h.info[sig] = *i
+		h.set.Store(h.set.Load() | sigbit(sig))
+	}
+}
+
+// hold keeps a signal, but if a thread waits for it, that gets it.
+func (p *Process) hold(i *siginfo) {
+	p.held.add(i)
+	m, to := sigbit(i.signal()), 0
+	p.mu.Lock()
+	for tid, t := range p.threads {
+		if t.awaits.Load()&m != 0 {
+			to = tid
+		}
+	}
+	p.mu.Unlock()
+	if to == 0 {
+		return
+	}
+	if i, ok := p.held.take(m); ok {
+		i.mark(siHeld)
+		proc.Raw(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(unix.Getpid()), uintptr(to), uintptr(i.signal()), ref(append([]byte(nil), i[:]...)))
+	}
+}
+
+// take takes one of a set, if there is one.
+func (h *held) take(set uint64) (i siginfo, ok bool) {
+	if h.set.Load()&set == 0 {
+		return i, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := h.set.Load()
+	if m&set == 0 {
+		return i, false
+	}
+	sig := bits.TrailingZeros64(m&set) + 1
+	h.set.Store(m &^ sigbit(sig))
+	return h.info[sig], true
+}
+
+// byDefault is what the host does with a signal by which the guest does what is
+// its default: what would end the process is caught while there is
+// a debugger, and those that the host never blocks.
 func (p *Process) byDefault(sig int) proc.Disposition {
-	if p.cfg.Debug != nil && kills(sig) && !stops(sig) {
+	if sig == int(unix.SIGPROF) || sig == int(unix.SIGSTKFLT) || p.cfg.Debug != nil && kills(sig) && !stops(sig) {
 		return proc.Catch
 	}
-	return hostDefault(sig)
+	return proc.Default
 }
 
 func stops(sig int) bool {
@@ -107,35 +203,51 @@ func stops(sig int) bool {
 
 func sigbit(sig int) uint64 { return 1 << (sig - 1) }
 
+func sigbits(list ...int) (m uint64) {
+	for _, sig := range list {
+		m |= sigbit(sig)
+	}
+	return m
+}
+
 const unblockable = 1<<(unix.SIGKILL-1) | 1<<(unix.SIGSTOP-1)
 
-// ignoredVar tells the program that replaces this one which signals it is to
-// ignore: the runtime forgets it when it starts.
-const ignoredVar = "_RHEA_SIGIGN"
+// signalsVar tells the program that replaces this one which signals it is to
+// ignore, and which are blocked: the runtime forgets it when it starts.
+const signalsVar = "_RHEA_SIGNALS"
 
 // startSignals makes the host's handling of signals the guest's at its start.
 func (p *Process) startSignals(t *Thread) {
-	t.mask = hostMask(proc.BlockAll())
-	var ignored uint64
-	if v := os.Getenv(ignoredVar); v != "" {
-		ignored, _ = strconv.ParseUint(v, 16, 64)
+	var ignored, blocked uint64
+	if v := os.Getenv(signalsVar); v != "" {
+		fmt.Sscanf(v, "%x,%x", &ignored, &blocked)
 	}
+	t.mask = guestMask(proc.BlockAll()) | blocked&^unblockable
 	for sig := 1; sig <= 64; sig++ {
-		host := hostSignal(sig)
-		if sig == int(unix.SIGKILL) || sig == int(unix.SIGSTOP) {
+		if unblockable&sigbit(sig) != 0 {
 			continue
 		}
-		d := p.byDefault(sig)
-		if proc.IsIgnored(host) && d != proc.Ignore || ignored&sigbit(sig) != 0 {
+		if proc.IsIgnored(sig) && sig != proc.Carrier || ignored&sigbit(sig) != 0 {
 			p.acts[sig].handler = sigIgn
-			d = proc.Ignore
 		}
-		proc.Dispose(host, d, false, false)
+		p.dispose(sig)
 	}
 	t.applyMask()
 }
 
-func (t *Thread) applyMask() { proc.SetMask(hostMask(t.mask)) }
+// applyMask has the host block what the guest does.
+func (t *Thread) applyMask() {
+	proc.SetMask(hostMask(t.mask))
+	for {
+		i, ok := t.p.held.take(^t.mask)
+		if !ok {
+			return
+		}
+		b := t.alloc(128)
+		copy(b, i[:])
+		t.raw(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(unix.Getpid()), uintptr(t.tid), uintptr(i.signal()), ref(b))
+	}
+}
 
 // siginfo is struct siginfo, as the host has it.
 type siginfo [128]byte
@@ -155,8 +267,7 @@ const (
 	siKernel = 0x80
 	siQueue  = -1
 	siTimer  = -2
-
-	cldExited = 1
+	siTkill  = -6
 
 	segvMaperr = 1
 	segvAccerr = 2
@@ -231,9 +342,7 @@ func (t *Thread) outInfo(addr uint64, info []byte) unix.Errno {
 	if dst == nil {
 		return unix.EFAULT
 	}
-	var i siginfo
-	copy(i[:], info)
-	t.p.putInfo(dst, &i)
+	t.p.putInfo(dst, (*siginfo)(info))
 	return 0
 }
 
@@ -243,10 +352,6 @@ func (p *Process) putInfo(dst []byte, info *siginfo) {
 	x := p.infos[infoKind(sig, code)]
 	clear(dst[:128])
 	x.out.do(dst, info[:])
-	x.guest.set(dst, "signo", uint64(guestSignal(sig)))
-	if x.guest.find("status") != nil && code > cldExited { // a signal
-		x.guest.set(dst, "status", uint64(guestSignal(int(x.guest.value(dst, "status")))))
-	}
 }
 
 // getInfo reads one that the guest has made.
@@ -263,18 +368,22 @@ func (p *Process) getInfo(src []byte) *siginfo {
 func (t *Thread) deliver() {
 	var info siginfo
 	copy(info[:], t.rec.Info[:])
-	sig := guestSignal(int(t.rec.Signal))
+	info.carried()
+	sig := info.signal()
 	if t.over() { // it is what has the thread look
 		return
 	}
 	t.rec.Signal = 0
+	if t.mask&sigbit(sig) != 0 {
+		t.p.hold(&info)
+		t.unhandled()
+		return
+	}
 	if d := t.p.debug; d != nil {
 		switch pass := d.signalled(t, sig); pass {
 		case sig:
 		case 0:
-			t.finishCall(true)
-			t.restoreMask()
-			t.applyMask()
+			t.unhandled()
 			return
 		default:
 			sig, info = pass, *newInfo(pass, siUser)
@@ -291,16 +400,14 @@ func (t *Thread) signal(sig int, info *siginfo) {
 	act := p.acts[sig]
 	if act.handler != sigDfl && act.handler != sigIgn && act.flags&saResethand != 0 {
 		p.acts[sig].handler = sigDfl
-		proc.Dispose(hostSignal(sig), proc.Default, false, false)
+		p.dispose(sig)
 	}
 	p.mu.Unlock()
 	if act.handler == sigIgn || act.handler == sigDfl {
 		if act.handler == sigDfl && kills(sig) {
 			p.die(sig)
 		}
-		t.finishCall(true)
-		t.restoreMask()
-		t.applyMask()
+		t.unhandled()
 		return
 	}
 	t.finishCall(act.flags&saRestart != 0)
@@ -319,6 +426,13 @@ func (t *Thread) signal(sig int, info *siginfo) {
 	t.applyMask()
 }
 
+// unhandled goes on after a signal for which no handler runs.
+func (t *Thread) unhandled() {
+	t.finishCall(true)
+	t.restoreMask()
+	t.applyMask()
+}
+
 // kills reports whether a signal's default is to end the process; the host
 // does that for all but those that it does not know as the guest's.
 func kills(sig int) bool {
@@ -334,11 +448,7 @@ func (p *Process) die(sig int) {
 	if d := p.debug; d != nil {
 		d.end(Stop{Ended: true, Signal: sig})
 	}
-	host := sig
-	if sig == hostURG || sig == hostPROF {
-		host = hostSignal(sig)
-	}
-	proc.Die(host)
+	proc.Die(sig)
 }
 
 // finishCall gives the system call that a signal has interrupted its result.

@@ -478,8 +478,6 @@ func sysFcntl(t *Thread, a *[6]uint64) uint64 {
 		return t.wait(unix.SYS_FCNTL, fd(a[0]), uintptr(cmd), t.output(a[2], 16))
 	case unix.F_SETFL:
 		return t.wait(unix.SYS_FCNTL, fd(a[0]), uintptr(cmd), uintptr(a[2]&^0o100000))
-	case unix.F_SETSIG:
-		return t.wait(unix.SYS_FCNTL, fd(a[0]), uintptr(cmd), uintptr(hostSignal(int(a[2]))))
 	default:
 		return t.wait(unix.SYS_FCNTL, fd(a[0]), uintptr(cmd), uintptr(t.long(a[2])))
 	}

@@ -110,8 +110,6 @@ func sysMqNotify(t *Thread, a *[6]uint64) uint64 {
 		x := t.p.types.of("sigevent").host
 		if x.value(ev, "notify") == thread { // signo is the socket
 			x.set(ev, "value", uint64(t.pointer(x.value(ev, "value"))))
-		} else {
-			x.set(ev, "signo", uint64(hostSignal(int(int32(x.value(ev, "signo"))))))
 		}
 	}
 	return t.raw(unix.SYS_MQ_NOTIFY, fd(a[0]), ref(ev))

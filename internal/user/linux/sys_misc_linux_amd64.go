@@ -144,7 +144,7 @@ func sysPrctl(t *Thread, a *[6]uint64) uint64 {
 	case unix.PR_SET_NAME, unix.PR_GET_NAME:
 		return t.raw(unix.SYS_PRCTL, uintptr(a[0]), t.output(a[1], 16))
 	case unix.PR_SET_PDEATHSIG:
-		return t.raw(unix.SYS_PRCTL, uintptr(a[0]), signalArg(a[1]))
+		return t.raw(unix.SYS_PRCTL, uintptr(a[0]), fd(a[1]))
 	case unix.PR_SET_SECCOMP, unix.PR_SET_MM, unix.PR_SET_TSC, unix.PR_SET_SYSCALL_USER_DISPATCH, unix.PR_SET_VMA, unix.PR_GET_TID_ADDRESS:
 		t.p.cfg.Log.Unimp("prctl %d is not built", a[0])
 		return negative(unix.EINVAL)

@@ -127,7 +127,7 @@ func sysClone3(t *Thread, a *[6]uint64) uint64 {
 func (t *Thread) fork(c cloneArgs) uint64 {
 	p := t.p
 	const passed = unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUSER | unix.CLONE_PARENT | unix.CLONE_IO | unix.CLONE_NEWCGROUP
-	flags := c.flags&passed | uint64(hostSignal(int(c.flags&unix.CSIGNAL)))
+	flags := c.flags&passed | c.flags&unix.CSIGNAL
 	if c.flags&unix.CLONE_PARENT_SETTID != 0 && p.sp.writable(c.parentTID, 4) == nil ||
 		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil {
 		return negative(unix.EFAULT)
@@ -190,6 +190,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 // childOf does what clone does in the child.
 func (t *Thread) childOf(c cloneArgs) uint64 {
 	t.clearTID, t.robust = 0, 0
+	p.held.set.Store(0)
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 		t.put32(c.childTID, uint32(t.tid))
 	}
@@ -420,20 +421,25 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		line := append([]string{}, t.p.cfg.Again...)
 		args = append(append(line, "-0", argv0, name), args...)
 		path = "/proc/self/exe"
-		if v := t.p.ignored(); v != 0 {
-			env = append(env, fmt.Sprintf("%s=%x", ignoredVar, v))
+		if v := t.p.ignored(); v|t.mask != 0 {
+			env = append(env, fmt.Sprintf("%s=%x,%x", signalsVar, v, t.mask))
 		}
 	}
-	// One that is pending stays so, and is not to end the new program before its
-	// dispositions are the guest's.
+	// The carrier is not to end the new program before its dispositions are the
+	// guest's: one that is pending is lost.
 	p := t.p
 	p.mu.Lock()
-	urg := p.acts[unix.SIGURG]
+	urg := p.acts[sigURG]
 	p.mu.Unlock()
-	p.setAction(int(unix.SIGURG), &action{})
+	p.setAction(sigURG, &action{})
+	if t.mask&sigbit(sigURG) != 0 {
+		set, now := t.alloc(8), t.alloc(16)
+		le.PutUint64(set, sigbit(proc.Carrier))
+		t.raw(unix.SYS_RT_SIGTIMEDWAIT, ref(set), 0, ref(now), 8)
+	}
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
 	x := uint64(t.rec.Execve(&[6]uintptr{t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
-	p.setAction(int(unix.SIGURG), &urg)
+	p.setAction(sigURG, &urg)
 	return x
 }
 
@@ -507,24 +513,7 @@ func (t *Thread) wait4(pid, status, options, usage uint64) uint64 {
 		b = t.room("rusage")
 	}
 	r := t.wait(unix.SYS_WAIT4, fd(pid), t.output(status, 4), uintptr(options), ref(b))
-	if !failed(r) && r != 0 && status != 0 {
-		if s, errno := t.get32(status); errno == 0 {
-			t.put32(status, guestStatus(s))
-		}
-	}
 	return t.outAfter(r, "rusage", usage, b)
-}
-
-// guestStatus is a status of wait(2) with the guest's number of a signal.
-func guestStatus(s uint32) uint32 {
-	switch sig := s & 0x7f; sig {
-	case 0:
-		return s
-	case 0x7f: // stopped
-		return s&^0xff00 | uint32(guestSignal(int(s>>8&0xff)))<<8
-	default:
-		return s&^0x7f | uint32(guestSignal(int(sig)))
-	}
 }
 
 func sysWaitid(t *Thread, a *[6]uint64) uint64 {

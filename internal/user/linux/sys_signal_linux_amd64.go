@@ -33,11 +33,8 @@ func signalCalls() map[string]handler {
 		"rt_sigreturn": func(t *Thread, a *[6]uint64) uint64 {
 			return t.sigreturn(true)
 		},
-		"kill":  func(t *Thread, a *[6]uint64) uint64 { return t.wait(unix.SYS_KILL, fd(a[0]), signalArg(a[1])) },
-		"tkill": func(t *Thread, a *[6]uint64) uint64 { return t.wait(unix.SYS_TKILL, fd(a[0]), signalArg(a[1])) },
-		"tgkill": func(t *Thread, a *[6]uint64) uint64 {
-			return t.wait(unix.SYS_TGKILL, fd(a[0]), fd(a[1]), signalArg(a[2]))
-		},
+		"tkill":             func(t *Thread, a *[6]uint64) uint64 { return t.tgkill(unix.SYS_TKILL, a[1], fd(a[0])) },
+		"tgkill":            func(t *Thread, a *[6]uint64) uint64 { return t.tgkill(unix.SYS_TGKILL, a[2], fd(a[0]), fd(a[1])) },
 		"pidfd_send_signal": sysPidfdSendSignal,
 		"signalfd": func(t *Thread, a *[6]uint64) uint64 {
 			return t.signalfd(a[0], a[1], a[2], 0)
@@ -47,13 +44,29 @@ func signalCalls() map[string]handler {
 	}
 }
 
-// signalArg is the host's number of a signal to be sent.
-func signalArg(v uint64) uintptr {
-	sig := int(int32(v))
-	if sig < 0 || sig > 64 {
-		return uintptr(v)
+// tgkill sends a signal to the thread that is the last of who. SIGURG to one of
+// the process' would look like the runtime's.
+func (t *Thread) tgkill(nr uintptr, sig uint64, who ...uintptr) uint64 {
+	if int32(sig) == int32(sigURG) {
+		pid := uintptr(unix.Getpid())
+		info := newInfo(sigURG, siTkill)
+		le.PutUint32(info[16:], uint32(pid))
+		le.PutUint32(info[20:], uint32(unix.Getuid()))
+		if nr == unix.SYS_TKILL || who[0] == pid {
+			if r := t.sendCarried(info, unix.SYS_RT_TGSIGQUEUEINFO, pid, who[len(who)-1]); r != negative(unix.ESRCH) {
+				return r
+			}
+		}
 	}
-	return uintptr(hostSignal(sig))
+	return t.wait(nr, append(who, fd(sig))...)
+}
+
+// sendCarried sends SIGURG within the process.
+func (t *Thread) sendCarried(info *siginfo, nr uintptr, who ...uintptr) uint64 {
+	info.carry()
+	b := t.alloc(128)
+	copy(b, info[:])
+	return t.wait(nr, append(who, uintptr(proc.Carrier), ref(b))...)
 }
 
 // getMask reads a set of signals of n bytes.
@@ -103,14 +116,7 @@ func (p *Process) setAction(sig int, act *action) (action, unix.Errno) {
 	}
 	act.mask &^= unblockable
 	p.acts[sig] = *act
-	d := proc.Catch
-	switch act.handler {
-	case sigDfl:
-		d = p.byDefault(sig)
-	case sigIgn:
-		d = proc.Ignore
-	}
-	proc.Dispose(hostSignal(sig), d, act.flags&saNoCldStop != 0, act.flags&saNoCldWait != 0)
+	p.dispose(sig)
 	return old, 0
 }
 
@@ -246,7 +252,12 @@ func (t *Thread) pending(va, n uint64) uint64 {
 	if r := t.raw(unix.SYS_RT_SIGPENDING, ref(b), 8); failed(r) {
 		return r
 	}
-	return negative(t.putMask(va, n, hostMask(le.Uint64(b))&t.mask))
+	m := le.Uint64(b)
+	if m&sigbit(proc.Carrier) != 0 {
+		m |= sigbit(sigURG)
+	}
+	m = m&^sigbit(sigSYS) | t.p.held.set.Load()
+	return negative(t.putMask(va, n, m&t.mask))
 }
 
 func sysRtSigsuspend(t *Thread, a *[6]uint64) uint64 {
@@ -293,16 +304,33 @@ func (t *Thread) sigtimedwait(spec string, a *[6]uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	set, info := t.alloc(8), t.alloc(128)
-	le.PutUint64(set, hostMask(m)&^proc.Internal())
-	r := t.wait(unix.SYS_RT_SIGTIMEDWAIT, ref(set), ref(info), ref(ts), 8)
-	if failed(r) {
-		return r
+	set, b := t.alloc(8), t.alloc(128)
+	info := (*siginfo)(b)
+	le.PutUint64(set, hostSet(m))
+	t.awaits.Store(m)
+	defer t.awaits.Store(0)
+	for {
+		if i, ok := t.p.held.take(m); ok {
+			*info = i
+			break
+		}
+		if r := t.wait(unix.SYS_RT_SIGTIMEDWAIT, ref(set), ref(b), ref(ts), 8); failed(r) {
+			return r
+		}
+		if info.carried(); m&sigbit(info.signal()) != 0 {
+			break
+		}
+		if info.signal() == sigURG { // of the two only the other is waited for
+			le.PutUint64(set, hostSet(m)&^sigbit(proc.Carrier))
+			t.sendCarried(info, unix.SYS_RT_TGSIGQUEUEINFO, uintptr(unix.Getpid()), uintptr(t.tid))
+			continue
+		}
+		t.p.hold(info)
 	}
-	if errno := t.outInfo(a[1], info); errno != 0 {
+	if errno := t.outInfo(a[1], b); errno != 0 {
 		return negative(errno)
 	}
-	return uint64(guestSignal(int(r)))
+	return uint64(info.signal())
 }
 
 func (t *Thread) queue(nr uintptr, sig, va uint64, who ...uintptr) uint64 {
@@ -311,16 +339,18 @@ func (t *Thread) queue(nr uintptr, sig, va uint64, who ...uintptr) uint64 {
 		return negative(unix.EFAULT)
 	}
 	info := t.p.getInfo(src)
+	le.PutUint32(info[0:], uint32(sig))
+	if pid := uintptr(unix.Getpid()); int32(sig) == int32(sigURG) && who[0] == pid {
+		return t.sendCarried(info, nr, who...)
+	}
 	b := t.alloc(128)
 	copy(b, info[:])
-	host := signalArg(sig)
-	le.PutUint32(b, uint32(host))
-	return t.wait(nr, append(who, host, ref(b))...)
+	return t.wait(nr, append(who, fd(sig), ref(b))...)
 }
 
 func sysPidfdSendSignal(t *Thread, a *[6]uint64) uint64 {
 	if a[2] == 0 {
-		return t.wait(unix.SYS_PIDFD_SEND_SIGNAL, fd(a[0]), signalArg(a[1]), 0, uintptr(a[3]))
+		return t.wait(unix.SYS_PIDFD_SEND_SIGNAL, fd(a[0]), fd(a[1]), 0, uintptr(a[3]))
 	}
 	src := t.p.sp.readable(a[2], 128)
 	if src == nil {
@@ -329,8 +359,8 @@ func sysPidfdSendSignal(t *Thread, a *[6]uint64) uint64 {
 	b := t.alloc(128)
 	info := t.p.getInfo(src)
 	copy(b, info[:])
-	le.PutUint32(b, uint32(signalArg(a[1])))
-	return t.wait(unix.SYS_PIDFD_SEND_SIGNAL, fd(a[0]), signalArg(a[1]), ref(b), uintptr(a[3]))
+	le.PutUint32(b, uint32(a[1]))
+	return t.wait(unix.SYS_PIDFD_SEND_SIGNAL, fd(a[0]), fd(a[1]), ref(b), uintptr(a[3]))
 }
 
 func (t *Thread) signalfd(f, set, n, flags uint64) uint64 {
@@ -342,7 +372,7 @@ func (t *Thread) signalfd(f, set, n, flags uint64) uint64 {
 		return negative(errno)
 	}
 	b := t.alloc(8)
-	le.PutUint64(b, hostMask(m)&^proc.Internal())
+	le.PutUint64(b, hostSet(m))
 	return t.raw(unix.SYS_SIGNALFD4, fd(f), ref(b), 8, uintptr(flags))
 }
 

@@ -157,10 +157,6 @@ func sysTimerCreate(t *Thread, a *[6]uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	if ev != nil {
-		x := t.p.types.of("sigevent").host
-		x.set(ev, "signo", uint64(hostSignal(int(int32(x.value(ev, "signo"))))))
-	}
 	id := t.alloc(4)
 	r := t.raw(unix.SYS_TIMER_CREATE, fd(a[0]), ref(ev), ref(id))
 	if failed(r) {

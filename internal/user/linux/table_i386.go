@@ -34,7 +34,7 @@ const i386Calls = `
 33 access pass path,mode
 34 nice conv int
 36 sync pass
-37 kill conv pid,sig
+37 kill pass pid,sig
 38 rename pass path,path
 39 mkdir pass path,mode
 40 rmdir pass path

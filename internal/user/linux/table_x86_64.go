@@ -85,7 +85,7 @@ const x8664Calls = `
 59 execve conv path,argv,argv
 60 exit conv int
 61 wait4 conv pid,ptr,hex,ptr
-62 kill conv pid,sig
+62 kill pass pid,sig
 63 uname conv ptr
 64 semget pass int,int,hex
 65 semop pass int,ptr,size

@@ -7,11 +7,18 @@
 
 #define UC_RIP 168
 #define UC_MASK 296
+#define SI_ERRNO 4
 #define SI_CODE 8
+#define SI_PID 16
+#define SI_VALUE 24
+
+#define SI_TIMER -2
+#define SI_TKILL -6
 
 #define SYS_mmap 9
 #define SYS_getpid 39
 #define SYS_clone 56
+#define SYS_rt_sigqueueinfo 129
 #define SYS_arch_prctl 158
 #define SYS_gettid 186
 #define SYS_futex 202
@@ -23,11 +30,85 @@
 #define ARCH_GET_FS 0x1003
 
 // parkURG waits while somebody forks. Then it goes on to the handler that it
-// has replaced: the runtime asks by the same signal.
+// has replaced: the runtime asks by the same signal. What is not the runtime's
+// goes to the guest as the Carrier.
 //
 // In the child of a fork it is also what makes the other threads anew; and
 // threads that have no record block the guest's signals from it on (Quiet).
 TEXT ·parkURG(SB), NOSPLIT|NOFRAME, $0-0
+	// By a thread of this process: the runtime, or who forks. By a timer: alarm.
+	MOVL SI_CODE(SI), AX
+	CMPL AX, $SI_TIMER
+	JEQ  timer
+	CMPL AX, $SI_TKILL
+	JNE  guests
+	MOVL $SYS_getpid, AX
+	SYSCALL
+	CMPL AX, SI_PID(SI)
+	JEQ  ours
+	JMP  guests
+
+timer:
+	MOVQ $const_alarmValue, AX
+	CMPQ AX, SI_VALUE(SI)
+	JEQ  ours
+
+guests:
+	// The guest's. If it ignores that, it is not to be woken.
+	MOVQ UC_MASK(DX), AX
+	SHRQ $(const_Carrier-1), AX
+	ANDL $1, AX
+	ORL  ·state+shared_urgent(SB), AX
+	JEQ  ours
+	PUSHQ DI
+	PUSHQ SI
+	PUSHQ DX
+	SUBQ $128, SP
+	MOVQ $0, CX
+
+	// The kernel takes 48 bytes of siginfo, and 0 to 128.
+carry:
+	MOVQ $0, AX
+	CMPQ CX, $6
+	JCC  zero
+	MOVQ (SI)(CX*8), AX
+
+zero:
+	MOVQ AX, (SP)(CX*8)
+	INCQ CX
+	CMPQ CX, $16
+	JNE  carry
+	MOVL SI_CODE(SP), R9
+	MOVL R9, SI_ERRNO(SP)
+	MOVL $const_Carried, SI_CODE(SP)
+	MOVL $SYS_getpid, AX
+	SYSCALL
+	MOVL AX, DI
+	CMPL R9, $SI_TKILL
+	JEQ  directed
+	MOVL $const_Carrier, SI
+	MOVQ SP, DX
+	MOVL $SYS_rt_sigqueueinfo, AX
+	SYSCALL
+	JMP  carried
+
+directed:
+	MOVL $SYS_gettid, AX
+	SYSCALL
+	MOVL AX, SI
+	MOVL $const_Carrier, DX
+	MOVQ SP, R10
+	MOVL $SYS_rt_tgsigqueueinfo, AX
+	SYSCALL
+
+carried:
+	ADDQ $128, SP
+	POPQ DX
+	POPQ SI
+	POPQ DI
+
+	// The runtime's may have come at the same time, and count as the same.
+ours:
 	MOVL ·state+shared_quiet(SB), AX
 	TESTL AX, AX
 	JEQ  loud
@@ -293,7 +374,7 @@ found:
 outside:
 	// One that was passed on has its siginfo in the record.
 	MOVL SI_CODE(SI), AX
-	CMPL AX, $-6 // SI_TKILL
+	CMPL AX, $SI_TKILL
 	JNE  store
 	CMPL DI, Record_PassedSignal(R12)
 	JNE  store
@@ -339,7 +420,7 @@ over:
 	// The child of a fork, which has no such thread: what was sent to it is not
 	// for another.
 	MOVL SI_CODE(SI), AX
-	CMPL AX, $-6 // SI_TKILL
+	CMPL AX, $SI_TKILL
 	JEQ  none
 
 stray:

@@ -40,7 +40,7 @@ type shared struct {
 	absent  uint32 // not 0: so many are to be made anew (reviveAll)
 	quiet   uint32 // 1 = threads without a record are to block the guest's signals
 	held    uint32 // 1: the threads stay stopped until the next fork (hold)
-	_       uint32
+	urgent  uint32 // 1: the guest does not ignore SIGURG
 
 	holder uintptr // the runtime's M of the thread that forks
 
@@ -122,10 +122,10 @@ func rtSigaction(sig int, to, from *sigaction) error {
 }
 
 // internal are the signals that no thread may block: the runtime's, and those
-// of exceptions.
+// of exceptions. The runtime's profiler is not used, and SIGPROF the guest's.
 func internal() uint64 {
 	var m uint64
-	for _, s := range []unix.Signal{unix.SIGURG, unix.SIGPROF, unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGFPE, unix.SIGTRAP} {
+	for _, s := range []unix.Signal{unix.SIGURG, unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGFPE, unix.SIGTRAP} {
 		m |= 1 << (s - 1)
 	}
 	return m
@@ -348,9 +348,9 @@ func (r *Record) Direct(nr uintptr, a *[6]uintptr) uintptr {
 	return direct(&r.Over, nr, a[0], a[1], a[2], a[3], a[4], a[5])
 }
 
-// SetMask sets the mask of the calling thread. Internal signals stay unblocked.
+// SetMask sets the mask of the calling thread, as HostMask has it.
 func SetMask(mask uint64) {
-	mask &^= internal()
+	mask = HostMask(mask)
 	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
 }
 
@@ -397,6 +397,23 @@ func Dispose(sig int, d Disposition, noCldStop, noCldWait bool) error {
 	return rtSigaction(sig, &a, nil)
 }
 
+// Carrier is the host's signal by which the guest's SIGURG comes: its siginfo's
+// code is Carried, and its error number what the code was. Hardly a program sends
+// that signal, and the runtime does not unblock it.
+const (
+	Carrier = int(unix.SIGSYS)
+	Carried = -85
+)
+
+// Urgent says whether the guest does anything with SIGURG.
+func Urgent(yes bool) {
+	var v uint32
+	if yes {
+		v = 1
+	}
+	storeBarrier(&state.urgent, v)
+}
+
 // Die ends the process by a signal.
 func Die(sig int) {
 	a := sigaction{flags: restorer.flags, restorer: restorer.restorer}
@@ -416,9 +433,12 @@ func IsIgnored(sig int) bool {
 	return rtSigaction(sig, nil, &a) == nil && a.handler == 1
 }
 
-// Internal are the signals that no thread may block: the runtime's, and those
-// of exceptions.
+// Internal are the signals that no thread may block.
 func Internal() uint64 { return internal() }
 
-// HostMask is the mask with which a thread may wait that blocks mask.
-func HostMask(mask uint64) uint64 { return mask &^ internal() }
+// HostMask is the mask of a thread that blocks mask. Internal signals are not
+// blocked; nor are SIGPROF and SIGSTKFLT, which the runtime's new threads do not
+// block, either: they would take what is to wait.
+func HostMask(mask uint64) uint64 {
+	return mask &^ (internal() | 1<<(unix.SIGPROF-1) | 1<<(unix.SIGSTKFLT-1))
+}

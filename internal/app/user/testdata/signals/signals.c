@@ -1,0 +1,186 @@
+/* Each signal in each way that one can come, and what a program learns of it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile int came, code, from, value, count;
+
+static void handler(int sig, siginfo_t *i, void *u)
+{
+	came = sig * (i->si_signo == sig), code = i->si_code, from = i->si_pid, value = i->si_value.sival_int;
+	count++;
+}
+
+static void show(const char *how, int sender)
+{
+	for (int i = 0; i < 2000 && !count; i++) /* by another process: not at once */
+		usleep(1000);
+	printf(" %s %d code %d from %d times %d", how, came, code, sender ? from == sender : value, count);
+	came = code = from = value = count = 0;
+}
+
+/* by has a child run what sends. */
+static int by(int sig, int how)
+{
+	int parent = getpid(), tid = syscall(SYS_gettid), p = fork();
+	union sigval v = {.sival_int = 77};
+	if (p == 0) {
+		if (how == 0)
+			kill(parent, sig);
+		else if (how == 1)
+			syscall(SYS_tgkill, parent, tid, sig);
+		else
+			sigqueue(parent, sig, v);
+		_exit(0);
+	}
+	return p;
+}
+
+static void *idle(void *p)
+{
+	for (;;)
+		pause();
+	return p;
+}
+
+static void one(int sig)
+{
+	struct sigaction a = {.sa_flags = SA_SIGINFO | SA_RESTART}, old;
+	union sigval v = {.sival_int = 55};
+	sigset_t set, was, pend;
+	siginfo_t i;
+	pthread_t th;
+	int p, st;
+
+	printf("%d:", sig);
+	a.sa_sigaction = handler;
+	printf(" %d", sigaction(sig, &a, &old));
+	printf(" was %d", old.sa_handler == SIG_DFL);
+	kill(getpid(), sig), show("kill", getpid());
+	raise(sig), show("raise", getpid());
+	syscall(SYS_tkill, syscall(SYS_gettid), sig), show("tkill", getpid());
+	sigqueue(getpid(), sig, v), show("sigqueue", 0);
+	for (int how = 0; how < 3; how++) {
+		p = by(sig, how);
+		while (waitpid(p, &st, 0) < 0 && errno == EINTR)
+			;
+		if (sig == SIGCHLD)
+			usleep(20000), came = code = from = value = count = 0;
+		else
+			show("child", how < 2 ? p : 0);
+	}
+	timer_t timer;
+	struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = sig, .sigev_value = {.sival_int = 33}};
+	struct itimerspec ts = {.it_value = {.tv_nsec = 1000000}};
+	timer_create(CLOCK_MONOTONIC, &e, &timer);
+	timer_settime(timer, 0, &ts, 0);
+	show("timer", 0);
+	timer_delete(timer);
+
+	/* Blocked: it is pending, and comes when it is no longer blocked. */
+	sigemptyset(&set), sigaddset(&set, sig);
+	sigprocmask(SIG_BLOCK, &set, &was);
+	kill(getpid(), sig), sigqueue(getpid(), sig, v);
+	sigpending(&pend);
+	printf(" pending %d %d", sigismember(&pend, sig), count > 0);
+	sigprocmask(SIG_SETMASK, &was, 0);
+	show("unblocked", getpid());
+
+	/* Waited for, with its default. */
+	signal(sig, SIG_DFL);
+	sigfillset(&set);
+	sigprocmask(SIG_BLOCK, &set, &was);
+	sigemptyset(&set), sigaddset(&set, sig);
+	sigqueue(getpid(), sig, v);
+	memset(&i, 0, sizeof i);
+	p = sigwaitinfo(&set, &i);
+	printf(" sigwaitinfo %d %d %d %d", p, i.si_signo, i.si_code, i.si_value.sival_int);
+	sigprocmask(SIG_SETMASK, &was, 0);
+
+	/* Another thread. */
+	a.sa_flags = SA_SIGINFO | SA_RESTART;
+	sigaction(sig, &a, 0);
+	pthread_create(&th, 0, idle, 0);
+	pthread_kill(th, sig), show("thread", getpid());
+	signal(sig, SIG_DFL);
+	pthread_cancel(th);
+	pthread_join(th, 0);
+
+	/* What the default does, and how a program without handlers ends. */
+	if ((p = fork()) == 0) {
+		kill(getpid(), sig);
+		_exit(3);
+	}
+	waitpid(p, &st, WUNTRACED);
+	printf(" default %x", st & ~0x80);
+	if (WIFSTOPPED(st))
+		kill(p, SIGKILL), waitpid(p, &st, 0);
+	memset(&i, 0, sizeof i);
+	if ((p = fork()) == 0) {
+		signal(sig, SIG_IGN);
+		kill(getpid(), sig);
+		_exit(4);
+	}
+	waitid(P_PID, p, &i, WEXITED);
+	printf(" ignored %d %d\n", i.si_code, i.si_status);
+}
+
+/* blocked says what a program that is executed finds. */
+static void blocked(char *self)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	for (int sig = 16; sig <= 64; sig += 1)
+		if (sig == SIGURG || sig == SIGPROF || sig == SIGSYS || sig == 16 || sig >= 63)
+			sigaddset(&set, sig);
+	sigaddset(&set, SIGSEGV), sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_SETMASK, &set, 0);
+	signal(SIGUSR1, SIG_IGN), signal(64, SIG_IGN);
+	execl(self, self, "blocked", (char *)0);
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, 0, _IONBF, 0);
+	if (argc > 1) {
+		sigset_t set;
+		struct sigaction a;
+		sigprocmask(SIG_SETMASK, 0, &set);
+		for (int sig = 1; sig <= 64; sig++) {
+			sigaction(sig, 0, &a);
+			if (sigismember(&set, sig) > 0 || a.sa_handler == SIG_IGN)
+				printf("%d %d %d\n", sig, sigismember(&set, sig), a.sa_handler == SIG_IGN);
+		}
+		return 0;
+	}
+	for (int sig = 1; sig <= 64; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP && (sig < 32 || sig >= SIGRTMIN))
+			one(sig);
+	/* Of two that share what carries them, one blocked. */
+	struct sigaction a = {.sa_flags = SA_SIGINFO, .sa_sigaction = handler};
+	sigset_t set;
+	sigaction(SIGSYS, &a, 0), sigaction(SIGURG, &a, 0);
+	sigemptyset(&set), sigaddset(&set, SIGSYS);
+	sigprocmask(SIG_BLOCK, &set, 0);
+	kill(getpid(), SIGSYS), usleep(2000);
+	printf("%d", count);
+	kill(getpid(), SIGURG), show("urgent", getpid());
+	sigprocmask(SIG_UNBLOCK, &set, 0), show("unblocked", getpid());
+	printf("\n");
+	signal(SIGSYS, SIG_DFL), signal(SIGURG, SIG_DFL);
+	if (fork() == 0)
+		blocked(argv[0]);
+	wait(0);
+	printf("done\n");
+	return 0;
+}

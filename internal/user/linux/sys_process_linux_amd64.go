@@ -190,7 +190,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 // childOf does what clone does in the child.
 func (t *Thread) childOf(c cloneArgs) uint64 {
 	t.clearTID, t.robust = 0, 0
-	p.held.set.Store(0)
+	t.p.held.set.Store(0)
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 		t.put32(c.childTID, uint32(t.tid))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -64,9 +65,13 @@ func TestSerialFiles(t *testing.T) {
 		args []string
 		peer func(g *guest) io.ReadWriter
 	}{
-		{"pty", []string{"-serial", "pty"}, func(g *guest) io.ReadWriter {
+		// What is written before somebody has the other side open is lost.
+		{"pty", []string{"-serial", "pty", "-monitor", "stdio", "-S"}, func(g *guest) io.ReadWriter {
 			g.expect(`char device redirected to /dev/pts/`, slow)
-			return file("/dev/pts/"+g.expect(`[0-9]+`, slow), os.O_RDWR|unix.O_NOCTTY)
+			f := file("/dev/pts/"+g.expect(`[0-9]+`, slow), os.O_RDWR|unix.O_NOCTTY)
+			time.Sleep(500 * time.Millisecond) // rhea looks 20 times a second
+			g.send("cont\n")
+			return f
 		}},
 		{"pipe", []string{"-serial", "pipe:" + fifo}, func(*guest) io.ReadWriter {
 			return both{file(fifo+".out", os.O_RDWR), file(fifo+".in", os.O_RDWR)}
@@ -96,12 +101,25 @@ func TestSerialFiles(t *testing.T) {
 			g := start(t, append([]string{"-display", "none", "-net", "none", "-m", "32", "-parallel", "none",
 				"-device", "isa-debug-exit,iobase=0xf4,iosize=0x01", "-drive", "file=" + talker(t) + ",format=raw"}, tc.args...)...)
 			if p := tc.peer(g); p != nil {
-				r := bufio.NewReader(p)
-				for text := ""; !strings.HasSuffix(text, "serial here\n"); {
-					var err error
-					if text, err = r.ReadString('\n'); err != nil {
-						t.Fatalf("%q, %v", text, err)
+				heard := make(chan error, 1)
+				go func() {
+					r := bufio.NewReader(p)
+					for text := ""; !strings.HasSuffix(text, "serial here\n"); {
+						var err error
+						if text, err = r.ReadString('\n'); err != nil {
+							heard <- fmt.Errorf("%q, %w", text, err)
+							return
+						}
 					}
+					heard <- nil
+				}()
+				select {
+				case err := <-heard:
+					if err != nil {
+						t.Fatal(err)
+					}
+				case <-time.After(slow):
+					t.Fatal("it says nothing")
 				}
 				io.WriteString(p, "!")
 			}

@@ -25,6 +25,7 @@ func Quiet() {
 		return
 	}
 	*first = ^internal()
+	leaveSignals()
 	storeBarrier(&state.quiet, 1)
 	hush()
 }

@@ -149,6 +149,43 @@ static void blocked(char *self)
 	execl(self, self, "blocked", (char *)0);
 }
 
+static void *waiter(void *set)
+{
+	int sig;
+	sigwait(set, &sig);
+	return (void *)(long)sig;
+}
+
+/* All threads block a signal that is sent to the process, and one waits for
+   it; the thread is new each time, and so are some that the guest has not. */
+static void waited(void)
+{
+	static const int signals[] = {SIGTERM, SIGHUP, SIGCHLD, SIGINT, SIGQUIT, SIGABRT, SIGUSR1};
+	sigset_t all, old;
+	int got = 0;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	for (int i = 0; i < 42; i++) {
+		pthread_t t;
+		sigset_t set;
+		void *result;
+		int sig = signals[i % 7];
+		sigemptyset(&set), sigaddset(&set, sig);
+		pthread_create(&t, 0, waiter, &set);
+		usleep(1000);
+		if (sig != SIGCHLD)
+			kill(getpid(), sig);
+		else if (fork() == 0)
+			_exit(0);
+		pthread_join(t, &result);
+		got += (long)result == sig;
+		while (waitpid(-1, 0, WNOHANG) > 0)
+			;
+	}
+	sigprocmask(SIG_SETMASK, &old, 0);
+	printf("waited for %d\n", got);
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, 0, _IONBF, 0);
@@ -181,6 +218,7 @@ int main(int argc, char **argv)
 	if (fork() == 0)
 		blocked(argv[0]);
 	wait(0);
+	waited();
 	printf("done\n");
 	return 0;
 }

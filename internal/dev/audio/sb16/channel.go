@@ -193,7 +193,7 @@ func (s *Card) run(ch *channel, now int64) {
 			ch.rest(s, due)
 		} else {
 			ch.want = int(due) * ch.f.size()
-			if ch.half {
+			if ch.half && ch.f.size() > 1 { // a unit of one byte has no half: it is left of another form
 				ch.want--
 			}
 			if n := s.dma(ch.index()); n >= 0 {

@@ -275,6 +275,59 @@ func TestVNCViewer(t *testing.T) {
 	}
 }
 
+// TestVNCViewerConsoles switches a viewer to the monitor, types there, and back to
+// the machine, whose picture comes again.
+func TestVNCViewerConsoles(t *testing.T) {
+	viewer, xdotool := tool(t, "tigervnc-viewer", "xtigervncviewer"), tool(t, "xdotool", "xdotool")
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	disp := xvfb(t)
+	side := filepath.Join(t.TempDir(), "mon")
+	g := start(t, "-m", "16", "-hda", painter(t), "-snapshot", "-vnc", "127.0.0.1:40,to=200", "-name", "consoles",
+		"-chardev", "stdio,id=m", "-mon", "m", "-monitor", "vc", "-serial", "file:"+side)
+	g.expect(`\(qemu\) `, slow)
+	g.send("info vnc\n")
+	addr := g.expect(`Server: 127.0.0.1:\d+ `, slow)
+	want := g.painted()
+	cmd := exec.Command(viewer, "-geometry", "700x450+0+0", strings.Replace(strings.Fields(addr)[1], ":", "::", 1))
+	cmd.Env = append(os.Environ(), "DISPLAY="+disp)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	shows(t, disp, want)
+	x := func(args ...string) {
+		t.Helper()
+		c := exec.Command(xdotool, args...)
+		c.Env = append(os.Environ(), "DISPLAY="+disp)
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("xdotool %v: %v\n%s", args, err, out)
+		}
+	}
+	x("search", "--onlyvisible", "--name", "consoles", "windowfocus") // there is no window manager
+	x("key", "ctrl+alt+2")
+	x("type", "info name")
+	x("key", "Return")
+	time.Sleep(2 * time.Second)
+	shot := xShot(t, disp)
+	if contains(shot, want) {
+		t.Error("Ctrl-Alt-2 did not change the picture")
+	}
+	if dir := os.Getenv("RHEA_SHOTS"); dir != "" {
+		var b bytes.Buffer
+		png.Encode(&b, shot)
+		write(t, filepath.Join(dir, "vnc-monitor.png"), b.Bytes())
+	}
+	x("key", "ctrl+alt+1")
+	shows(t, disp, want)
+	x("key", "ctrl+alt+2")
+	x("type", "quit")
+	x("key", "Return")
+	g.ends(time.Minute)
+	if g.cmd.ProcessState.ExitCode() != 0 {
+		t.Error(g.cmd.ProcessState)
+	}
+}
+
 // TestX11 looks at the window and types into it.
 func TestX11(t *testing.T) {
 	xdotool := tool(t, "xdotool", "xdotool")

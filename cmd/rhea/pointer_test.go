@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -99,6 +100,47 @@ func TestPointer(t *testing.T) {
 	}
 }
 
+// TestVMMouseLinux has Linux's own driver find the pointer that knows places. It
+// looks for it on VMware's machines only, which it knows by their serial number,
+// and writes what it makes of places, buttons and the wheel to the second serial port.
+func TestVMMouseLinux(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	dir := "/usr/lib/debian-installer/images/12/i386/gtk/debian-installer/i386/"
+	kernel, initrd := need(t, "debian-installer-12-netboot-i386", dir+"linux"), need(t, "debian-installer-12-netboot-i386", dir+"initrd.gz")
+	events := filepath.Join(t.TempDir(), "events")
+	g := start(t, "-m", "512", "-cpu", "pentium3", "-vnc", "127.0.0.1:40,to=200", "-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet rdinit=/bin/sh",
+		"-smbios", "type=1,serial=VMware-1", "-serial", "mon:stdio", "-serial", "file:"+events, "-net", "none")
+	g.expect("# ", slow)
+	g.send("mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev; modprobe psmouse; modprobe evdev; sleep 2; cat /sys/class/input/*/device/name\n")
+	g.expect("VirtualPS/2 VMware VMMouse", slow)
+	// The pointer's two devices have the same vendor and one name; that of places has /input1.
+	g.send("for e in /sys/class/input/event*; do grep -q input1 $e/device/phys && n=${e##*/}; done; stty -F /dev/ttyS1 raw\n")
+	g.send("echo read''ing $n; dd if=/dev/input/$n of=/dev/ttyS1 bs=16 count=13; echo do''ne\n")
+	g.expect("reading event", slow)
+	time.Sleep(time.Second)
+	g.send("\x01c")
+	g.expect(`\(qemu\) `, slow)
+	g.send("info mice\n")
+	g.expect(`\* Mouse #1: vmmouse \(absolute\)`, slow)
+	v := g.dialRFB() // 720 pixels by 400, the text of the kernel
+	v.point(0, 0, 0)
+	v.point(0, 719, 399)
+	v.point(1, 719, 399)
+	v.point(0, 719, 399)
+	v.point(0, 360, 0)
+	v.point(0, 361, 399)
+	g.expect("done", time.Minute)
+	var got []string
+	for b := read(t, events); len(b) >= 16; b = b[16:] { // struct input_event with times of 32 bits
+		if kind := binary.LittleEndian.Uint16(b[8:]); kind != 0 {
+			got = append(got, fmt.Sprintf("%d:%x=%d", kind, binary.LittleEndian.Uint16(b[10:]), int32(binary.LittleEndian.Uint32(b[12:]))))
+		}
+	}
+	if want := "[3:0=65534 3:1=65534 1:110=1 1:110=0 3:0=32812 3:1=0 3:0=32902 3:1=65534]"; fmt.Sprint(got) != want {
+		t.Errorf("the driver's events are\n%v, want\n%s", got, want)
+	}
+}
+
 // TestGraphicalInstaller: the Debian installer's X server shows its dialog, and
 // the pointer goes into the corner.
 func TestGraphicalInstaller(t *testing.T) {
@@ -109,10 +151,15 @@ func TestGraphicalInstaller(t *testing.T) {
 	g.expect(`\(qemu\) `, slow)
 	g.golden("installer-gtk")
 	v := g.dialRFB()
+	// By what a person does, and by a move of more than the mouse's packets hold.
 	v.point(0, 0, 0)
 	v.point(0, 2000, 0)
 	time.Sleep(time.Second)
 	v.point(0, 2000, 2000)
+	g.golden("installer-corner")
+	g.send("mouse_move -2000 -2000\n")
+	time.Sleep(time.Second)
+	g.send("mouse_move 2000 2000\n")
 	g.golden("installer-corner")
 	g.send("quit\n")
 	g.ends(time.Minute)

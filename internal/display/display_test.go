@@ -112,6 +112,24 @@ type mouse struct{ dx, moves int }
 func (m *mouse) Move(dx, dy, dz int) { m.dx += dx; m.moves++ }
 func (m *mouse) SetButtons(uint8)    {}
 
+// TestKeyGap: keys come as far apart as demanded, or at once.
+func TestKeyGap(t *testing.T) {
+	b := &board{}
+	in := NewInput(func(f func()) { f() }, b)
+	in.SetKeyGap(0)
+	for i := range 20 {
+		in.Key(keys.Code(i), true)
+	}
+	if len(b.got) != 20 {
+		t.Fatalf("%d of 20 keys came at once", len(b.got))
+	}
+	in.SetKeyGap(time.Hour)
+	in.Key(1, false)
+	if len(b.got) != 20 {
+		t.Error("a key came before its time")
+	}
+}
+
 func TestInputIsBounded(t *testing.T) {
 	var mu sync.Mutex
 	var posted []func()

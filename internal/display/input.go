@@ -54,7 +54,8 @@ type Input struct {
 	events  []event
 	posted  bool
 	lastKey time.Time
-	down    [256]bool // keys that are down, in front of the queue
+	gap     time.Duration // between keys
+	down    [256]bool     // keys that are down, in front of the queue
 	buttons uint8
 }
 
@@ -78,7 +79,14 @@ type event struct {
 // NewInput returns the way to a keyboard and to mice, of which the last is
 // moved at first; kbd may be nil. Post is dev.Env.Post.
 func NewInput(post func(func()), kbd Keyboard, mice ...Mouse) *Input {
-	return &Input{post: post, kbd: kbd, mice: mice, cur: len(mice) - 1}
+	return &Input{post: post, kbd: kbd, mice: mice, cur: len(mice) - 1, gap: keyGap}
+}
+
+// SetKeyGap states how long after a key the next one comes.
+func (in *Input) SetKeyGap(d time.Duration) {
+	in.mu.Lock()
+	in.gap = d
+	in.mu.Unlock()
 }
 
 // Key presses or releases a key.
@@ -160,8 +168,8 @@ func (in *Input) queue(e event) bool {
 // sum adds moves without growing beyond all screens.
 func sum(a, b int) int { return min(max(a+b, -1<<15), 1<<15) }
 
-// keyGap is how long after a key the next one comes: people are slower, and
-// keyboards hold few.
+// keyGap is how long after a key the next one comes unless SetKeyGap says
+// otherwise: people are slower, and keyboards hold few.
 const keyGap = 4 * time.Millisecond
 
 // deliver runs under the machine's lock.
@@ -189,7 +197,7 @@ func (in *Input) take() (e event, wait time.Duration, ok bool) {
 	}
 	e = in.events[0]
 	if e.kind == evKey {
-		if wait = keyGap - time.Since(in.lastKey); wait > 0 {
+		if wait = in.gap - time.Since(in.lastKey); wait > 0 {
 			return e, wait, false
 		}
 		in.lastKey = time.Now()

@@ -360,7 +360,7 @@ func (m *machine) board(model *x86.Model) (pc.Config, error) {
 	c := m.cfg
 	b := pc.Config{
 		CPU: lockedCPU{m.cpu, m.vm.Locker()}, RAM: c.Memory, NoACPI: !c.Machine.ACPI, NoGraphic: !c.Machine.Graphics, NoVMPort: !c.Machine.VMPort,
-		UUID: c.UUID, HasSMM: true, HasAPIC: model.Has("apic"), HasX2APIC: model.Has("x2apic"), PhysBits: model.PhysBits(),
+		UUID: c.UUID, SMBIOS: c.SMBIOS, HasSMM: true, HasAPIC: model.Has("apic"), HasX2APIC: model.Has("x2apic"), PhysBits: model.PhysBits(),
 		Boot: pc.Boot{Order: c.Boot.Order, Once: c.Boot.Once, Menu: c.Boot.Menu, Strict: c.Boot.Strict, Wait: max(c.Boot.SplashTime, 0),
 			RebootAfter: c.Boot.RebootTimeout + 1, NoSignature: !c.Machine.FDBootChk},
 		Now: m.now(), Drift: m.drift(), Slew: c.RTC.DriftFix == "slew",

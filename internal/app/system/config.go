@@ -3,6 +3,7 @@ package system
 import (
 	"time"
 
+	"rhea/internal/firmware/smbios"
 	"rhea/internal/prop"
 	"rhea/internal/trace"
 )
@@ -17,6 +18,7 @@ type Config struct {
 	Memory  uint64 // bytes
 	Name    string
 	UUID    [16]byte
+	SMBIOS  smbios.Info // what -smbios says of it
 	HasUUID bool
 
 	Firmware Firmware

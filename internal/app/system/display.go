@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"rhea/internal/display"
 	"rhea/internal/display/curses"
@@ -46,6 +47,7 @@ func (m *machine) openScreens() error {
 	if err := m.openSwitch(); err != nil {
 		return err
 	}
+	m.keyGap()
 	for i := range m.cfg.VNC {
 		if err := m.openVNC(&m.cfg.VNC[i]); err != nil {
 			return inOption(m.cfg.VNC[i].Option, err)
@@ -60,6 +62,17 @@ func (m *machine) openScreens() error {
 		}
 	}
 	return nil
+}
+
+// keyGap has keys come as far apart as the slowest key-delay-ms says.
+func (m *machine) keyGap() {
+	slowest := -1
+	for i := range m.cfg.VNC {
+		slowest = max(slowest, m.cfg.VNC[i].KeyDelay)
+	}
+	if slowest >= 0 {
+		m.screens.input.SetKeyGap(time.Duration(slowest) * time.Millisecond)
+	}
 }
 
 // inOption names the option that an error is in, unless it names one.
@@ -246,7 +259,10 @@ func (m *machine) openVNC(v *VNC) error {
 	c := vnc.Config{
 		Screen: m.screens.all, Input: m.screens.all, Do: m.vm.Do, Name: m.title(), Layout: layout,
 		Auth: v.Password || v.PasswordSecret != "", Share: vncShares[v.Share], Lossy: v.Lossy, KeepLocks: !v.LockSync,
-		Sound: m.sounds.mixers[v.Audiodev],
+		Sound: m.sounds.mixers[v.Audiodev], Connecting: v.Connecting,
+	}
+	if v.PowerControl {
+		c.PowerDown, c.Reset = m.vm.PowerDown, m.vm.Reset
 	}
 	if v.Display != "" { // that one only
 		c.Screen, c.Input = m.screens.screen, m.screens.input

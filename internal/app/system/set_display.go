@@ -31,9 +31,13 @@ type VNC struct {
 	TLSCreds       string
 	Lossy          bool
 	LockSync       bool
-	Audiodev       string // "" = no sound
-	Display        string // the adapter whose picture alone is shown; "" = all that there is
-	IPv4, IPv6     *bool
+	// KeyDelay is how long after a key the next one comes, in ms; -1 = as without VNC.
+	KeyDelay     int
+	Connecting   int // clients that are not in yet
+	PowerControl bool
+	Audiodev     string // "" = no sound
+	Display      string // the adapter whose picture alone is shown; "" = all that there is
+	IPv4, IPv6   *bool
 	// Option is how the user wrote it.
 	Option string
 }
@@ -121,8 +125,10 @@ func setVNC(p *parser, arg string) error {
 	if err != nil {
 		return err
 	}
-	v := VNC{ID: "default", Share: "allow-exclusive", LockSync: true, Option: p.option}
+	v := VNC{ID: "default", Share: "allow-exclusive", LockSync: true, KeyDelay: -1, Connecting: 32, Option: p.option}
 	var addr, websocket string
+	var head int
+	var static *bool
 	var s prop.Set
 	s.String("vnc", &addr)
 	s.String("id", &v.ID)
@@ -139,8 +145,11 @@ func setVNC(p *parser, arg string) error {
 	s.String("display", &v.Display)
 	s.OptBool("ipv4", &v.IPv4)
 	s.OptBool("ipv6", &v.IPv6)
-	s.Ignore("non-adaptive", "key-delay-ms", "connections", "head")
-	s.IgnoreOff("power-control")
+	s.Int("key-delay-ms", &v.KeyDelay, 0, 1000)
+	s.Int("connections", &v.Connecting, 1, 1024)
+	s.Bool("power-control", &v.PowerControl)
+	s.Int("head", &head, 0, 255)
+	s.OptBool("non-adaptive", &static)
 	s.NotYet("sasl", "sasl-authz", "tls-authz", "acl", "tls", "x509", "x509verify")
 	// "websocket" may stand bare, which prop allows flags only.
 	for i := range l {
@@ -152,6 +161,11 @@ func setVNC(p *parser, arg string) error {
 		return err
 	}
 	switch {
+	case head > 0:
+		return errors.New("parameter 'head': display adapters have one head, head=0")
+	case v.Lossy && static != nil && !*static:
+		// Without lossy=on QEMU does not adapt either.
+		return errors.New("parameter 'non-adaptive': encodings that adapt are not supported yet; leave it out or say non-adaptive=on")
 	case addr == "":
 		return errors.New("the display is missing: -vnc 127.0.0.1:0")
 	case addr == "none":

@@ -104,7 +104,7 @@ func i386Options() []Option {
 		{Name: "win2k-hack", Help: "work around a fault of the Windows 2000 installer", Status: Noted},
 		{Name: "rtc-td-hack", Help: "slew the clock", Set: func(p *parser, _ string) error { p.cfg.RTC.DriftFix = "slew"; return nil }},
 		{Name: "acpitable", Arg: "[sig=str][,...],data|file=file", Help: "an additional ACPI table", Status: NotYet},
-		{Name: "smbios", Arg: "file=file|type=n[,...]", Help: "SMBIOS fields", Status: NotYet},
+		{Name: "smbios", Arg: "file=file|type=n[,...]", Help: "SMBIOS fields", Set: setSMBIOS},
 		{Name: "enable-kvm", Help: "use KVM", Status: NotYet, Note: "leave it out"},
 		{Name: "enable-kqemu", Help: "use kqemu", Status: Gone},
 		{Name: "kernel-kqemu", Help: "use kqemu for all", Status: Gone},

@@ -24,6 +24,7 @@ const (
 	msgPointer       = 5
 	msgCutText       = 6
 	msgQEMU          = 255
+	msgPower         = 250
 	msgSetSize       = 251
 	qemuKey          = 0
 	qemuAudio        = 1
@@ -35,6 +36,7 @@ const (
 // client is one viewer.
 type client struct {
 	s    *Server
+	raw  net.Conn // below TLS: may be closed by whoever holds s.mu
 	conn net.Conn
 	r    *bufio.Reader
 	in   input // the reader's
@@ -61,7 +63,7 @@ type client struct {
 }
 
 func newClient(s *Server, conn net.Conn) *client {
-	c := &client{s: s, format: native(), ear: ear{as: defaultSound}}
+	c := &client{s: s, raw: conn, format: native(), ear: ear{as: defaultSound}}
 	c.cond = sync.NewCond(&c.mu)
 	c.wrap(conn)
 	return c
@@ -243,6 +245,8 @@ func (c *client) message(kind byte) error {
 		// No guest of ours takes it.
 		_, err = io.CopyN(io.Discard, c.r, int64(n))
 		return err
+	case msgPower:
+		return c.power()
 	case msgSetSize:
 		return c.setSize()
 	case msgQEMU:
@@ -267,6 +271,39 @@ func (c *client) setSize() error {
 	c.encs.refuseSize = c.encs.extendedSize
 	c.cond.Broadcast()
 	c.mu.Unlock()
+	return nil
+}
+
+// Codes of the xvp messages (rfbproto, "xvp Server Message", "xvp Client Message").
+const (
+	xvpVersion  = 1
+	xvpFail     = 0
+	xvpInit     = 1
+	xvpShutdown = 2
+	xvpReboot   = 3
+	xvpReset    = 4
+)
+
+// power does to the machine what the client asks for. A PC has no button for a
+// reboot in good order, so that fails, as in QEMU.
+func (c *client) power() error {
+	b, err := c.bytes(3)
+	if err != nil {
+		return err
+	}
+	var do func()
+	switch {
+	case b[1] != xvpVersion:
+	case b[2] == xvpShutdown:
+		do = c.s.c.PowerDown
+	case b[2] == xvpReset:
+		do = c.s.c.Reset
+	}
+	if do == nil {
+		c.send([]byte{msgPower, 0, xvpVersion, xvpFail})
+		return nil
+	}
+	do()
 	return nil
 }
 
@@ -329,6 +366,9 @@ func (c *client) setEncodings() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.encs.set(list)
+	if c.encs.tellPower && c.s.c.Reset != nil && len(c.out) < maxOut {
+		c.out = append(c.out, msgPower, 0, xvpVersion, xvpInit)
+	}
 	c.cond.Broadcast()
 	return nil
 }

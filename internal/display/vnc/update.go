@@ -24,7 +24,8 @@ const (
 	encAudio        = -259 // QEMU audio
 	encLEDs         = -261 // QEMU LED state
 	encExtendedSize = -308
-	encQuality0     = -32 // JPEG quality 0 to 9
+	encPower        = -309 // xvp
+	encQuality0     = -32  // JPEG quality 0 to 9
 	encQuality9     = -23
 	encCompress0    = -256 // compression level 0 to 9
 	encCompress9    = -247
@@ -39,13 +40,14 @@ type encodings struct {
 	quality  int // of JPEG, 0 = none
 	level    int // of compression
 
-	extendedSize, pointerChange, extendedKeys, leds, audio bool
+	extendedSize, pointerChange, extendedKeys, leds, audio, power bool
 
 	w, h     int // as the client knows them
 	absolute bool
 	ledState uint8
 	tellSize, refuseSize,
 	tellPointer, tellKeys, tellLEDs, tellAudio bool
+	tellPower bool // that power may be controlled: a message, no rectangle
 }
 
 // set takes a client's list, in which the better ones come first.
@@ -73,6 +75,8 @@ func (e *encodings) set(list []int32) {
 			e.audio = true
 		case x == encLEDs:
 			e.leds = true
+		case x == encPower:
+			e.power = true
 		case x >= encQuality0 && x <= encQuality9:
 			e.quality = 10 * (int(x-encQuality0) + 1)
 		case x >= encCompress0 && x <= encCompress9:
@@ -83,6 +87,7 @@ func (e *encodings) set(list []int32) {
 	e.tellPointer = e.pointerChange
 	e.tellLEDs = e.leds
 	e.tellAudio = e.audio && !was.audio
+	e.tellPower = e.power && !was.power
 	e.tellSize = e.extendedSize && !was.extendedSize
 }
 

@@ -56,9 +56,15 @@ type Config struct {
 	KeepLocks bool
 	// Sound is what clients may listen to; nil = nothing.
 	Sound *audio.Mixer
+	// Connecting bounds the clients that are not in yet: one more, and the
+	// oldest of them has to go. 0 = maxClients.
+	Connecting int
+	// PowerDown and Reset are what clients may do to the machine (rfbproto, "xvp
+	// Client Message"); nil = nothing.
+	PowerDown, Reset func()
 }
 
-// maxClients bounds who is connected at once.
+// maxClients bounds who is connected at once, unless Config.Connecting is more.
 const maxClients = 32
 
 // Server serves clients.
@@ -77,6 +83,9 @@ type Server struct {
 func New(c Config) *Server {
 	if c.Layout == nil {
 		c.Layout = keymap.US()
+	}
+	if c.Connecting == 0 {
+		c.Connecting = maxClients
 	}
 	return &Server{c: c, closers: map[net.Listener]bool{}}
 }
@@ -118,7 +127,8 @@ func (s *Server) ServeConn(conn net.Conn) {
 	defer conn.Close()
 	c := newClient(s, conn)
 	s.mu.Lock()
-	if s.closed || len(s.clients) >= maxClients {
+	s.makeRoom()
+	if s.closed || len(s.clients) >= max(maxClients, s.c.Connecting) {
 		s.mu.Unlock()
 		return
 	}
@@ -130,23 +140,42 @@ func (s *Server) ServeConn(conn net.Conn) {
 	s.mu.Unlock()
 }
 
+// makeRoom has the oldest client that is not in yet give way to another; s.mu
+// is held.
+func (s *Server) makeRoom() {
+	oldest, n := -1, 0
+	for i, c := range s.clients {
+		if !c.admitted {
+			if n == 0 {
+				oldest = i
+			}
+			n++
+		}
+	}
+	if n >= s.c.Connecting {
+		s.clients[oldest].raw.Close()
+		s.clients = slices.Delete(s.clients, oldest, oldest+1)
+	}
+}
+
 // admit applies the sharing policy to a client that wants to be alone, or
 // not.
 func (s *Server) admit(c *client, exclusive bool) error {
-	if s.c.Share == IgnoreShared {
-		return nil
-	}
-	if exclusive && s.c.Share == ForceShared {
-		return errors.New("vnc: the server is shared")
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	switch {
+	case s.c.Share == IgnoreShared:
+		c.admitted = true
+		return nil
+	case exclusive && s.c.Share == ForceShared:
+		return errors.New("vnc: the server is shared")
+	}
 	c.exclusive = exclusive
 	for _, o := range s.clients {
 		switch {
 		case o == c || !o.admitted:
 		case exclusive:
-			o.conn.Close()
+			o.raw.Close()
 		case o.exclusive:
 			return errors.New("vnc: another client is alone here")
 		}
@@ -170,7 +199,7 @@ func (s *Server) Clients() []ClientInfo {
 	for _, c := range s.clients {
 		if c.admitted {
 			auth, sub := s.AuthNames()
-			l = append(l, ClientInfo{c.conn.RemoteAddr(), auth, sub})
+			l = append(l, ClientInfo{c.raw.RemoteAddr(), auth, sub})
 		}
 	}
 	return l
@@ -209,7 +238,7 @@ func (s *Server) Close() error {
 		l.Close()
 	}
 	for _, c := range s.clients {
-		c.conn.Close()
+		c.raw.Close()
 	}
 	return nil
 }

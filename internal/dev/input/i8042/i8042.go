@@ -97,6 +97,7 @@ type Controller struct {
 	replies  int
 
 	readyAt int64 // when a device's next byte can be there
+	taking  bool  // a device gives its byte just now
 }
 
 // New returns a controller and connects its devices.
@@ -291,8 +292,12 @@ func (k *Controller) outputPort() uint8 {
 }
 
 // Settle implements dev.Settler: the next byte goes into the output buffer if
-// that is empty, and the lines follow.
+// that is empty, and the lines follow. A device that has more to send as soon as
+// a byte is taken says so before that byte is in the buffer: it has to wait.
 func (k *Controller) Settle() {
+	if k.taking {
+		return
+	}
 	k.load()
 	k.drive()
 }
@@ -329,10 +334,10 @@ func (k *Controller) load() {
 			return
 		}
 		if !keyboard {
-			k.fill(k.c.Aux.Next(), fromAux)
+			k.fill(k.take(k.c.Aux), fromAux)
 			return
 		}
-		v := k.c.Keyboard.Next()
+		v := k.take(k.c.Keyboard)
 		if k.cmdByte&cbXlate != 0 {
 			if v == 0xf0 { // of the break code that begins only the end is sent
 				k.brk = true
@@ -347,6 +352,14 @@ func (k *Controller) load() {
 		k.fill(v, fromKeyboard)
 		return
 	}
+}
+
+// take takes a byte of a device.
+func (k *Controller) take(p Peripheral) byte {
+	k.taking = true
+	v := p.Next()
+	k.taking = false
+	return v
 }
 
 func (k *Controller) fill(v uint8, source int) { k.out, k.obf, k.source = v, true, source }

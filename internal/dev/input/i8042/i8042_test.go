@@ -107,6 +107,49 @@ func TestTranslation(t *testing.T) {
 	}
 }
 
+// A mouse that has more to tell than its queue holds loses nothing of it: it makes
+// its next packet while the controller takes a byte.
+func TestMouseBeyondItsQueue(t *testing.T) {
+	b := devtest.New(build, 0)
+	b.Script(t, `w1 0x64 0x60 / w1 0x60 0x03 / w1 0x64 0xd4 / w1 0x60 0xf4`)
+	get := func() (byte, bool) {
+		b.Clock.Advance(byteTime)
+		if b.Space.Read(0x64, 1)&stOBF == 0 {
+			return 0, false
+		}
+		return byte(b.Space.Read(0x60, 1)), true
+	}
+	if v, ok := get(); !ok || v != 0xfa {
+		t.Fatalf("%#x, %v", v, ok)
+	}
+	for _, move := range []int{2000, -2000, 999} {
+		b.Dev().(desk).mouse.Move(move, 2*move, 0)
+		b.Clock.Advance(vclock.Second)
+		dx, dy := 0, 0
+		for idle := 0; idle < 200; {
+			var p [3]byte
+			var ok bool
+			if p[0], ok = get(); !ok {
+				idle++
+				continue
+			}
+			for i := range p[1:] {
+				if p[1+i], ok = get(); !ok {
+					t.Fatal("half a packet")
+				}
+			}
+			if idle = 0; p[0]&^0x30 != 8 {
+				t.Fatalf("% x is no packet", p)
+			}
+			dx += int(p[1]) - int(p[0])<<4&0x100
+			dy -= int(p[2]) - int(p[0])<<3&0x100
+		}
+		if dx != move || dy != 2*move {
+			t.Errorf("moved by %d, %d; the packets say %d, %d", move, 2*move, dx, dy)
+		}
+	}
+}
+
 var keyWord = regexp.MustCompile(`\bkey (\w+) `)
 
 // numbered replaces the names of keys in a script by their codes.

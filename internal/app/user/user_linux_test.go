@@ -292,16 +292,21 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestFewAddresses: a program makes do with what addresses a limit leaves.
+// TestFewAddresses: a program makes do with what addresses a limit leaves, and
+// one of ours runs one of ours.
 func TestFewAddresses(t *testing.T) {
 	box := guest(t, "busybox-x86_64")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	const script = `ulimit -v 150000000; exec -a "$1" "$2" "$3" echo few`
-	out, errs, status := start(t, true, "/bin/bash", "-c", script, "bash", asUser, self, box)
-	if out != "few\n" || status != 0 {
-		t.Errorf("%s: status %d, %q %q", script, status, out, errs)
+	for _, script := range []string{
+		`ulimit -v 150000000; exec -a "$1" "$2" "$3" echo few`,
+		`exec -a "$1" "$2" -0 "$1" "$2" "$3" sh -c "echo few | cat"`,
+	} {
+		out, errs, status := start(t, true, "/bin/bash", "-c", script, "bash", asUser, self, box)
+		if out != "few\n" || status != 0 {
+			t.Errorf("%s: status %d, %q %q", script, status, out, errs)
+		}
 	}
 }

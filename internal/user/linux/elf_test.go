@@ -9,7 +9,7 @@ import (
 
 // FuzzImage: no ELF file makes the reader panic, nor believe what cannot be.
 func FuzzImage(f *testing.F) {
-	for _, name := range []string{"/proc/self/exe", "/work/shared/guests/user/gkbench-i386", "/work/shared/guests/user/busybox-ppc32"} {
+	for _, name := range []string{"/proc/self/exe", "/work/shared/guests/user/gkbench-i386", "/work/shared/guests/user/gkbench-x86_64", "/work/shared/guests/user/busybox-ppc32"} {
 		if b, err := os.ReadFile(name); err == nil {
 			f.Add(b[:min(len(b), 1024)])
 		}
@@ -30,7 +30,9 @@ func FuzzImage(f *testing.F) {
 				t.Errorf("segment %d of %+v", i, im.segments)
 			}
 		}
-		im.fits(i386())
+		for _, a := range ABIs() {
+			im.fits(a)
+		}
 	})
 }
 

@@ -82,7 +82,7 @@ func (t *Thread) forkExec(c cloneArgs, flags uint64) (pid int, errno unix.Errno)
 	p.sp.mu.Lock() // the map is not to change until the child has its memory
 	defer p.sp.mu.Unlock()
 	h := p.heir(t, c)
-	s := &proc.Successor{Own: proc.Own()}
+	s := &proc.Successor{Own: proc.Own(nil)}
 	defer func() {
 		for _, fd := range h.Files {
 			unix.Close(fd)

@@ -110,6 +110,7 @@ type Thread struct {
 	// swapped: mask is to be saved again once a signal has been delivered.
 	swapped bool
 	awaits  atomic.Uint64 // those that sigtimedwait waits for
+	waits   uint64        // mask of a call that waits by another
 
 	altSP, altSize uint64
 	altFlags       int32

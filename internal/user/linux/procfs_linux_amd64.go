@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"rhea/internal/user/linux/proc"
 )
 
 // openProc opens the files below /proc/self that describe the guest and not
 // the host's process; ok is false for all others.
 func (t *Thread) openProc(name string, flags uint64) (r uint64, ok bool) {
-	what, ok := t.ownProc(name)
+	what, ok := ownProc(name)
 	if !ok {
 		return 0, false
 	}
@@ -125,8 +127,8 @@ func (p *Process) guestMaps(details bool) []byte {
 	return []byte(out.String())
 }
 
-// guestStat is /proc/self/stat with the guest's name, stack and arguments
-// (proc(5)).
+// guestStat is /proc/self/stat with the guest's name, threads, stack and
+// arguments (proc(5)).
 func (p *Process) guestStat() []byte {
 	s := string(readAll("/proc/self/stat"))
 	i := strings.LastIndexByte(s, ')')
@@ -139,6 +141,9 @@ func (p *Process) guestStat() []byte {
 			f[n-3] = strconv.FormatUint(v, 10)
 		}
 	}
+	p.mu.Lock()
+	set(20, uint64(len(p.threads)))
+	p.mu.Unlock()
 	set(28, p.stackTop)
 	set(48, p.argStart)
 	set(49, p.argEnd)
@@ -147,4 +152,102 @@ func (p *Process) guestStat() []byte {
 		name = p.exe[strings.LastIndexByte(p.exe, '/')+1:]
 	}
 	return []byte(fmt.Sprintf("%d (%s) %s\n", unix.Getpid(), name[:min(len(name), 15)], strings.Join(f, " ")))
+}
+
+// taskOrFile is what a name below /proc leads to: the number of a thread in the
+// folder task, that of a descriptor in fd or fdinfo; 't', 'f', or 0 if neither.
+func taskOrFile(what string) (kind byte, n int) {
+	dir, rest, _ := strings.Cut(what, "/")
+	name, more, deeper := strings.Cut(rest, "/")
+	kind = dirKind(dir)
+	n, err := strconv.Atoi(name)
+	if err != nil || n < 0 {
+		return 0, 0
+	}
+	if kind == 't' && deeper {
+		if k, n := taskOrFile(more); k == 'f' {
+			return k, n
+		}
+	}
+	return kind, n
+}
+
+func dirKind(name string) byte {
+	switch name {
+	case "fd", "fdinfo":
+		return 'f'
+	case "task":
+		return 't'
+	}
+	return 0
+}
+
+// hides reports whether a thread or a descriptor is none of the guest's.
+func (p *Process) hides(kind byte, n int) bool {
+	switch kind {
+	case 'f':
+		return proc.IsOwn(n)
+	case 't':
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.threads[n] == nil
+	}
+	return false
+}
+
+// hidden reports whether a file is of a descriptor or of a thread of ours.
+func (p *Process) hidden(name string) bool {
+	if rest, ok := strings.CutPrefix(name, "/dev/fd/"); ok {
+		name = "/proc/self/fd/" + rest
+	}
+	what, ok := ownProc(name)
+	if !ok {
+		return false
+	}
+	return p.hides(taskOrFile(what))
+}
+
+// hideEntries takes out of struct linux_dirent64, one behind another in b, what is
+// none of the guest's if the directory f is one of the process' in /proc. It returns
+// how long what is left is.
+func (t *Thread) hideEntries(f int, b []byte) uint64 {
+	whole, all := b, uint64(len(b))
+	for rest := b; len(rest) > 19; { // such directories have numbers only
+		if c := rest[19]; c != '.' && (c < '0' || c > '9') {
+			return all
+		}
+		size := int(le.Uint16(rest[16:]))
+		if size < 20 || size > len(rest) {
+			return all
+		}
+		rest = rest[size:]
+	}
+	var fs unix.Statfs_t
+	link := make([]byte, 256)
+	if unix.Fstatfs(f, &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
+		return all
+	}
+	n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(f), link)
+	if err != nil {
+		return all
+	}
+	what, ok := ownProc(string(link[:n]))
+	if !ok {
+		return all
+	}
+	kind := dirKind(what[strings.LastIndexByte(what, '/')+1:])
+	if kind == 0 {
+		return all
+	}
+	used := 0
+	for len(b) > 0 {
+		size := int(le.Uint16(b[16:]))
+		name, _, _ := strings.Cut(string(b[19:size]), "\x00")
+		number, err := strconv.Atoi(name)
+		if err != nil || !t.p.hides(kind, number) {
+			used += copy(whole[used:], b[:size])
+		}
+		b = b[size:]
+	}
+	return uint64(used)
 }

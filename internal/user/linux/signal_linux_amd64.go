@@ -98,28 +98,20 @@ func (p *Process) dispose(sig int) {
 	proc.Dispose(sig, d, act.flags&saNoCldStop != 0, act.flags&saNoCldWait != 0)
 }
 
-// siHeld is the code of a held signal on its way to another thread, for which the
-// kernel allows few: what it was is the error number.
-const siHeld = proc.Carried - 1
-
-// mark replaces the code.
-func (i *siginfo) mark(code int) {
-	copy(i[4:8], i[8:12])
-	le.PutUint32(i[8:], uint32(code))
-}
-
 // carry makes a siginfo of the guest's SIGURG the carrier's.
 func (i *siginfo) carry() {
 	le.PutUint32(i[0:], uint32(proc.Carrier))
-	i.mark(proc.Carried)
+	copy(i[4:8], i[8:12])
+	code := proc.Carried
+	le.PutUint32(i[8:], uint32(code))
 }
 
-// carried undoes what carry and mark do.
+// carried undoes what carry and proc.MarkHeld do.
 func (i *siginfo) carried() {
 	switch code := int(int32(le.Uint32(i[8:]))); {
 	case code == proc.Carried && i.signal() == proc.Carrier:
 		le.PutUint32(i[0:], uint32(sigURG))
-	case code != siHeld:
+	case code != proc.Held:
 		return
 	}
 	copy(i[8:12], i[4:8])
@@ -162,9 +154,18 @@ func (p *Process) hold(i *siginfo) {
 		return
 	}
 	if i, ok := p.held.take(m); ok {
-		i.mark(siHeld)
-		proc.Raw(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(unix.Getpid()), uintptr(to), uintptr(i.signal()), ref(append([]byte(nil), i[:]...)))
+		i.sendTo(to)
 	}
+}
+
+// sendTo sends a signal that was held to a thread.
+func (i *siginfo) sendTo(tid int) {
+	if i.signal() == sigURG {
+		i.carry()
+	} else {
+		proc.MarkHeld(i[:])
+	}
+	proc.Raw(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(unix.Getpid()), uintptr(tid), uintptr(i.signal()), ref(append([]byte(nil), i[:]...)))
 }
 
 // take takes one of a set, if there is one.
@@ -238,14 +239,17 @@ func (p *Process) startSignals(t *Thread) {
 // applyMask has the host block what the guest does.
 func (t *Thread) applyMask() {
 	proc.SetMask(hostMask(t.mask))
+	t.releaseHeld(t.mask)
+}
+
+// releaseHeld has the thread get the held signals that a mask does not block.
+func (t *Thread) releaseHeld(mask uint64) {
 	for {
-		i, ok := t.p.held.take(^t.mask)
+		i, ok := t.p.held.take(^mask)
 		if !ok {
 			return
 		}
-		b := t.alloc(128)
-		copy(b, i[:])
-		t.raw(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(unix.Getpid()), uintptr(t.tid), uintptr(i.signal()), ref(b))
+		i.sendTo(t.tid)
 	}
 }
 
@@ -470,7 +474,7 @@ func neverRestarts(name string) bool {
 	switch name {
 	case "pause", "sigsuspend", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64", "nanosleep", "clock_nanosleep", "clock_nanosleep_time64",
 		"poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64", "epoll_wait", "epoll_pwait", "epoll_pwait2",
-		"semop", "semtimedop_time64", "msgsnd", "msgrcv":
+		"io_getevents", "io_pgetevents", "io_pgetevents_time64", "semop", "semtimedop_time64", "msgsnd", "msgrcv":
 		return true
 	}
 	return false

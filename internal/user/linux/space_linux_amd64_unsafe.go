@@ -119,10 +119,15 @@ func (s *space) bitsAt(va uint64) byte {
 	return s.maps.bits(va)
 }
 
-// backed reports whether there is memory behind a page that may be written: the
-// file of a mapping may be shorter. Hosts before Linux 5.14 do not tell.
-func (s *space) backed(va uint64) bool {
-	_, errno := proc.Raw(unix.SYS_MADVISE, s.host(va&^pageMask), page, unix.MADV_POPULATE_WRITE)
+// backed reports whether there is memory behind a page that may be read, or
+// written: the file of a mapping may be shorter. Hosts before Linux 5.14 do not
+// tell.
+func (s *space) backed(va uint64, write bool) bool {
+	advice := uintptr(unix.MADV_POPULATE_READ)
+	if write {
+		advice = unix.MADV_POPULATE_WRITE
+	}
+	_, errno := proc.Raw(unix.SYS_MADVISE, s.host(va&^pageMask), page, advice)
 	return errno != unix.EFAULT // others are that it is write-protected again, or no such advice
 }
 

@@ -9,7 +9,10 @@ import (
 // aioCalls are those of the kernel's asynchronous input and output.
 func aioCalls() map[string]handler {
 	return map[string]handler{
-		"io_setup": sysIoSetup, "io_destroy": sysIoDestroy, "io_submit": sysIoSubmit, "io_getevents": sysIoGetevents, "io_cancel": sysIoCancel,
+		"io_setup": sysIoSetup, "io_destroy": sysIoDestroy, "io_submit": sysIoSubmit, "io_cancel": sysIoCancel,
+		"io_getevents":         func(t *Thread, a *[6]uint64) uint64 { return t.ioGetevents("timespec", a, nil) },
+		"io_pgetevents":        func(t *Thread, a *[6]uint64) uint64 { return t.ioPgetevents("timespec", a) },
+		"io_pgetevents_time64": func(t *Thread, a *[6]uint64) uint64 { return t.ioPgetevents("timespec64", a) },
 	}
 }
 
@@ -165,7 +168,16 @@ func sysIoSubmit(t *Thread, a *[6]uint64) uint64 {
 // maxEvents is how many a call asks the host for at most.
 const maxEvents = 1024
 
-func sysIoGetevents(t *Thread, a *[6]uint64) uint64 {
+// ioPgetevents: the last argument is where the address of a mask is, and its size.
+func (t *Thread) ioPgetevents(spec string, a *[6]uint64) uint64 {
+	mask, errno := t.maskAt(a[5])
+	if errno != 0 {
+		return negative(errno)
+	}
+	return t.ioGetevents(spec, a, mask)
+}
+
+func (t *Thread) ioGetevents(spec string, a *[6]uint64, mask []byte) uint64 {
 	x := &t.p.aio
 	c, ok := x.context(a[0])
 	least, most := t.long(a[1]), t.long(a[2])
@@ -173,12 +185,12 @@ func sysIoGetevents(t *Thread, a *[6]uint64) uint64 {
 		return negative(unix.EINVAL)
 	}
 	most = min(most, maxEvents)
-	ts, errno := t.in("timespec", a[4])
+	ts, errno := t.in(spec, a[4])
 	if errno != 0 {
 		return negative(errno)
 	}
 	b := t.alloc(int(most) * eventSize)
-	r := t.wait(unix.SYS_IO_GETEVENTS, c, uintptr(min(least, most)), uintptr(most), ref(b), ref(ts))
+	r := t.waitMasked(mask, unix.SYS_IO_PGETEVENTS, c, uintptr(min(least, most)), uintptr(most), ref(b), ref(ts), t.maskRef(mask))
 	if failed(r) {
 		return r
 	}

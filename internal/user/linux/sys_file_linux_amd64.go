@@ -230,7 +230,7 @@ func sysCloseRange(t *Thread, a *[6]uint64) uint64 {
 	if first > last {
 		return negative(unix.EINVAL)
 	}
-	for _, own := range proc.Own() {
+	for _, own := range proc.Own(nil) {
 		if own := uint64(own); own >= first && own <= last {
 			if own > first {
 				if r := t.raw(unix.SYS_CLOSE_RANGE, uintptr(first), uintptr(own-1), uintptr(a[2])); failed(r) {
@@ -247,7 +247,7 @@ func sysCloseRange(t *Thread, a *[6]uint64) uint64 {
 }
 
 // ownProc returns what a name below /proc says of this process: "exe", "maps".
-func (t *Thread) ownProc(name string) (string, bool) {
+func ownProc(name string) (string, bool) {
 	rest, ok := strings.CutPrefix(name, "/proc/")
 	if !ok {
 		return "", false
@@ -267,7 +267,7 @@ func (t *Thread) readlinkAt(dir uintptr, path, to, n uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	if what, ok := t.ownProc(name); ok && what == "exe" {
+	if what, ok := ownProc(name); ok && what == "exe" {
 		n = min(n, uint64(len(t.p.exe)))
 		dst := t.p.sp.writable(to, n)
 		if dst == nil {
@@ -394,11 +394,24 @@ func (t *Thread) seek(f, off, whence uint64) uint64 {
 }
 
 func sysGetdents64(t *Thread, a *[6]uint64) uint64 {
-	r := t.wait(unix.SYS_GETDENTS64, fd(a[0]), t.output(a[1], a[2]), uintptr(a[2]))
-	if t.p.abi.Long == 8 || failed(r) {
+	var r uint64
+	var dst []byte
+	for { // until something is left that is the guest's
+		r = t.wait(unix.SYS_GETDENTS64, fd(a[0]), t.output(a[1], a[2]), uintptr(a[2]))
+		if failed(r) || r == 0 {
+			return r
+		}
+		if dst = t.p.sp.writable(a[1], r); dst == nil {
+			return negative(unix.EFAULT)
+		}
+		if r = t.hideEntries(int(int32(a[0])), dst); r > 0 {
+			break
+		}
+	}
+	if t.p.abi.Long == 8 {
 		return r
 	}
-	dst := t.p.sp.writable(a[1], r)
+	dst = dst[:r]
 	for b := dst; len(b) >= 19; { // struct linux_dirent64 is alike for all
 		le.PutUint64(b[8:], t.dirOffset(le.Uint64(b[8:])))
 		size := le.Uint16(b[16:])
@@ -420,9 +433,15 @@ func sysGetdents(t *Thread, a *[6]uint64) uint64 {
 		return negative(unix.EFAULT)
 	}
 	b := t.alloc(int(n))
-	r := t.wait(unix.SYS_GETDENTS64, fd(a[0]), ref(b), uintptr(n))
-	if failed(r) {
-		return r
+	var r uint64
+	for {
+		r = t.wait(unix.SYS_GETDENTS64, fd(a[0]), ref(b), uintptr(n))
+		if failed(r) || r == 0 {
+			return r
+		}
+		if r = t.hideEntries(int(int32(a[0])), b[:r]); r > 0 {
+			break
+		}
 	}
 	// An entry of getdents64 is 19 bytes and the name, and never shorter than
 	// the guest's: all fit.

@@ -401,7 +401,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 	if name == "" {
 		return negative(unix.ENOENT)
 	}
-	if what, ok := t.ownProc(name); ok && what == "exe" {
+	if what, ok := ownProc(name); ok && what == "exe" {
 		name = t.p.exe
 	}
 	ours, errno := t.p.isGuest(name, 0)

@@ -26,6 +26,9 @@ func signalCalls() map[string]handler {
 			return t.queue(unix.SYS_RT_SIGQUEUEINFO, a[1], a[2], fd(a[0]))
 		},
 		"rt_tgsigqueueinfo": func(t *Thread, a *[6]uint64) uint64 {
+			if t.p.isOurs(fd(a[1])) {
+				return negative(unix.ESRCH)
+			}
 			return t.queue(unix.SYS_RT_TGSIGQUEUEINFO, a[2], a[3], fd(a[0]), fd(a[1]))
 		},
 		"sigaltstack": sysSigaltstack,
@@ -44,9 +47,21 @@ func signalCalls() map[string]handler {
 	}
 }
 
+// isOurs reports whether a thread of the process is none of the guest's.
+func (p *Process) isOurs(tid uintptr) bool {
+	if !p.hides('t', int(tid)) {
+		return false
+	}
+	_, errno := proc.Raw(unix.SYS_TGKILL, uintptr(unix.Getpid()), tid, 0)
+	return errno == 0
+}
+
 // tgkill sends a signal to the thread that is the last of who. SIGURG to one of
 // the process' would look like the runtime's.
 func (t *Thread) tgkill(nr uintptr, sig uint64, who ...uintptr) uint64 {
+	if t.p.isOurs(who[len(who)-1]) {
+		return negative(unix.ESRCH)
+	}
 	if int32(sig) == int32(sigURG) {
 		pid := uintptr(unix.Getpid())
 		info := newInfo(sigURG, siTkill)
@@ -276,6 +291,7 @@ func sysRtSigsuspend(t *Thread, a *[6]uint64) uint64 {
 func (t *Thread) suspend(m uint64) uint64 {
 	t.saved, t.mask, t.swapped = t.mask, m&^unblockable, true
 	b := t.maskFor(t.mask)
+	t.releaseHeld(t.mask)
 	for {
 		r := t.wait(unix.SYS_RT_SIGSUSPEND, ref(b), 8)
 		if t.rec.Signal != 0 || t.over() {

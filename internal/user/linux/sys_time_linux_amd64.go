@@ -52,6 +52,7 @@ func timeCalls() map[string]handler {
 		"_newselect":      func(t *Thread, a *[6]uint64) uint64 { return t.selectTime(a) },
 		"pselect6":        func(t *Thread, a *[6]uint64) uint64 { return t.pselect("timespec", a) },
 		"pselect6_time64": func(t *Thread, a *[6]uint64) uint64 { return t.pselect("timespec64", a) },
+		"poll":            sysPoll,
 		"ppoll":           func(t *Thread, a *[6]uint64) uint64 { return t.ppoll("timespec", a) },
 		"ppoll_time64":    func(t *Thread, a *[6]uint64) uint64 { return t.ppoll("timespec64", a) },
 		"epoll_pwait":     sysEpollPwait,
@@ -259,6 +260,8 @@ func (t *Thread) fdSets(n, r, w, e uint64) (sets [3]fdSet, errno unix.Errno) {
 	}
 	long := uint64(8 * t.p.abi.Long)
 	size := (n + long - 1) / long * uint64(t.p.abi.Long)
+	var few [8]int
+	owns := proc.Own(few[:0])
 	for i, va := range [3]uint64{r, w, e} {
 		if va == 0 {
 			continue
@@ -269,6 +272,11 @@ func (t *Thread) fdSets(n, r, w, e uint64) (sets [3]fdSet, errno unix.Errno) {
 		}
 		b := t.alloc(int(size) + 8)
 		t.swapWords(b, src)
+		for _, own := range owns {
+			if uint64(own) < n && b[own/8]>>(own%8)&1 != 0 {
+				return sets, unix.EBADF
+			}
+		}
 		sets[i] = fdSet{va, size, b}
 	}
 	return sets, 0
@@ -325,7 +333,8 @@ func (t *Thread) selectTime(a *[6]uint64) uint64 {
 	return r
 }
 
-// waitMask is the mask of a call that waits with another, at va; nil = none.
+// waitMask is the mask, at va, of a call that waits with another than the thread's,
+// for the host; nil = there is none. The call is to be done by waitMasked.
 func (t *Thread) waitMask(va, n uint64) ([]byte, unix.Errno) {
 	if va == 0 {
 		return nil, 0
@@ -337,7 +346,96 @@ func (t *Thread) waitMask(va, n uint64) ([]byte, unix.Errno) {
 	if errno != 0 {
 		return nil, errno
 	}
-	return t.maskFor(m), 0
+	t.waits = m &^ unblockable
+	return t.maskFor(t.waits), 0
+}
+
+// maskAt is waitMask for a mask whose address and size are at va; nil if there is none.
+func (t *Thread) maskAt(va uint64) ([]byte, unix.Errno) {
+	if va == 0 {
+		return nil, 0
+	}
+	at, e1 := t.getWord(va)
+	n, e2 := t.getWord(va + uint64(t.p.abi.Long))
+	if e1|e2 != 0 {
+		return nil, unix.EFAULT
+	}
+	return t.waitMask(at, n)
+}
+
+// maskRef is the address and the size of a mask for the host; 0 of none.
+func (t *Thread) maskRef(mask []byte) uintptr {
+	if mask == nil {
+		return 0
+	}
+	b := t.alloc(16)
+	le.PutUint64(b, uint64(ref(mask)))
+	le.PutUint64(b[8:], 8)
+	return ref(b)
+}
+
+// waitMasked is wait for a call with a mask of waitMask's: the signal that ends
+// it is delivered by that one. The old one comes back when the handler returns.
+func (t *Thread) waitMasked(mask []byte, nr uintptr, a ...uintptr) uint64 {
+	if mask == nil {
+		return t.wait(nr, a...)
+	}
+	t.releaseHeld(t.waits)
+	r := t.wait(nr, a...)
+	if (r == erestart || r == negative(unix.EINTR)) && t.rec.Signal != 0 && !t.over() {
+		t.saved, t.mask, t.swapped = t.mask, t.waits, true
+	}
+	return r
+}
+
+// pollNone is no descriptor: poll(2) says so of it.
+const pollNone = 1<<31 - 1
+
+// pollSet is the array of n struct pollfd at va for the host. It is another, and
+// to be copied back, if there are descriptors in it that the guest has not.
+func (t *Thread) pollSet(va, n uint64) (at uintptr, other []byte) {
+	if n > 1<<20 {
+		return t.pointer(va), nil // the host refuses that
+	}
+	src := t.p.sp.readable(va, 8*n)
+	for i := 0; i < len(src); i += 8 {
+		if !proc.IsOwn(int(int32(t.p.abi.Order.Uint32(src[i:])))) {
+			continue
+		}
+		if other == nil {
+			other = t.alloc(len(src))
+			copy(other, src)
+		}
+		t.p.abi.Order.PutUint32(other[i:], pollNone)
+	}
+	if other != nil {
+		return ref(other), other
+	}
+	return t.output(va, 8*n), nil
+}
+
+// putPolled tells the guest what has come of other, of pollSet's.
+func (t *Thread) putPolled(va uint64, other []byte) unix.Errno {
+	if other == nil {
+		return 0
+	}
+	dst := t.p.sp.writable(va, uint64(len(other)))
+	if dst == nil {
+		return unix.EFAULT
+	}
+	for i := 6; i < len(other); i += 8 {
+		copy(dst[i:i+2], other[i:])
+	}
+	return 0
+}
+
+func sysPoll(t *Thread, a *[6]uint64) uint64 {
+	at, other := t.pollSet(a[0], uint64(uint32(a[1])))
+	r := t.wait(unix.SYS_POLL, at, uintptr(uint32(a[1])), fd(a[2]))
+	if errno := t.putPolled(a[0], other); errno != 0 {
+		return negative(errno)
+	}
+	return r
 }
 
 func (t *Thread) pselect(spec string, a *[6]uint64) uint64 {
@@ -349,21 +447,11 @@ func (t *Thread) pselect(spec string, a *[6]uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	var mask []byte
-	if a[5] != 0 { // the address of the mask, and its size
-		va, e1 := t.getWord(a[5])
-		n, e2 := t.getWord(a[5] + uint64(t.p.abi.Long))
-		if e1|e2 != 0 {
-			return negative(unix.EFAULT)
-		}
-		if mask, errno = t.waitMask(va, n); errno != 0 {
-			return negative(errno)
-		}
+	mask, errno := t.maskAt(a[5])
+	if errno != 0 {
+		return negative(errno)
 	}
-	six := t.alloc(16)
-	le.PutUint64(six, uint64(ref(mask)))
-	le.PutUint64(six[8:], 8)
-	r := t.wait(unix.SYS_PSELECT6, fd(a[0]), ref(sets[0].b), ref(sets[1].b), ref(sets[2].b), ref(ts), ref(six))
+	r := t.waitMasked(mask, unix.SYS_PSELECT6, fd(a[0]), ref(sets[0].b), ref(sets[1].b), ref(sets[2].b), ref(ts), t.maskRef(mask))
 	if ts != nil && r != erestart {
 		t.out(spec, a[4], ts)
 	}
@@ -385,9 +473,13 @@ func (t *Thread) ppoll(spec string, a *[6]uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	r := t.wait(unix.SYS_PPOLL, t.output(a[0], a[1]*8), uintptr(a[1]), ref(ts), ref(mask), 8)
+	at, other := t.pollSet(a[0], uint64(uint32(a[1])))
+	r := t.waitMasked(mask, unix.SYS_PPOLL, at, uintptr(uint32(a[1])), ref(ts), ref(mask), 8)
 	if ts != nil && r != erestart {
 		t.out(spec, a[2], ts)
+	}
+	if errno := t.putPolled(a[0], other); errno != 0 {
+		return negative(errno)
 	}
 	return r
 }
@@ -397,7 +489,7 @@ func sysEpollPwait(t *Thread, a *[6]uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	return t.wait(unix.SYS_EPOLL_PWAIT, fd(a[0]), t.output(a[1], a[2]*12), fd(a[2]), fd(a[3]), ref(mask), 8)
+	return t.waitMasked(mask, unix.SYS_EPOLL_PWAIT, fd(a[0]), t.output(a[1], a[2]*12), fd(a[2]), fd(a[3]), ref(mask), 8)
 }
 
 func sysEpollPwait2(t *Thread, a *[6]uint64) uint64 {
@@ -405,7 +497,7 @@ func sysEpollPwait2(t *Thread, a *[6]uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	return t.wait(unix.SYS_EPOLL_PWAIT2, fd(a[0]), t.output(a[1], a[2]*12), fd(a[2]), t.pointer(a[3]), ref(mask), 8)
+	return t.waitMasked(mask, unix.SYS_EPOLL_PWAIT2, fd(a[0]), t.output(a[1], a[2]*12), fd(a[2]), t.pointer(a[3]), ref(mask), 8)
 }
 
 // --- futexes
@@ -434,5 +526,3 @@ func (t *Thread) futex(spec string, a *[6]uint64) uint64 {
 	}
 	return t.wait(unix.SYS_FUTEX, t.pointer(a[0]), uintptr(a[1]), uintptr(uint32(a[2])), timeout, t.pointer(a[4]), uintptr(uint32(a[5])))
 }
-
-var _ = proc.Raw

@@ -214,12 +214,19 @@ func (t *Thread) alloc(n int) []byte {
 
 // pathArg is the name of a file that the host is given for the guest's.
 func (t *Thread) pathArg(va uint64) (uintptr, unix.Errno) {
-	if t.p.cfg.Sysroot == "" || va == 0 {
+	var special bool
+	if b := t.p.sp.readable(va, 6); b != nil {
+		special = string(b) == "/proc/" || string(b) == "/dev/f"
+	}
+	if va == 0 || t.p.cfg.Sysroot == "" && !special {
 		return t.pointer(va), 0
 	}
 	name, errno := t.p.sp.text(va)
 	if errno != 0 {
 		return 0, errno
+	}
+	if special && t.p.hidden(name) {
+		return 0, unix.ENOENT
 	}
 	return t.cstring(t.p.inSysroot(name)), 0
 }

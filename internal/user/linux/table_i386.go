@@ -141,7 +141,7 @@ const i386Calls = `
 163 mremap conv ptr,size,size,hex,ptr
 164 setresuid conv int,int,int
 165 getresuid conv ptr,ptr,ptr
-168 poll pass out,uint,int
+168 poll conv ptr,uint,int
 170 setresgid conv int,int,int
 171 getresgid conv ptr,ptr,ptr
 172 prctl part int,ptr,ptr,ptr,ptr ; no seccomp, no changes of the memory map
@@ -341,7 +341,7 @@ const i386Calls = `
 382 pkey_free no
 383 statx conv fd,path,hex,hex,ptr
 384 arch_prctl no
-385 io_pgetevents no
+385 io_pgetevents conv ptr,long,long,ptr,ptr,ptr
 386 rseq no
 393 semget pass int,int,hex
 394 semctl conv int,int,int,ptr
@@ -364,6 +364,7 @@ const i386Calls = `
 412 utimensat_time64 pass fd,path,ptr,hex
 413 pselect6_time64 conv int,ptr,ptr,ptr,ptr,ptr
 414 ppoll_time64 conv ptr,uint,ptr,ptr,size
+416 io_pgetevents_time64 conv ptr,long,long,ptr,ptr,ptr
 417 recvmmsg_time64 conv fd,ptr,uint,hex,ptr
 418 mq_timedsend_time64 pass fd,in,size,uint,ptr
 419 mq_timedreceive_time64 pass fd,out:3,size,out,ptr

@@ -30,7 +30,7 @@ const x8664Calls = `
 4 stat conv path,ptr
 5 fstat conv fd,ptr
 6 lstat conv path,ptr
-7 poll pass out,uint,int
+7 poll conv ptr,uint,int
 8 lseek conv fd,long,int
 9 mmap conv ptr,size,mprot,mflags,fd,size
 10 mprotect conv ptr,size,mprot
@@ -325,7 +325,7 @@ const x8664Calls = `
 330 pkey_alloc no
 331 pkey_free no
 332 statx conv fd,path,hex,hex,ptr
-333 io_pgetevents no
+333 io_pgetevents conv ptr,long,long,ptr,ptr,ptr
 334 rseq no
 424 pidfd_send_signal conv fd,sig,ptr,hex
 425 io_uring_setup no

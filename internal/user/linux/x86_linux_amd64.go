@@ -80,7 +80,7 @@ func (c *x86CPU) setGDT(n int, d uint64) { le.PutUint64(c.sys.Bytes[8*n:], d) }
 // runUntil runs the program until something is to be done for it; isCall says
 // which traps are system calls.
 func (c *x86CPU) runUntil(t *Thread, isCall func(x86.Trap) bool) (kind trapKind) {
-	defer c.recovered(t)
+	defer c.recovered(t, &kind)
 	budget := int64(0)
 	if t.stepping() {
 		budget = 1
@@ -100,8 +100,8 @@ func (c *x86CPU) runUntil(t *Thread, isCall func(x86.Trap) bool) (kind trapKind)
 }
 
 // recovered makes a fault of a helper that has accessed the program's memory
-// the program's: another thread has unmapped it, or a file has become shorter.
-func (c *x86CPU) recovered(t *Thread) {
+// the program's: another thread has unmapped it, or a file is shorter.
+func (c *x86CPU) recovered(t *Thread, kind *trapKind) {
 	e := recover()
 	if e == nil {
 		return
@@ -111,13 +111,21 @@ func (c *x86CPU) recovered(t *Thread) {
 		t.p.sp.codeWritten(va)
 		return
 	}
-	// Another thread may just have done the same.
-	switch writable := t.p.sp.bitsAt(va)&pageW != 0; {
+	bits := t.p.sp.bitsAt(va)
+	writable := bits&pageW != 0
+	switch {
+	case bits&(pageR|pageW) == 0:
+		c.cpu.Raise(x86.UserFault(va, true, bits&pageMapped != 0))
+	case !t.p.sp.backed(va, writable):
+		c.cpu.Raise(x86.UserBusFault(va, writable))
 	case !writable:
 		c.cpu.Raise(x86.UserFault(va, true, true))
-	case !t.p.sp.backed(va):
-		c.cpu.Raise(x86.UserBusFault(va, true))
+	default: // another thread may just have done the same
+		return
 	}
+	// No signal that has come is to be delivered before it.
+	c.cpu.Event()
+	*kind = trapFault
 }
 
 // faultOf is the address that the program has, of an access to its memory that has

@@ -146,10 +146,7 @@ type alarm struct {
 	spec  unix.ItimerSpec
 }
 
-const (
-	sigevThreadID = 4
-	alarmValue    = 0x72686561 // tells it from the guest's timers
-)
+const sigevThreadID = 4
 
 // set has it do so in ns nanoseconds, 0 = never; tid matters the first time.
 //
@@ -157,7 +154,7 @@ const (
 func (a *alarm) set(tid, ns uintptr) bool {
 	if !a.made {
 		e := &a.event
-		e.value = alarmValue
+		e.value = state.alarm
 		e.signo, e.notify, e.tid = uint32(unix.SIGURG), sigevThreadID, uint32(tid)
 		if raw(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(e)), uintptr(unsafe.Pointer(&a.timer)), 0, 0, 0) != 0 {
 			return false

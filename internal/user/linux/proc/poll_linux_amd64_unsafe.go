@@ -138,9 +138,9 @@ func Keep(fd int) { kept = append(kept, fd) }
 
 var kept []int
 
-// Own are the descriptors that are not the guest's, in order.
-func Own() []int {
-	list := append([]int{}, kept...)
+// Own appends the descriptors that are not the guest's to an empty list, in order.
+func Own(list []int) []int {
+	list = append(list, kept...)
 	if theirs.epoll != 0 {
 		list = append(list, int(theirs.epoll), int(theirs.event))
 	}

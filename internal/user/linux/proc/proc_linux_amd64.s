@@ -49,7 +49,7 @@ TEXT ·parkURG(SB), NOSPLIT|NOFRAME, $0-0
 	JMP  guests
 
 timer:
-	MOVQ $const_alarmValue, AX
+	MOVQ ·state+shared_alarm(SB), AX
 	CMPQ AX, SI_VALUE(SI)
 	JEQ  ours
 
@@ -372,16 +372,6 @@ found:
 	MOVQ AX, UC_RIP(DX)
 
 outside:
-	// One that was passed on has its siginfo in the record.
-	MOVL SI_CODE(SI), AX
-	CMPL AX, $SI_TKILL
-	JNE  store
-	CMPL DI, Record_PassedSignal(R12)
-	JNE  store
-	LEAQ Record_PassedInfo(R12), SI
-	MOVL $0, Record_PassedSignal(R12)
-
-store:
 	// 128 bytes of siginfo.
 	MOVQ $0, CX
 
@@ -405,16 +395,7 @@ another:
 	// One is stored already: the kernel is to keep this one.
 	MOVQ ·state+shared_blockAll(SB), AX
 	ORQ  AX, UC_MASK(DX)
-	MOVQ SI, R10
-	MOVL DI, R9
-	MOVL $SYS_getpid, AX
-	SYSCALL
-	MOVL AX, DI
-	MOVL Record_tid(R12), SI
-	MOVL R9, DX
-	MOVL $SYS_rt_tgsigqueueinfo, AX
-	SYSCALL
-	RET
+	JMP  send
 
 over:
 	// The child of a fork, which has no such thread: what was sent to it is not
@@ -425,33 +406,35 @@ over:
 
 stray:
 	// Some other thread of the runtime's: it takes no more of them, and passes
-	// this one on to a guest's. The kernel forbids to pass the siginfo on.
+	// this one on to a guest's.
 	MOVQ ·state+shared_blockAll(SB), AX
 	ORQ  AX, UC_MASK(DX)
 	MOVQ ·state+shared_forward(SB), R12
 	TESTQ R12, R12
 	JEQ  none
-	MOVL Record_PassedSignal(R12), AX
+
+	// To the thread of the record R12, with its siginfo; what the kernel lets no
+	// thread send is marked.
+send:
+	MOVL SI_CODE(SI), AX
+	CMPL AX, $SI_TKILL
+	JEQ  mark
 	TESTL AX, AX
-	JNE  pass
-	MOVQ $0, CX
+	JLT  marked
 
-save:
-	MOVQ (SI)(CX*8), AX
-	MOVQ AX, Record_PassedInfo(R12)(CX*8)
-	INCQ CX
-	CMPQ CX, $16
-	JNE  save
-	MOVL DI, Record_PassedSignal(R12)
+mark:
+	MOVL AX, SI_ERRNO(SI)
+	MOVL $const_Held, SI_CODE(SI)
 
-pass:
+marked:
+	MOVQ SI, R10
 	MOVL DI, R9
 	MOVL $SYS_getpid, AX
 	SYSCALL
 	MOVL AX, DI
 	MOVL Record_tid(R12), SI
 	MOVL R9, DX
-	MOVL $SYS_tgkill, AX
+	MOVL $SYS_rt_tgsigqueueinfo, AX
 	SYSCALL
 
 none:

@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -43,6 +44,7 @@ type shared struct {
 	urgent  uint32 // 1: the guest does not ignore SIGURG
 
 	holder uintptr // the runtime's M of the thread that forks
+	alarm  uint64  // tells timers of ours from the guest's
 
 	nextURG    uintptr
 	procid     uintptr // offset of the thread's number in the runtime's M
@@ -92,20 +94,16 @@ func afterExec()
 
 // Record is a thread that runs a guest's. It is not Go's memory.
 type Record struct {
-	Signal uint32    // that has come, 0 = none
-	Over   uint32    // not 0: this is the child of a fork, and has no such thread
-	Info   [128]byte // its siginfo
-	// Another thread has taken this signal, and passed it on.
-	PassedInfo   [128]byte
-	PassedSignal uint32
-	_            uint32
-	Poll         uintptr // byte that makes machine code leave
-	Attention    uintptr // word that makes the engine's loop look
-	tid          uint32
-	_            uint32
-	unused       uint32 // where Poll and Attention lead without an engine
-	_            uint32
-	m            uintptr
+	Signal    uint32    // that has come, 0 = none
+	Over      uint32    // not 0: this is the child of a fork, and has no such thread
+	Info      [128]byte // its siginfo
+	Poll      uintptr   // byte that makes machine code leave
+	Attention uintptr   // word that makes the engine's loop look
+	tid       uint32
+	_         uint32
+	unused    uint32 // where Poll and Attention lead without an engine
+	_         uint32
+	m         uintptr
 }
 
 type sigaction struct {
@@ -160,6 +158,9 @@ func setUp() error {
 		return errors.New("BUG: proc: no system call in the window")
 	}
 	state.blockAll = ^internal()
+	var now unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	state.alarm = uint64(now.Nano()) // another one than a rhea has which this one runs
 
 	var a sigaction
 	if err := rtSigaction(int(unix.SIGURG), nil, &a); err != nil {
@@ -267,11 +268,9 @@ func (r *Record) Leave() {
 		to := records[0]
 		state.forward = uintptr(unsafe.Pointer(to))
 		if r.Signal != 0 && r.Over == 0 { // it has come too late for this thread
-			if to.PassedSignal == 0 {
-				to.PassedInfo, to.PassedSignal = r.Info, r.Signal
-			}
+			MarkHeld(r.Info[:])
 			pid := raw(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
-			raw(unix.SYS_TGKILL, pid, uintptr(to.tid), uintptr(r.Signal), 0, 0, 0)
+			raw(unix.SYS_RT_TGSIGQUEUEINFO, pid, uintptr(to.tid), uintptr(r.Signal), uintptr(unsafe.Pointer(&r.Info)), 0, 0)
 		}
 	}
 	freeRecords = append(freeRecords, r)
@@ -404,6 +403,23 @@ const (
 	Carrier = int(unix.SIGSYS)
 	Carried = -85
 )
+
+// Held is the code of a siginfo on its way to another thread of the process, if
+// the kernel lets none send what it was: that is the error number.
+const Held = Carried - 1
+
+// MarkHeld makes a siginfo one that any thread may send within the process
+// (rt_tgsigqueueinfo(2)).
+func MarkHeld(info []byte) {
+	le := binary.LittleEndian
+	if code := int32(le.Uint32(info[8:])); code >= 0 || code == siTkill {
+		held := int32(Held)
+		le.PutUint32(info[4:], uint32(code))
+		le.PutUint32(info[8:], uint32(held))
+	}
+}
+
+const siTkill = -6
 
 // Urgent says whether the guest does anything with SIGURG.
 func Urgent(yes bool) {

@@ -236,6 +236,7 @@ func (t *Thread) startThread(c cloneArgs) uint64 {
 		n.clearTID = c.childTID
 	}
 	p.moreProcessors()
+	has := t.attributes()
 	// The new thread begins with all blocked: no signal is to find it half made.
 	ready := make(chan error)
 	go func() {
@@ -244,6 +245,7 @@ func (t *Thread) startThread(c cloneArgs) uint64 {
 		panicOnFault()
 		err := n.enter()
 		if err == nil {
+			n.take(has)
 			if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 				n.put32(c.childTID, uint32(n.tid))
 			}

@@ -7,10 +7,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // floppySector is testdata/floppy.s: it reads its whole disk through INT 13h
@@ -88,6 +90,60 @@ func TestFloppyLinux(t *testing.T) {
 	g.ends(slow)
 	if !strings.Contains(string(read(t, a)), "Linux version 6") {
 		t.Error("the file is not on the disk")
+	}
+}
+
+// Linux notices another disk by the line that the drive pulls (DSKCHG), and does not
+// write to a protected one.
+func TestFloppyMedia(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	kernel, initrd := guestFile(t, "bzImage-i386-486"), guestFile(t, "initramfs-i386.gz")
+	dir := t.TempDir()
+	disk := func(name string, kib int, fill byte) string {
+		name = filepath.Join(dir, name)
+		write(t, name, bytes.Repeat([]byte{fill}, kib<<10))
+		return name
+	}
+	a, b, small := disk("a.img", 1440, 'a'), disk("b.img", 1440, 'b'), disk("small.img", 720, 'c')
+	g := start(t, "-cpu", "pentium2", "-m", "64", "-display", "none", "-serial", "mon:stdio", "-kernel", kernel, "-initrd", initrd,
+		"-append", "console=ttyS0", "-fda", a)
+	g.expect("# ", slow)
+	look := func(kib int, want byte) {
+		t.Helper()
+		g.send("sha1sum /dev/fd0\n")
+		g.expect(fmt.Sprintf("%x", sha1.Sum(bytes.Repeat([]byte{want}, kib<<10))), slow)
+		g.expect("# ", slow)
+	}
+	monitor := func(command string) {
+		t.Helper()
+		g.send("\x01c")
+		g.expect(`\(qemu\) `, slow)
+		g.send(command + "\n")
+		g.expect(`\n\(qemu\) `, slow)
+		time.Sleep(4 * time.Second) // the driver asks every three whether the disk is still the same
+		g.send("\x01c\n")
+		g.expect("# ", slow)
+	}
+	look(1440, 'a')
+	look(1440, 'a') // from memory
+	monitor("change floppy0 " + b + " raw read-only")
+	look(1440, 'b')
+	g.send("echo x >/dev/fd0; dd if=/dev/zero of=/dev/fd0 bs=512 count=1 conv=notrunc\n")
+	g.expect("Read-only file system", slow)
+	g.expect("# ", slow)
+	monitor("change floppy0 " + small + " raw read-write")
+	look(720, 'c')
+	g.send("dd if=/dev/zero of=/dev/fd0 bs=512 count=1 conv=notrunc && sync && echo WRIT''TEN\n")
+	g.expect("WRITTEN", slow)
+	monitor("eject floppy0")
+	g.send("dd if=/dev/fd0 of=/dev/null bs=512 count=1 || echo NO DI''SK\n")
+	g.expect("NO DISK", slow)
+	monitor("change floppy0 " + a + " raw")
+	look(1440, 'a')
+	g.cmd.Process.Signal(os.Interrupt)
+	g.ends(slow)
+	if d := read(t, small); d[0] != 0 || d[511] != 0 || d[512] != 'c' || !bytes.Equal(read(t, b), bytes.Repeat([]byte{'b'}, 1440<<10)) {
+		t.Error("the disks are not what they are to be")
 	}
 }
 

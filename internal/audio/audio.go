@@ -24,14 +24,22 @@ type Sink interface {
 	Play(p []Frame)
 }
 
+// Patient is a Sink that nobody hears at once: it says how seldom it may be given
+// frames, in nanoseconds.
+type Patient interface{ Period() int64 }
+
 // Bounds of a mixer's rate.
 const (
 	MinRate = 4000
 	MaxRate = 192000
 )
 
-// period is how often a mixer hands out frames.
-const period = vclock.Second / 100
+// How often a mixer hands out frames: to somebody who listens, and if nobody does.
+// Each time wakes the process.
+const (
+	period     = vclock.Second / 100
+	IdlePeriod = vclock.Second / 10
+)
 
 // chunk is the most frames that a sink gets at once.
 const chunk = 1024
@@ -75,8 +83,13 @@ func (m *Mixer) Rate() int { return m.c.Rate }
 // Attach adds a sink, until detach is called.
 func (m *Mixer) Attach(s Sink) (detach func()) {
 	a := &attached{s}
+	m.Flush()
 	m.sinks = append(m.sinks, a)
+	if m.running {
+		m.timer.Set(m.c.Clock.Now() + m.period())
+	}
 	return func() {
+		m.Flush()
 		for i := range m.sinks {
 			if m.sinks[i] == a {
 				m.sinks = append(m.sinks[:i:i], m.sinks[i+1:]...)
@@ -84,6 +97,19 @@ func (m *Mixer) Attach(s Sink) (detach func()) {
 			}
 		}
 	}
+}
+
+// period is that of the least patient sink.
+func (m *Mixer) period() int64 {
+	least := int64(IdlePeriod)
+	for _, s := range m.sinks {
+		if p, ok := s.Sink.(Patient); ok {
+			least = min(least, p.Period())
+		} else {
+			least = min(least, period)
+		}
+	}
+	return least
 }
 
 // Flush hands out all that has fallen due.
@@ -99,7 +125,7 @@ func (m *Mixer) wake() {
 		return
 	}
 	m.running, m.start, m.done = true, m.c.Clock.Now(), 0
-	m.timer.Set(m.start + period)
+	m.timer.Set(m.start + m.period())
 }
 
 // tick hands out the frames up to now.
@@ -128,7 +154,7 @@ func (m *Mixer) tick() {
 	}
 	for _, v := range m.voices {
 		if v.active || v.n > 0 {
-			m.timer.Set(now + period)
+			m.timer.Set(now + m.period())
 			return
 		}
 	}

@@ -251,3 +251,42 @@ func BenchmarkResample(b *testing.B) {
 		v.add(sum[:])
 	}
 }
+
+// patient is a sink that need not be given frames often.
+type patient struct{ times int }
+
+func (p *patient) Play([]Frame)  { p.times++ }
+func (p *patient) Period() int64 { return IdlePeriod }
+
+// impatient is one that has not said so.
+type impatient struct{ times int }
+
+func (p *impatient) Play([]Frame) { p.times++ }
+
+// TestPatience: files get frames ten times a second, who listens a hundred times, also if
+// he comes later.
+func TestPatience(t *testing.T) {
+	clock := vclock.NewManual()
+	m := NewMixer(Config{Clock: clock, Rate: 8000})
+	file, ear := &patient{}, &impatient{}
+	m.Attach(file)
+	m.Voice("a", func() {}).SetActive(true)
+	clock.Advance(vclock.Second)
+	if file.times != 10 {
+		t.Errorf("a file was given frames %d times in a second", file.times)
+	}
+	clock.Advance(IdlePeriod / 4)
+	detach := m.Attach(ear)
+	file.times = 0
+	clock.Advance(vclock.Second)
+	if file.times != 100 || ear.times != 100 {
+		t.Errorf("with a listener a file was given frames %d times in a second, he %d times", file.times, ear.times)
+	}
+	detach()
+	clock.Advance(period)
+	file.times = 0
+	clock.Advance(vclock.Second)
+	if file.times != 10 {
+		t.Errorf("afterwards a file was given frames %d times in a second", file.times)
+	}
+}

@@ -108,9 +108,9 @@ func (m *machine) soundCard(c Sound) pc.Slot {
 	case "adlib":
 		slot = pc.AdLibSlot(mixer)
 	case "AC97":
-		slot = pc.AC97Slot(mixer)
+		slot = pc.PCISlot(c.Driver, c.Slot, pc.AC97(mixer))
 	case "ES1370":
-		slot = pc.ES1370Slot(mixer)
+		slot = pc.PCISlot(c.Driver, c.Slot, pc.ES1370(mixer))
 	default:
 		panic("BUG: no sound card " + c.Driver)
 	}

@@ -19,6 +19,7 @@ type Sound struct {
 	Audiodev string // "" = the default
 	// Zero is what the card usually has.
 	IOBase, IRQ, DMA, HDMA, Version uint64
+	Slot                            int // on the PCI bus, -1 = the first that is free
 	Option                          string
 }
 

@@ -217,14 +217,18 @@ func soundProps(driver string, s *prop.Set, d *Sound) {
 		})
 		s.Ignore("freq")
 	case "AC97", "ES1370":
-		s.Ignore("bus", "multifunction", "rombar")
-		s.NotYet("addr", "romfile")
+		bus := ""
+		s.Enum("bus", &bus, "pci.0")
+		slotProp(s, &d.Slot)
+		s.IgnoreOff("multifunction")
+		s.Ignore("rombar") // they have no ROM
+		s.NotYet("romfile")
 	}
 }
 
 // addSound takes a -device of a sound card.
 func (p *parser) addSound(d Device) error {
-	c := Sound{Driver: d.Driver, ID: d.ID, Option: d.Option}
+	c := Sound{Driver: d.Driver, Slot: -1, ID: d.ID, Option: d.Option}
 	var s prop.Set
 	soundProps(d.Driver, &s, &c)
 	if err := s.Bind(d.Props); err != nil {

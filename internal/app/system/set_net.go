@@ -423,14 +423,15 @@ func macProp(s *prop.Set, name string, n *NIC) {
 	})
 }
 
-func slotProp(s *prop.Set, n *NIC) {
+// slotProp is addr= of a card on the PCI bus.
+func slotProp(s *prop.Set, p *int) {
 	s.Func("addr", "slot", func(v string) error {
 		t, fn, _ := strings.Cut(v, ".")
 		slot, err := strconv.ParseUint(strings.TrimPrefix(t, "0x"), 16, 8)
 		if err != nil || slot > 31 || fn != "" && fn != "0" {
 			return fmt.Errorf("'%s' is not a slot of the PCI bus (0 to 1f)", v)
 		}
-		n.Slot = int(slot)
+		*p = int(slot)
 		return nil
 	})
 }
@@ -456,7 +457,7 @@ func nicProps(model string, s *prop.Set, n *NIC) {
 		return
 	}
 	s.Enum("bus", &bus, "pci.0")
-	slotProp(s, n)
+	slotProp(s, &n.Slot)
 	s.Func("romfile", "file", func(v string) error {
 		n.ROM, n.OwnROM = v, true
 		return nil
@@ -553,7 +554,7 @@ func cardProps(s *prop.Set, n *NIC) {
 	})
 	macProp(s, "macaddr", n)
 	macProp(s, "mac", n)
-	slotProp(s, n)
+	slotProp(s, &n.Slot)
 	s.String("name", &n.ID)
 	s.Ignore("vectors")
 }

@@ -167,6 +167,9 @@ func (w *Writer) encode(b []byte, frames []audio.Frame) []byte {
 // Config returns the file's form.
 func (w *Writer) Config() Config { return w.c }
 
+// Period implements audio.Patient.
+func (w *Writer) Period() int64 { return audio.IdlePeriod }
+
 // Bytes returns how many bytes of samples were written.
 func (w *Writer) Bytes() int64 {
 	w.mu.Lock()

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"rhea/internal/audio"
+	"rhea/internal/bus/pci"
 	"rhea/internal/dev"
 	"rhea/internal/dev/audio/ac97"
 	"rhea/internal/dev/audio/es1370"
@@ -101,42 +103,44 @@ func AdLibSlot(a *audio.Mixer) Slot {
 	}
 }
 
-// AC97Slot plugs in an AC97 audio function.
-func AC97Slot(a *audio.Mixer) Slot {
-	return func(m *Machine) (string, dev.Device, error) {
-		n, err := m.freePCI("AC97")
-		if err != nil {
-			return "", nil, err
-		}
-		d := ac97.New(ac97.Config{Env: m.env, Audio: a, Bus: m.PCI, Device: n})
-		return fmt.Sprintf("pci/%s/ac97", d.Function().Path()), d, nil
+// PCICard is a card on the PCI bus.
+type PCICard interface {
+	dev.Device
+	Function() *pci.Function
+}
+
+// AC97 makes an AC97 audio function, for PCISlot.
+func AC97(a *audio.Mixer) func(m *Machine, n int) PCICard {
+	return func(m *Machine, n int) PCICard {
+		return ac97.New(ac97.Config{Env: m.env, Audio: a, Bus: m.PCI, Device: n})
 	}
 }
 
-// ES1370Slot plugs in an AudioPCI.
-func ES1370Slot(a *audio.Mixer) Slot {
+// ES1370 makes an AudioPCI, for PCISlot.
+func ES1370(a *audio.Mixer) func(m *Machine, n int) PCICard {
+	return func(m *Machine, n int) PCICard {
+		return es1370.New(es1370.Config{Env: m.env, Audio: a, Bus: m.PCI, Device: n})
+	}
+}
+
+// PCISlot plugs a card in as device number n, -1 = the first that is free.
+func PCISlot(name string, n int, card func(m *Machine, n int) PCICard) Slot {
 	return func(m *Machine) (string, dev.Device, error) {
-		n, err := m.freePCI("ES1370")
-		if err != nil {
-			return "", nil, err
+		switch {
+		case m.PCI == nil:
+			return "", nil, fmt.Errorf("%s: this machine has no PCI bus", name)
+		case n < 0:
+			if n = m.PCI.Free(3); n < 0 {
+				return "", nil, fmt.Errorf("%s: the PCI bus is full", name)
+			}
+		case m.PCI.Function(n, 0) != nil:
+			return "", nil, fmt.Errorf("%s: slot %#x of the PCI bus is taken", name, n)
 		}
-		d := es1370.New(es1370.Config{Env: m.env, Audio: a, Bus: m.PCI, Device: n})
-		return fmt.Sprintf("pci/%s/es1370", d.Function().Path()), d, nil
+		d := card(m, n)
+		return fmt.Sprintf("pci/%s/%s", d.Function().Path(), strings.ToLower(name)), d, nil
 	}
 }
 
 func (m *Machine) hasPart(path string) bool {
 	return slices.ContainsFunc(m.parts, func(p Part) bool { return p.Path == path })
-}
-
-// freePCI returns a free device number of the PCI bus, for a card.
-func (m *Machine) freePCI(name string) (int, error) {
-	if m.PCI == nil {
-		return 0, fmt.Errorf("%s: this machine has no PCI bus", name)
-	}
-	n := m.PCI.Free(3)
-	if n < 0 {
-		return 0, fmt.Errorf("%s: the PCI bus is full", name)
-	}
-	return n, nil
 }

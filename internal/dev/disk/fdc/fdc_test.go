@@ -263,6 +263,50 @@ func TestFormat(t *testing.T) {
 	h.want("00 00 00 00 00 00 02", 0x4d, 0, 2, 0, 0x54, 0x22)
 }
 
+// Every track of every format is formatted, and nothing else changes; then sectors of
+// its first and last tracks are written and read.
+func TestEveryFormat(t *testing.T) {
+	for _, m := range []struct{ kib, tracks, heads, sectors int }{
+		{160, 40, 1, 8}, {180, 40, 1, 9}, {320, 40, 2, 8}, {360, 40, 2, 9}, {720, 80, 2, 9}, {1200, 80, 2, 15}, {1440, 80, 2, 18},
+		{1680, 80, 2, 21}, {2880, 80, 2, 36},
+	} {
+		t.Run(fmt.Sprint(m.kib, "K"), func(t *testing.T) {
+			h := newHost(t, m.kib<<10)
+			want := bytes.Clone(h.disk)
+			n := m.sectors * 512
+			for c := range m.tracks {
+				h.want("", 0xf, 0, uint8(c))
+				h.sense(fmt.Sprintf("20 %02x", c))
+				for head := range m.heads {
+					h.program(4*m.sectors, false)
+					for i := range m.sectors {
+						copy(h.dma.mem[4*i:], []byte{byte(c), byte(head), byte(i + 1), 2})
+					}
+					fill := uint8(1 + c + 100*head)
+					h.want(fmt.Sprintf("%02x 00 00 %02x %02x %02x 02", head<<2, c, head, m.sectors), 0x4d, uint8(head<<2), 2, uint8(m.sectors), 0x54, fill)
+					from := (c*m.heads + head) * n
+					copy(want[from:], bytes.Repeat([]byte{fill}, n))
+					if !bytes.Equal(h.disk, want) {
+						t.Fatalf("cylinder %d head %d is not what it is to be, or another one changed", c, head)
+					}
+				}
+			}
+			for _, c := range []int{m.tracks - 1, 0} {
+				h.want("", 0xf, 0, uint8(c))
+				h.sense(fmt.Sprintf("20 %02x", c))
+				head := m.heads - 1
+				h.program(512, false)
+				h.dma.mem = bytes.Repeat([]byte{0xe5}, 512)
+				result := fmt.Sprintf("%02x 00 00 %02x %02x 01 02", head<<2, c+1, head)
+				h.want(result, 0x45, uint8(head<<2), uint8(c), uint8(head), uint8(m.sectors), 2, uint8(m.sectors), 0x1b, 0xff)
+				if b := h.read(512, result, 0x46, uint8(head<<2), uint8(c), uint8(head), uint8(m.sectors), 2, uint8(m.sectors), 0x1b, 0xff); !bytes.Equal(b, bytes.Repeat([]byte{0xe5}, 512)) {
+					t.Error("what was written is not what is read")
+				}
+			}
+		})
+	}
+}
+
 func TestScan(t *testing.T) {
 	h := newHost(t, size144)
 	scan := func(op uint8, v byte, stp uint8, result string) {

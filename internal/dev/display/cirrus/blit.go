@@ -22,6 +22,7 @@ const (
 	extSolid  = 1 << 2
 
 	bltBusy      = 1 << 0 // GR31
+	bltProgress  = 1 << 3
 	bltStart     = 1 << 1
 	bltReset     = 1 << 2
 	bltBuffered  = 1 << 4
@@ -32,10 +33,21 @@ const (
 // them up.
 const maxLine = 8192 + 4
 
+// A blit is done at once up to work bytes, 10 ms on a slow host: so long the
+// machine's lock is held. The rest follows in parts of that size; meanwhile the
+// registers say that the blitter is busy, as the chip's do. What is moved or filled
+// without a look at its bytes counts less.
+const (
+	work      = 1 << 20
+	plainWork = 16 // bytes that are as much as one
+	pause     = 4_000_000
+)
+
 // blit is what the blitter does. While it waits for the processor's data, or
 // has some for it, it is active.
 type blit struct {
 	fromHost, toHost bool
+	running          bool // lines from done on are to be drawn
 
 	width, height      int // bytes, lines
 	dst, src           uint32
@@ -56,9 +68,10 @@ type blit struct {
 func (b *blit) active() bool { return b.fromHost || b.toHost }
 
 func (b *blit) state(s *snap.Section) {
-	s.Version(1)
+	s.Version(2)
 	s.Bool("from-host", &b.fromHost)
 	s.Bool("to-host", &b.toHost)
+	s.Bool("running", &b.running)
 	s.Int("width", &b.width, 0, 8192)
 	s.Int("height", &b.height, 0, 2048)
 	s.U32("dst", &b.dst)
@@ -77,6 +90,7 @@ func (b *blit) state(s *snap.Section) {
 	s.Int("pitch", &b.pitch, 0, maxLine)
 	s.Int("have", &b.have, 0, maxLine)
 	s.Int("done", &b.done, 0, 2048)
+	s.Check(!b.running || b.done < b.height && b.width > 0 && b.depth > 0 && !b.active() && rops[b.rop] != nil, "what the blitter draws makes no sense")
 	s.Check(!b.active() || b.pitch > 0 && b.have < b.pitch && b.done < b.height && b.width > 0 && b.depth > 0 && !(b.fromHost && b.toHost),
 		"the data that the blitter waits for makes no sense")
 }
@@ -135,7 +149,8 @@ func (k *Cirrus) writeBlitter(off uint32, x uint8) {
 // writeStatus is GR31: bit 1 starts, bit 2 resets.
 func (k *Cirrus) writeStatus(x uint8) {
 	was := k.gr[bltStatus]
-	k.gr[bltStatus] = x&^(bltBusy|bltBuffered) | was&(bltBusy|bltBuffered)
+	const own = bltBusy | bltProgress | bltBuffered
+	k.gr[bltStatus] = x&^own | was&own
 	switch {
 	case was&bltReset != 0 && x&bltReset == 0:
 		k.end()
@@ -146,7 +161,11 @@ func (k *Cirrus) writeStatus(x uint8) {
 
 // end stops what is going on.
 func (k *Cirrus) end() {
-	k.gr[bltStatus] &^= bltStart | bltBusy | bltBuffered
+	k.gr[bltStatus] &^= bltStart | bltBusy | bltProgress | bltBuffered
+	if k.blit.running {
+		k.blit.running = false
+		k.timer.Stop()
+	}
 	if k.blit.active() {
 		k.blit.fromHost, k.blit.toHost = false, false
 		k.host.Enable(false)
@@ -154,9 +173,12 @@ func (k *Cirrus) end() {
 	}
 }
 
-// start takes the registers and begins. What needs no data of the host's is
-// done at once.
+// start takes the registers and begins. What is still going on ends: programs wait
+// for it.
 func (k *Cirrus) start() {
+	if k.blit.running {
+		k.env.Log.Guest("cirrus: a blit begins before another one has ended")
+	}
 	k.end()
 	g := &k.gr
 	word := func(i int) int { return int(g[i]) | int(g[i+1])<<8 }
@@ -189,7 +211,6 @@ func (k *Cirrus) start() {
 		b.fromHost = true
 	default:
 		k.run()
-		k.end()
 		return
 	}
 	g[bltStatus] |= bltBusy | bltBuffered
@@ -227,42 +248,53 @@ func patternDepth(depth int) int {
 	return depth
 }
 
-// run does a blit within video memory.
+// run draws a blit for which all data is there.
 func (k *Cirrus) run() {
+	k.blit.running = true
+	k.proceed()
+}
+
+// proceed draws lines, as many as may be done at once.
+func (k *Cirrus) proceed() {
 	b := &k.blit
-	switch {
-	case b.mode&modePattern != 0 && b.mode&modeExpand != 0 && b.ext&extSolid != 0:
-		for y := range b.height {
-			if b.rop != ropCopy || b.skip > 0 || !k.solid(k.line0(y)&k.mask, uint32(b.width)) {
-				k.expand(y, func(int) bool { return true })
-			}
+	for n := 0; b.done < b.height; b.done++ {
+		if n >= work {
+			k.gr[bltStatus] |= bltBusy | bltProgress | bltBuffered
+			k.timer.Set(k.env.Clock.Now() + pause)
+			return
 		}
-	case b.mode&modePattern != 0:
-		k.pattern(func(i int) uint8 { return k.b[(b.src&^7+uint32(i))&k.mask] })
-	case b.mode&modeExpand != 0:
-		pitch := uint32(b.bits(b.ext&extDwords != 0))
-		for y := range b.height {
-			row := b.src + uint32(y)*pitch
-			k.expand(y, func(i int) bool { return k.b[(row+uint32(i/8))&k.mask]>>(7-i%8)&1 != 0 })
-		}
-	default:
-		step, dst, src := uint32(1), b.dst, b.src
-		pitchD, pitchS := uint32(b.dstPitch), uint32(b.srcPitch)
-		if b.mode&modeBackwards != 0 {
-			step, pitchD, pitchS = ^uint32(0), -pitchD, -pitchS
-		}
-		plain := b.rop == ropCopy && step == 1 && b.mode&modeTransparent == 0
-		for range b.height {
-			if plain && k.move(dst&k.mask, src&k.mask, uint32(b.width)) {
-				dst += pitchD
-				src += pitchS
-				continue
-			}
-			k.copyLine(dst, src, step, func(at uint32) uint8 { return k.b[at&k.mask] })
-			dst += pitchD
-			src += pitchS
-		}
+		n += k.drawLine(b.done)
 	}
+	k.end()
+}
+
+// drawLine draws line y and returns how much work that was.
+func (k *Cirrus) drawLine(y int) int {
+	b := &k.blit
+	at := uint32(y)
+	switch {
+	case b.mode&modePattern != 0 && b.mode&modeExpand != 0 && b.ext&extSolid != 0 && b.mode&modeFromHost == 0:
+		if b.rop == ropCopy && b.skip == 0 && k.solid(k.line0(y)&k.mask, uint32(b.width)) {
+			return b.width / plainWork
+		}
+		k.expand(y, func(int) bool { return true })
+	case b.mode&modePattern != 0 && b.mode&modeFromHost != 0:
+		k.pattern(y, func(i int) uint8 { return b.line[i] })
+	case b.mode&modePattern != 0:
+		k.pattern(y, func(i int) uint8 { return k.b[(b.src&^7+uint32(i))&k.mask] })
+	case b.mode&modeExpand != 0:
+		row := b.src + at*uint32(b.bits(b.ext&extDwords != 0))
+		k.expand(y, func(i int) bool { return k.b[(row+uint32(i/8))&k.mask]>>(7-i%8)&1 != 0 })
+	case b.mode&modeBackwards != 0:
+		k.copyLine(b.dst-at*uint32(b.dstPitch), b.src-at*uint32(b.srcPitch), ^uint32(0), func(at uint32) uint8 { return k.b[at&k.mask] })
+	default:
+		dst, src := b.dst+at*uint32(b.dstPitch), b.src+at*uint32(b.srcPitch)
+		if b.rop == ropCopy && b.mode&modeTransparent == 0 && k.move(dst&k.mask, src&k.mask, uint32(b.width)) {
+			return b.width / plainWork
+		}
+		k.copyLine(dst, src, 1, func(at uint32) uint8 { return k.b[at&k.mask] })
+	}
+	return b.width
 }
 
 // move copies n bytes if neither end wraps and they do not overlap in a way
@@ -370,26 +402,23 @@ func (k *Cirrus) expand(y int, bit func(i int) bool) {
 	k.wrote(dst, b.width)
 }
 
-// pattern fills with 8 x 8 pixels, of two colours or of their own; src returns
-// byte i of them. The three low bits of the source address are the first line.
-func (k *Cirrus) pattern(src func(i int) uint8) {
+// pattern fills line y with those of 8 x 8 pixels, of two colours or of their own; src
+// returns byte i of them. The three low bits of the source address are the first line.
+func (k *Cirrus) pattern(y int, src func(i int) uint8) {
 	b := &k.blit
-	first := int(b.src & 7)
+	row := (int(b.src&7) + y) & 7
+	if b.mode&modeExpand != 0 {
+		k.expand(y, func(i int) bool { return src(row)>>(7-i&7)&1 != 0 })
+		return
+	}
 	rop := rops[b.rop]
 	pitch := 8 * patternDepth(b.depth)
-	for y := range b.height {
-		row := (first + y) & 7
-		if b.mode&modeExpand != 0 {
-			k.expand(y, func(i int) bool { return src(row)>>(7-i&7)&1 != 0 })
-			continue
-		}
-		dst := k.line0(y)
-		for i := b.skip * b.depth; i < b.width; i++ {
-			at := (dst + uint32(i)) & k.mask
-			k.b[at] = rop(src(row*pitch+i%(8*b.depth)), k.b[at])
-		}
-		k.wrote(dst, b.width)
+	dst := k.line0(y)
+	for i := b.skip * b.depth; i < b.width; i++ {
+		at := (dst + uint32(i)) & k.mask
+		k.b[at] = rop(src(row*pitch+i%(8*b.depth)), k.b[at])
 	}
+	k.wrote(dst, b.width)
 }
 
 // hostWrite is the processor's data, in the order of its bytes.
@@ -409,18 +438,20 @@ func (k *Cirrus) takeByte(x uint8) {
 		return
 	}
 	b.have = 0
-	last := true
 	switch {
-	case b.mode&modePattern != 0:
-		k.pattern(func(i int) uint8 { return b.line[i] })
+	case b.mode&modePattern != 0: // that was all
+		b.fromHost = false
+		k.host.Enable(false)
+		k.vga.Changed()
+		k.gr[bltStatus] &^= bltBusy | bltBuffered
+		k.run()
+		return
 	case b.mode&modeExpand != 0:
 		k.expand(b.done, func(i int) bool { return b.line[i/8]>>(7-i%8)&1 != 0 })
-		last = b.done+1 == b.height
 	default:
 		k.copyLine(k.line0(b.done), 0, 1, func(i uint32) uint8 { return b.line[i] })
-		last = b.done+1 == b.height
 	}
-	if b.done++; last {
+	if b.done++; b.done == b.height {
 		k.end()
 	}
 }

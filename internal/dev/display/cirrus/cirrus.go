@@ -13,6 +13,7 @@ import (
 	"rhea/internal/display"
 	"rhea/internal/mem"
 	"rhea/internal/snap"
+	"rhea/internal/vclock"
 )
 
 // Extended registers of the sequencer, the graphics controller and the CRTC
@@ -98,7 +99,8 @@ type Cirrus struct {
 	palSub        uint8
 
 	blit  blit
-	drawn cursor // as last drawn
+	timer *vclock.Timer // of blits that are not done at once
+	drawn cursor        // as last drawn
 }
 
 // New plugs an adapter into c.Bus.
@@ -107,6 +109,7 @@ func New(c Config) *Cirrus {
 		c.VRAM = 4 << 20
 	}
 	k := &Cirrus{env: c.Env, vram: uint32(c.VRAM), mask: uint32(c.VRAM) - 1}
+	k.timer = c.Env.Clock.NewTimer(k.proceed)
 	k.vga = vga.New(vga.Config{Env: c.Env, VRAM: c.VRAM, Chip: k, OnClean: c.OnClean})
 	k.b = k.vga.Memory()
 	// Memory is all ones at first, which Windows 2000's driver takes for
@@ -171,6 +174,7 @@ func (k *Cirrus) Reset() {
 	k.curX, k.curY, k.hiddenDAC, k.dacReads = 0, 0, 0, 0
 	k.palette, k.palIndex, k.palSub = [48]uint8{}, 0, 0
 	k.blit = blit{}
+	k.timer.Stop()
 	k.host.Enable(false)
 	k.vga.Reset()
 	k.fn.Reset()
@@ -208,6 +212,9 @@ func (k *Cirrus) State(s *snap.Section) {
 		}
 		k.host.Enable(k.blit.active())
 		k.vga.Changed()
+		if k.timer.Stop(); k.blit.running {
+			k.timer.Set(k.env.Clock.Now() + pause)
+		}
 	}
 }
 

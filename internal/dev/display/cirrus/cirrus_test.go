@@ -384,6 +384,78 @@ func TestCVE20169921ZeroWidth(t *testing.T) {
 	}
 }
 
+// A blit of 16 MiB is done in parts, between which the machine goes on; until the
+// end the registers say that the blitter is busy, and the picture is that of one go.
+func TestLargeBlitsAreDoneInParts(t *testing.T) {
+	for name, r := range map[string]regset{
+		"xor":               {rop: 0x59, srcPitch: 8191, src: 77},
+		"backwards":         {rop: 0x0d, srcPitch: 8191, src: 77, mode: modeBackwards},
+		"pattern":           {rop: 0x0d, mode: modePattern | 0x10, src: 0x1003},
+		"expansion":         {rop: 0x6d, mode: modeExpand | 0x10, fg: 0x1234, bg: 0x4321},
+		"pattern expansion": {rop: 0x0d, mode: modePattern | modeExpand, fg: 0x55, bg: 0xaa},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.width, r.height, r.dstPitch = 8192, 2048, 8191
+			b, one := newBench(), newBench()
+			clock := b.k.env.Clock.(*vclock.Manual)
+			b.fill(3)
+			one.fill(3)
+			b.blit(r)
+			parts := 1
+			for ; b.mem.Read(regs+0x140, 1)&bltBusy != 0; parts++ {
+				if v := b.mem.Read(regs+0x140, 1); v&(bltProgress|bltBuffered) != bltProgress|bltBuffered || parts > 100 {
+					t.Fatalf("status %#x after %d parts", v, parts)
+				}
+				if done := b.k.blit.done * r.width; done > parts*(work+r.width) {
+					t.Fatalf("%d bytes in %d parts", done, parts)
+				}
+				clock.Advance(pause)
+			}
+			if parts != r.width*r.height/work {
+				t.Errorf("%d parts", parts)
+			}
+			r.height = 64 // the same by blits that are done at once
+			for y := 0; y < 2048; y += 64 {
+				q := r
+				q.dst, q.src = r.dst+uint32(y*r.dstPitch), r.src+uint32(y*r.srcPitch)
+				if r.mode&modeBackwards != 0 {
+					q.dst, q.src = (r.dst-uint32(y*r.dstPitch))&mask, (r.src-uint32(y*r.srcPitch))&mask
+				}
+				if r.mode&modeExpand != 0 && r.mode&modePattern == 0 {
+					q.src = r.src + uint32(y*8192/2/8)
+				} else if r.mode&modePattern != 0 {
+					q.src = r.src
+				}
+				one.blit(q)
+				if one.k.gr[bltStatus]&bltBusy != 0 {
+					t.Fatal("a small blit is not done at once")
+				}
+			}
+			if !bytes.Equal(b.k.b, one.k.b) {
+				t.Error("the picture is another one")
+			}
+		})
+	}
+	// Moves and fills do not look at bytes: they are done at once.
+	b := newBench()
+	b.blit(regset{rop: 0x0d, width: 8192, height: 2048, dstPitch: 0, srcPitch: 0, dst: 1 << 20})
+	if b.k.blit.running {
+		t.Error("a move is done in parts")
+	}
+	// A reset, and another blit, end what is going on.
+	for _, stop := range []func(){func() { b.mem.Write(regs+0x140, 1, bltReset); b.mem.Write(regs+0x140, 1, 0) },
+		func() { b.blit(regset{rop: 0x0d, width: 1, height: 1}) }, b.k.Reset} {
+		b.blit(regset{rop: 0x59, width: 8192, height: 2048})
+		if !b.k.blit.running {
+			t.Fatal("a large blit is done at once")
+		}
+		stop()
+		if _, set := b.k.timer.Deadline(); set || b.k.blit.running || b.k.gr[bltStatus]&bltBusy != 0 {
+			t.Error("it goes on")
+		}
+	}
+}
+
 func TestRegisters(t *testing.T) {
 	b := newBench()
 	if got := b.k.b[vram-1]; got != 0xff {

@@ -410,7 +410,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	path := t.p.inSysroot(name)
+	dir, path := unix.AT_FDCWD, t.p.inSysroot(name)
 	if ours {
 		if strings.HasPrefix(name, "-") {
 			name = "./" + name
@@ -422,7 +422,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		}
 		line := append([]string{}, t.p.cfg.Again...)
 		args = append(append(line, "-0", argv0, name), args...)
-		path = "/proc/self/exe"
+		dir, path = proc.ProcFile("/proc/self/exe")
 		if v := t.p.ignored(); v|t.mask != 0 {
 			env = append(env, fmt.Sprintf("%s=%x,%x", signalsVar, v, t.mask))
 		}
@@ -440,7 +440,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		t.raw(unix.SYS_RT_SIGTIMEDWAIT, ref(set), 0, ref(now), 8)
 	}
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
-	x := uint64(t.rec.Execve(&[6]uintptr{t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
+	x := uint64(t.rec.Execveat(&[6]uintptr{uintptr(dir), t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
 	p.setAction(sigURG, &urg)
 	return x
 }

@@ -322,3 +322,29 @@ func TestFewAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestElsewhere: a program goes on where /proc is not, or shows other processes
+// than those of its name space.
+func TestElsewhere(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may do that")
+	}
+	box := guest(t, "busybox-x86_64")
+	root := t.TempDir()
+	b, err := os.ReadFile(box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "busybox"), b, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	const script = "(echo sub); echo a | /busybox cat; (exec /busybox sh -c '(echo again)')"
+	for _, c := range [][]string{
+		{box, "chroot", root, "/busybox", "sh", "-c", script},
+		{box, "unshare", "-p", "-f", box, "sh", "-c", strings.ReplaceAll(script, "/busybox", box)},
+	} {
+		if out, errs, status := start(t, false, c...); out != "sub\na\nagain\n" || status != 0 {
+			t.Errorf("%v: status %d, %q %q", c[1:], status, out, errs)
+		}
+	}
+}

@@ -95,6 +95,8 @@ type Process struct {
 	held held
 
 	aio aio
+	// changes are what threads may differ in, of what one has from another.
+	changes atomic.Uint32
 	// hashes: offsets in directories may have been shortened.
 	hashes atomic.Bool
 
@@ -173,6 +175,7 @@ func Start(cfg Config) error {
 	if err := onMainThread(); err != nil {
 		return err
 	}
+	restoreFiles()
 	if err := proc.MovePoller(); err != nil {
 		return err
 	}

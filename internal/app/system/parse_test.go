@@ -126,6 +126,8 @@ func TestWrong(t *testing.T) {
 		"-smbios type=1,uuid=1":                                             "-smbios type=1,uuid=1: parameter 'uuid': '1' is not a UUID",
 		"-smbios serial=x":                                                  "-smbios serial=x: parameter 'type' is missing",
 		"-smbios file=x":                                                    "-smbios file=x: parameter 'file' is not supported yet",
+		"-drive file=x,discard=maybe":                                       "-drive file=x,discard=maybe: parameter 'discard': 'maybe' is not one of ignore, off, unmap, on",
+		"-drive file=x,detect-zeroes=unmap":                                 "-drive file=x,detect-zeroes=unmap: setting detect-zeroes to unmap is not allowed without setting discard operation to unmap",
 		"-uuid 123":                                                         "-uuid 123: '123' is not a UUID",
 		"-fw_cfg opt/x":                                                     "-fw_cfg opt/x: exactly one of 'file' and 'string' is needed",
 		"-daemonize":                                                        "-daemonize is not supported yet: use your shell's '&' with -display none",

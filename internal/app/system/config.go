@@ -236,7 +236,9 @@ type Chardev struct {
 	Signal bool   // stdio: Ctrl-C and the like signal the emulator
 	Size   uint64 // ringbuf
 
-	Host, Port string // socket
+	Host, Port string // socket, udp
+	LocalHost  string // udp
+	LocalPort  string
 	Server     bool
 	Wait       bool
 	Telnet     bool

@@ -161,32 +161,38 @@ func TestFaultsOfThreads(t *testing.T) {
 	}
 }
 
-// TestSignals compares what a program learns of each signal, however it comes.
-func TestSignals(t *testing.T) {
-	source, err := os.ReadFile("testdata/signals/signals.c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, arch := range []string{"i386", "amd64"} {
-		t.Run(arch, func(t *testing.T) {
-			root := sysroot(t, arch)
-			dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), "signals")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer os.RemoveAll(dir)
-			if err := os.WriteFile(filepath.Join(dir, "signals.c"), source, 0o666); err != nil {
-				t.Fatal(err)
-			}
-			in := strings.TrimPrefix(dir, root)
-			run := in + "/signals"
-			want := inside(t, root, false, "/bin/sh", "-c", "cd "+in+"; gcc -o signals signals.c -lpthread; "+run)
-			if !strings.HasSuffix(want, "done\n") {
-				t.Fatalf("natively:\n%s", want)
-			}
-			if got := inside(t, root, true, run); got != want {
-				t.Errorf("%s", difference(got, want))
-			}
-		})
+// TestPrograms compares what programs print: of each signal, however it comes; of
+// calls that wait with a mask; of what a thread has from another; of mappings that
+// are longer than their files.
+func TestPrograms(t *testing.T) {
+	for _, name := range []string{"signals", "waits", "attributes", "bus"} {
+		source, err := os.ReadFile(filepath.Join("testdata", name, name+".c"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, arch := range []string{"i386", "amd64"} {
+			t.Run(arch+"/"+name, func(t *testing.T) {
+				root := sysroot(t, arch)
+				dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer os.RemoveAll(dir)
+				if err := os.WriteFile(filepath.Join(dir, name+".c"), source, 0o666); err != nil {
+					t.Fatal(err)
+				}
+				in := strings.TrimPrefix(dir, root)
+				run := in + "/" + name
+				want := inside(t, root, false, "/bin/sh", "-c", "cd "+in+"; gcc -w -o "+name+" "+name+".c -lpthread; "+run)
+				if !strings.HasSuffix(want, "done\n") {
+					t.Fatalf("natively:\n%s", want)
+				}
+				for _, engine := range [][]string{nil, {"-interpreter"}} {
+					if got := inside(t, root, true, append(engine, run)...); got != want {
+						t.Errorf("%v: %s", engine, difference(got, want))
+					}
+				}
+			})
+		}
 	}
 }

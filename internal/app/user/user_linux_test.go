@@ -22,7 +22,19 @@ func TestMain(m *testing.M) {
 	if strings.HasPrefix(os.Args[0], "qemu-") || filepath.Base(os.Args[0]) == asUser {
 		os.Exit(Main(filepath.Base(os.Args[0]), "test", os.Args[1:], os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	os.Exit(withCache(m))
+}
+
+// withCache runs the tests with a directory of their own for translated code: each
+// finds what those before it have kept.
+func withCache(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "rhea-code")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv(codeCacheVar, dir)
+	return m.Run()
 }
 
 // asUser is the name by which start has a test's program be rhea user.
@@ -307,6 +319,32 @@ func TestFewAddresses(t *testing.T) {
 		out, errs, status := start(t, true, "/bin/bash", "-c", script, "bash", asUser, self, box)
 		if out != "few\n" || status != 0 {
 			t.Errorf("%s: status %d, %q %q", script, status, out, errs)
+		}
+	}
+}
+
+// TestElsewhere: a program goes on where /proc is not, or shows other processes
+// than those of its name space.
+func TestElsewhere(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may do that")
+	}
+	box := guest(t, "busybox-x86_64")
+	root := t.TempDir()
+	b, err := os.ReadFile(box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "busybox"), b, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	const script = "(echo sub); echo a | /busybox cat; (exec /busybox sh -c '(echo again)')"
+	for _, c := range [][]string{
+		{box, "chroot", root, "/busybox", "sh", "-c", script},
+		{box, "unshare", "-p", "-f", box, "sh", "-c", strings.ReplaceAll(script, "/busybox", box)},
+	} {
+		if out, errs, status := start(t, false, c...); out != "sub\na\nagain\n" || status != 0 {
+			t.Errorf("%v: status %d, %q %q", c[1:], status, out, errs)
 		}
 	}
 }

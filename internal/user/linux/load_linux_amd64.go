@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"rhea/internal/user/linux/proc"
 )
 
 // file is a host's file that is read at offsets. It does not use the runtime's
@@ -121,10 +123,18 @@ func notRun(path string, err error) error {
 	return &ExecError{status, fmt.Errorf("%s: %w", path, err)}
 }
 
+// nameProcess has the host show the process by the program's name (proc(5), comm).
+func nameProcess(path string) {
+	b := make([]byte, 16)
+	copy(b[:15], filepath.Base(path))
+	proc.Raw(unix.SYS_PRCTL, unix.PR_SET_NAME, ref(b))
+}
+
 // load loads the program, and its interpreter if it has one. It returns where
 // to begin.
 func (p *Process) load() (entry, stack uint64, err error) {
 	path := p.inSysroot(p.cfg.Path)
+	nameProcess(path)
 	var f file
 	for depth := 0; ; depth++ {
 		if depth == 0 && p.cfg.ExecFD >= 0 {

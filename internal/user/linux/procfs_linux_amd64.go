@@ -127,8 +127,8 @@ func (p *Process) guestMaps(details bool) []byte {
 	return []byte(out.String())
 }
 
-// guestStat is /proc/self/stat with the guest's name, threads, stack and
-// arguments (proc(5)).
+// guestStat is /proc/self/stat with the guest's threads, stack and arguments
+// (proc(5)).
 func (p *Process) guestStat() []byte {
 	s := string(readAll("/proc/self/stat"))
 	i := strings.LastIndexByte(s, ')')
@@ -147,11 +147,7 @@ func (p *Process) guestStat() []byte {
 	set(28, p.stackTop)
 	set(48, p.argStart)
 	set(49, p.argEnd)
-	name := p.cfg.Args[0]
-	if p.exe != "" {
-		name = p.exe[strings.LastIndexByte(p.exe, '/')+1:]
-	}
-	return []byte(fmt.Sprintf("%d (%s) %s\n", unix.Getpid(), name[:min(len(name), 15)], strings.Join(f, " ")))
+	return []byte(s[:i+2] + strings.Join(f, " ") + "\n")
 }
 
 // taskOrFile is what a name below /proc leads to: the number of a thread in the

@@ -2,6 +2,9 @@ package linux
 
 import (
 	"golang.org/x/sys/unix"
+
+	"rhea/internal/user/linux/proc"
+	"rhea/internal/user/linux/rlimit"
 )
 
 // systemCalls are those that concern the system, users and limits.
@@ -148,6 +151,8 @@ func sysPrctl(t *Thread, a *[6]uint64) uint64 {
 	case unix.PR_SET_SECCOMP, unix.PR_SET_MM, unix.PR_SET_TSC, unix.PR_SET_SYSCALL_USER_DISPATCH, unix.PR_SET_VMA, unix.PR_GET_TID_ADDRESS:
 		t.p.cfg.Log.Unimp("prctl %d is not built", a[0])
 		return negative(unix.EINVAL)
+	case unix.PR_SET_KEEPCAPS, unix.PR_SET_SECUREBITS, unix.PR_SET_NO_NEW_PRIVS, unix.PR_CAPBSET_DROP, unix.PR_CAP_AMBIENT:
+		t.p.changed(ownIDs)
 	}
 	return t.raw(unix.SYS_PRCTL, uintptr(a[0]), uintptr(a[1]), uintptr(a[2]), uintptr(a[3]), uintptr(a[4]))
 }
@@ -187,6 +192,15 @@ func sysSetrlimit(t *Thread, a *[6]uint64) uint64 {
 		return 0
 	}
 	return t.raw(unix.SYS_PRLIMIT64, 0, uintptr(a[0]), ref(b), 0)
+}
+
+// restoreFiles takes back what the runtime has made of the limit of descriptors.
+func restoreFiles() {
+	b := make([]byte, 16)
+	cur, max := rlimit.Files()
+	le.PutUint64(b, cur)
+	le.PutUint64(b[8:], max)
+	proc.Raw(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, ref(b))
 }
 
 // limitsOurs reports whether a limit would be the translator's, too.

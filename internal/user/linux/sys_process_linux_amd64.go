@@ -236,6 +236,7 @@ func (t *Thread) startThread(c cloneArgs) uint64 {
 		n.clearTID = c.childTID
 	}
 	p.moreProcessors()
+	has := t.attributes()
 	// The new thread begins with all blocked: no signal is to find it half made.
 	ready := make(chan error)
 	go func() {
@@ -244,6 +245,7 @@ func (t *Thread) startThread(c cloneArgs) uint64 {
 		panicOnFault()
 		err := n.enter()
 		if err == nil {
+			n.take(has)
 			if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 				n.put32(c.childTID, uint32(n.tid))
 			}
@@ -408,7 +410,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 	if errno != 0 {
 		return negative(errno)
 	}
-	path := t.p.inSysroot(name)
+	dir, path := unix.AT_FDCWD, t.p.inSysroot(name)
 	if ours {
 		if strings.HasPrefix(name, "-") {
 			name = "./" + name
@@ -420,7 +422,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		}
 		line := append([]string{}, t.p.cfg.Again...)
 		args = append(append(line, "-0", argv0, name), args...)
-		path = "/proc/self/exe"
+		dir, path = proc.ProcFile("/proc/self/exe")
 		if v := t.p.ignored(); v|t.mask != 0 {
 			env = append(env, fmt.Sprintf("%s=%x,%x", signalsVar, v, t.mask))
 		}
@@ -437,8 +439,9 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		le.PutUint64(set, sigbit(proc.Carrier))
 		t.raw(unix.SYS_RT_SIGTIMEDWAIT, ref(set), 0, ref(now), 8)
 	}
+	t.keepCode()
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
-	x := uint64(t.rec.Execve(&[6]uintptr{t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
+	x := uint64(t.rec.Execveat(&[6]uintptr{uintptr(dir), t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
 	p.setAction(sigURG, &urg)
 	return x
 }
@@ -458,6 +461,7 @@ func (t *Thread) exitGroup(status int) uint64 {
 	if d := t.p.debug; d != nil {
 		d.end(Stop{Ended: true, Status: status & 0xff})
 	}
+	t.keepCode()
 	for !t.over() {
 		t.rec.Signal = 0
 		t.wait(unix.SYS_EXIT_GROUP, uintptr(status))

@@ -23,12 +23,13 @@ func newTable(a *ABI) *table {
 	if err != nil {
 		panic("BUG: linux: system calls of " + a.Name + ": " + err.Error())
 	}
-	conv, host := sync.OnceValue(handlers), sync.OnceValue(hostCalls)
+	conv, host, changes := sync.OnceValue(handlers), sync.OnceValue(hostCalls), sync.OnceValue(changeCalls)
 	t.bind = func(r *row) {
 		name := r.name
 		if n := a.names[name]; n != "" {
 			name = n
 		}
+		r.changes = changes()[name]
 		if r.fn = conv()[name]; r.fn != nil {
 			return
 		}
@@ -83,6 +84,9 @@ func (t *Thread) syscall() {
 
 func (t *Thread) do(r *row, nr int, a *[6]uint64) uint64 {
 	t.used, t.keep = 0, t.keep[:0]
+	if r != nil && r.changes != 0 {
+		t.p.changed(r.changes)
+	}
 	switch {
 	case r == nil:
 		t.p.cfg.Log.Unimp("syscall %d of %s: there is none of that number", nr, t.p.abi.Name)

@@ -42,6 +42,8 @@ type row struct {
 	fds   uint8   // the arguments that are descriptors, a bit each
 	host  uintptr // number of the host's
 	fn    handler
+	// changes are what it changes of its thread, bits of attributes.
+	changes uint32
 }
 
 // argKind is what passing an argument through takes.

@@ -14,8 +14,6 @@ const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLON
 
 var forking sync.Mutex
 
-var taskDir = [...]byte{'/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', 't', 'a', 's', 'k', 0}
-
 var dents [4096]byte
 
 // Fork forks the process with all its threads; r is the caller's record, if it
@@ -229,24 +227,29 @@ func release(s *shared) {
 //
 //go:nosplit
 func stopOthers(pid, self uintptr) uintptr {
+	tries := 0
 	for round := 0; ; round++ {
-		fd := raw(unix.SYS_OPEN, uintptr(unsafe.Pointer(&taskDir)), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, 0, 0, 0)
+		fd := files.open(&taskDir[0], unix.O_RDONLY|unix.O_DIRECTORY)
 		if fd > ^uintptr(4095) {
 			return fd
 		}
-		others := uint32(0)
+		others, found := uint32(0), false
 		for {
 			n := raw(unix.SYS_GETDENTS64, fd, uintptr(unsafe.Pointer(&dents)), uintptr(len(dents)), 0, 0, 0)
 			if n == 0 || n > ^uintptr(4095) {
 				break
 			}
-			for at := uintptr(0); at < n; {
-				tid, size, _ := numbered(uintptr(unsafe.Pointer(&dents)) + at)
+			for at := uintptr(unsafe.Pointer(&dents)); at < uintptr(unsafe.Pointer(&dents))+n; {
+				tid, size, _ := numbered(at)
 				if size == 0 {
 					break
 				}
+				if tid != 0 && files.foreign {
+					tid = files.thread(fd, at+19)
+				}
 				at += size
 				if tid == 0 || tid == self {
+					found = found || tid == self
 					continue
 				}
 				others++
@@ -256,6 +259,14 @@ func stopOthers(pid, self uintptr) uintptr {
 			}
 		}
 		raw(unix.SYS_CLOSE, fd, 0, 0, 0, 0, 0)
+		if !found { // this is another name space than the one that it shows
+			if tries++; tries > 2 {
+				return ^uintptr(unix.EAGAIN - 1)
+			}
+			files.foreign = !files.mount()
+			round = -1
+			continue
+		}
 		if others >= maxParked {
 			return ^uintptr(unix.EAGAIN - 1)
 		}

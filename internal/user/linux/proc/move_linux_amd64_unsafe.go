@@ -59,7 +59,8 @@ func (p *poller) leave(fd *uintptr) bool {
 // began, as its file says, and is another now; nil if there is none, or there
 // are several.
 func initialized(was, is int32) (at *int32) {
-	fd, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	dir, path := files.at("/proc/self/exe")
+	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
 	}

@@ -48,21 +48,8 @@ func MovePoller() error {
 		list = append(list, f)
 	}
 	time.AfterFunc(time.Hour, func() {}).Stop()
-	name := make([]byte, 64)
-	for fd := f + 1; fd < f+32; fd++ {
-		n, err := unix.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd), name)
-		if err != nil {
-			continue
-		}
-		switch string(name[:n]) {
-		case "anon_inode:[eventpoll]":
-			theirs.epoll = uintptr(fd)
-		case "anon_inode:[eventfd]":
-			theirs.event = uintptr(fd)
-		}
-		if theirs.epoll != 0 && theirs.event != 0 {
-			break
-		}
+	if theirs.find(f+1) && files.mount() {
+		theirs.find(f + 1)
 	}
 	for i := 0; i < len(list); { // ranges: there are few
 		j := i
@@ -82,9 +69,35 @@ func MovePoller() error {
 	return theirs.describe()
 }
 
+// find looks for the runtime's among the descriptors from first on. It reports
+// whether none could be looked at.
+func (p *poller) find(first int) (none bool) {
+	name := make([]byte, 64)
+	none = true
+	for fd := first; fd < first+31; fd++ {
+		dir, path := files.at(fmt.Sprintf("/proc/self/fd/%d", fd))
+		n, err := unix.Readlinkat(dir, path, name)
+		if err != nil {
+			continue
+		}
+		none = false
+		switch string(name[:n]) {
+		case "anon_inode:[eventpoll]":
+			p.epoll = uintptr(fd)
+		case "anon_inode:[eventfd]":
+			p.event = uintptr(fd)
+		}
+		if p.epoll != 0 && p.event != 0 {
+			break
+		}
+	}
+	return none
+}
+
 // describe finds out what epoll knows of the eventfd (proc(5), fdinfo).
 func (p *poller) describe() error {
-	f, err := unix.Open(fmt.Sprintf("/proc/self/fdinfo/%d", p.epoll), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	dir, path := files.at(fmt.Sprintf("/proc/self/fdinfo/%d", p.epoll))
+	f, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("the runtime's poller: %w", err)
 	}
@@ -144,6 +157,9 @@ func Own(list []int) []int {
 	if theirs.epoll != 0 {
 		list = append(list, int(theirs.epoll), int(theirs.event))
 	}
+	if files.dir != 0 {
+		list = append(list, int(files.dir))
+	}
 	for i := range list {
 		for j := i; j > 0 && list[j] < list[j-1]; j-- {
 			list[j], list[j-1] = list[j-1], list[j]
@@ -159,6 +175,9 @@ func IsOwn(fd int) bool {
 	}
 	if fd == int(theirs.epoll) || fd == int(theirs.event) {
 		return theirs.epoll != 0
+	}
+	if fd == int(files.dir) {
+		return fd != 0
 	}
 	for _, k := range kept {
 		if k == fd {

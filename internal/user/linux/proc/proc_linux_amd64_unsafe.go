@@ -324,12 +324,12 @@ func (r *Record) Syscall(nr uintptr, a *[6]uintptr) uintptr {
 	return blocking(&r.Signal, nr, a[0], a[1], a[2], a[3], a[4], a[5])
 }
 
-// Execve is the system call of that name. The runtime makes no thread meanwhile,
+// Execveat is the system call of that name. The runtime makes no thread meanwhile,
 // which the kernel would refuse.
-func (r *Record) Execve(a *[6]uintptr) uintptr {
+func (r *Record) Execveat(a *[6]uintptr) uintptr {
 	beforeExec()
 	defer afterExec()
-	return r.Syscall(unix.SYS_EXECVE, a)
+	return r.Syscall(unix.SYS_EXECVEAT, a)
 }
 
 //go:nosplit

@@ -83,8 +83,8 @@ func callee(code []byte, name string) []byte {
 
 // eachOther calls f for each thread of the process but the caller's.
 func eachOther(f func(tid uintptr)) {
-	fd, err := unix.Open("/proc/self/task", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
+	fd := int(files.open(&taskDir[0], unix.O_RDONLY|unix.O_DIRECTORY))
+	if fd < 0 {
 		return
 	}
 	defer unix.Close(fd)

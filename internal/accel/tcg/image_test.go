@@ -13,9 +13,9 @@ import (
 
 // functionsRig has a program that calls so many functions, each four times, and what
 // EAX is then. Some of their code crosses pages.
-func functionsRig(t *testing.T, functions int, more ...func(*tcg.Config)) (r *rig, sum uint32) {
+func functionsRig(t *testing.T, engine string, functions int, more ...func(*tcg.Config)) (r *rig, sum uint32) {
 	const base, size = 0x100000, 30
-	r = newFlatRig(t, "quick", "", more...)
+	r = newFlatRig(t, engine, "", more...)
 	copy(r.ram[0x10000:], assemble(t, 32, 0x10000, map[string]uint32{}, `mov edx, 4
 		mov eax, 0
 		again: mov ebx, `+strconv.Itoa(base)+`
@@ -63,7 +63,7 @@ func TestImage(t *testing.T) {
 	if !tcg.Available() {
 		t.Skip("no translator for this host")
 	}
-	first, sum := functionsRig(t, 500)
+	first, sum := functionsRig(t, "quick", 500)
 	runsTo(t, "without an image", first, sum)
 	if news, known := first.vcpu.ImageNews(); news < 500 || known != 0 {
 		t.Errorf("%d units, %d known", news, known)
@@ -73,7 +73,7 @@ func TestImage(t *testing.T) {
 		t.Fatal("no image")
 	}
 
-	second, _ := functionsRig(t, 500)
+	second, _ := functionsRig(t, "quick", 500)
 	if err := second.vcpu.UseImage(slices.Clone(img), "it", second.main, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestImage(t *testing.T) {
 	}
 	again := second.vcpu.Image("it", second.main, all)
 
-	third, _ := functionsRig(t, 500)
+	third, _ := functionsRig(t, "quick", 500)
 	if err := third.vcpu.UseImage(again, "it", third.main, nil); err != nil {
 		t.Fatal("an image of who used one: ", err)
 	}
@@ -94,12 +94,12 @@ func TestImage(t *testing.T) {
 	}
 
 	// Some was never met, and is still there for the next.
-	some, _ := functionsRig(t, 500)
+	some, _ := functionsRig(t, "quick", 500)
 	if err := some.vcpu.UseImage(slices.Clone(img), "it", some.main, nil); err != nil {
 		t.Fatal(err)
 	}
 	rest := some.vcpu.Image("it", some.main, all)
-	fourth, _ := functionsRig(t, 500)
+	fourth, _ := functionsRig(t, "quick", 500)
 	if err := fourth.vcpu.UseImage(rest, "it", fourth.main, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestImage(t *testing.T) {
 	}
 
 	// Other code at the same addresses.
-	other, sum2 := functionsRig(t, 500)
+	other, sum2 := functionsRig(t, "quick", 500)
 	if err := other.vcpu.UseImage(slices.Clone(img), "it", other.main, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -126,10 +126,10 @@ func TestImage(t *testing.T) {
 	}
 
 	// Nobody wants any of it.
-	none, _ := functionsRig(t, 500)
+	none, _ := functionsRig(t, "quick", 500)
 	runsTo(t, "not to be kept", none, sum)
 	if img := none.vcpu.Image("it", none.main, func(uint64) bool { return false }); img != nil {
-		empty, _ := functionsRig(t, 500)
+		empty, _ := functionsRig(t, "quick", 500)
 		if err := empty.vcpu.UseImage(img, "it", empty.main, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -147,13 +147,13 @@ func TestImageEviction(t *testing.T) {
 		t.Skip("no translator for this host")
 	}
 	small := func(c *tcg.Config) { c.CacheSize, c.Eager = 1<<20, true }
-	first, sum := functionsRig(t, 800, small)
+	first, sum := functionsRig(t, "quick", 800, small)
 	runsTo(t, "some", first, sum)
 	img := first.vcpu.Image("it", first.main, all)
 	if img == nil {
 		t.Fatal("no image")
 	}
-	second, sum := functionsRig(t, 12000, small)
+	second, sum := functionsRig(t, "quick", 12000, small)
 	if err := second.vcpu.UseImage(img, "it", second.main, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -170,11 +170,11 @@ func TestDamagedImage(t *testing.T) {
 		t.Skip("no translator for this host")
 	}
 	little := func(c *tcg.Config) { c.CacheSize = 256 << 10 }
-	first, sum := functionsRig(t, 20, little)
+	first, sum := functionsRig(t, "quick", 20, little)
 	runsTo(t, "without an image", first, sum)
 	img := first.vcpu.Image("it", first.main, all)
 	use := func(data []byte, name string) (*rig, error) {
-		r, _ := functionsRig(t, 20, little)
+		r, _ := functionsRig(t, "quick", 20, little)
 		return r, r.vcpu.UseImage(data, name, r.main, nil)
 	}
 	if _, err := use(slices.Clone(img), "another"); err == nil {

@@ -56,7 +56,6 @@ var ErrImage = errors.New("the image of translated code is damaged, or of someth
 
 // image is one that is used.
 type image struct {
-	data  []byte
 	ram   *mem.RAM
 	units []byte // records
 	code  []byte // the guest's
@@ -67,7 +66,7 @@ type image struct {
 
 func (m *image) unit(i int) []byte { return m.units[i*unitSize:][:unitSize] }
 
-func imageUnits(m *image) int { return len(m.units) / unitSize }
+func (m *image) count() int { return len(m.units) / unitSize }
 
 // UseImage has the vCPU, which has not run yet, use an image of that name for code
 // in ram. Data is kept and written to; it is the caller's own. Load fills the code
@@ -90,7 +89,7 @@ func (v *VCPU) UseImage(data []byte, name string, ram *mem.RAM, load func(off in
 	if string(r.part(headerSize, int(r.u32(24)))) != name || int(count) > len(n.segments) {
 		return ErrImage
 	}
-	m := &image{data: data, ram: ram, units: r.part(int(unitsAt), int(units)*unitSize), known: int(units)}
+	m := &image{ram: ram, units: r.part(int(unitsAt), int(units)*unitSize), known: int(units)}
 	if r.ok && int(codeAt) <= len(data) {
 		m.code = data[codeAt:]
 	}
@@ -142,13 +141,14 @@ func (n *coder) imagePart(i int, r, h *imageReader) (p imagePart) {
 	s := &n.segments[i]
 	first := int(h.u32(12))
 	p.off, p.next, p.units = int(h.u32(0)), int(h.u32(16)), int(h.u32(20))
+	jumps, accesses := int(h.u32(4)), int(h.u32(8))
 	nj, na := int(h.u32(24)), int(h.u32(28))
-	if first != s.first || p.next < first || p.next > s.end || p.off%mem.PageSize != 0 || p.units == 0 || p.units > segmentMask || nj == 0 {
+	if first != s.first || p.next < first || p.next > s.end || p.off%mem.PageSize != 0 || p.units == 0 || p.units > segmentMask || nj == 0 || jumps%4 != 0 || accesses%4 != 0 {
 		r.ok = false
 		return p
 	}
 	p.code = r.part(p.off, align(p.next, mem.PageSize)-n.imageStart(i))
-	j, a := r.part(int(h.u32(4)), nj*jumpRecordSize), r.part(int(h.u32(8)), na*accessSize)
+	j, a := r.part(jumps, nj*jumpRecordSize), r.part(accesses, na*accessSize)
 	if !r.ok || i == 0 && !bytes.Equal(p.code[:n.first], n.code.RW[:n.first]) {
 		r.ok = false
 		return p
@@ -207,7 +207,7 @@ func (v *VCPU) fromImage(k *guest.Key, at place) *unit {
 	if at.ram != m.ram || v.traced || v.counted || n.evictions != 0 {
 		return nil
 	}
-	for i := sort.Search(imageUnits(m), func(i int) bool { return le.Uint64(m.unit(i)) >= at.off }); i < imageUnits(m); i++ {
+	for i := sort.Search(m.count(), func(i int) bool { return le.Uint64(m.unit(i)) >= at.off }); i < m.count(); i++ {
 		r := m.unit(i)
 		if le.Uint64(r) != at.off {
 			return nil
@@ -313,7 +313,7 @@ func (v *VCPU) Image(name string, ram *mem.RAM, keep func(off uint64) bool) []by
 		}
 	}
 	if m := v.image; m != nil && m.ram == ram { // what was not met this time
-		for i := range imageUnits(m) {
+		for i := range m.count() {
 			if u, source := decodeUnit(m, m.unit(i)); source != nil {
 				if slot := n.imageSlot(&u); slot != nil && *slot == nil {
 					w.unit(&u, source)

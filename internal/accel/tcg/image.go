@@ -40,8 +40,9 @@ const (
 	unitStale // the guest's code is another
 )
 
-// maxImage bounds an image, in bytes.
-const maxImage = 24 << 20
+// imageSegments is how many segments of the code memory an image has at most: of
+// user mode's 18 MB.
+const imageSegments = 6
 
 // maxQuick bounds how many units are compiled only to be kept.
 const maxQuick = 4096
@@ -61,6 +62,7 @@ type image struct {
 	code  []byte // the guest's
 	known int    // units
 	stale int
+	full  bool
 	made  uint64 // coder.made when it came
 }
 
@@ -86,7 +88,7 @@ func (v *VCPU) UseImage(data []byte, name string, ram *mem.RAM, load func(off in
 	}
 	count, units := r.u32(28), r.u32(32)
 	unitsAt, codeAt := r.u32(36), r.u32(40)
-	if string(r.part(headerSize, int(r.u32(24)))) != name || int(count) > len(n.segments) {
+	if string(r.part(headerSize, int(r.u32(24)))) != name || int(count) > min(len(n.segments), imageSegments) {
 		return ErrImage
 	}
 	m := &image{ram: ram, units: r.part(int(unitsAt), int(units)*unitSize), known: int(units)}
@@ -117,7 +119,7 @@ func (v *VCPU) UseImage(data []byte, name string, ram *mem.RAM, load func(off in
 	}
 	n.c.Accesses = n.segments[n.current].accesses
 	n.made++
-	m.made = n.made
+	m.made, m.full = n.made, count == imageSegments
 	v.image = m
 	return nil
 }
@@ -249,7 +251,7 @@ func (v *VCPU) sameCode(u *unit, at place, va uint64, source []byte) bool {
 	if !u.cross {
 		return first == u.len
 	}
-	second, ok, fault := v.fetchPlace((u.place.off&^pageMask + mem.PageSize) & v.vaMask)
+	second, ok, fault := v.fetchPlace((va&^pageMask + mem.PageSize) & v.vaMask)
 	if !ok || fault != nil || second.ram != at.ram || second.off != u.second.off {
 		return false
 	}
@@ -283,9 +285,15 @@ func (v *VCPU) ImageNews() (news, known int) {
 	if m := v.image; m != nil {
 		news -= int(m.made)
 		known = m.known - m.stale
+		if m.full {
+			news = 0
+		}
 	}
 	return news, known
 }
+
+// ImageSpoilt reports whether most that was met of the image in use was of other code.
+func (v *VCPU) ImageSpoilt() bool { return v.image != nil && v.image.stale > v.image.known/2 }
 
 // Image returns an image of that name of what was translated so far of the code in
 // ram for which keep, of an offset there, is true; nil if there can be none. Units
@@ -305,7 +313,7 @@ func (v *VCPU) Image(name string, ram *mem.RAM, keep func(off uint64) bool) []by
 	}
 	n.segments[n.current].accesses = n.c.Accesses
 	w := imageWriter{v: v}
-	for i := range n.segments[:n.current+1] {
+	for i := range w.segments() {
 		for _, u := range n.segments[i].units[1:] {
 			if u != nil && wanted(u) {
 				w.unit(u, w.source(u))
@@ -339,7 +347,7 @@ func (v *VCPU) compileQuick(wanted func(u *unit) bool) {
 		if !ok || fault != nil || at != u.place { // of one that moves the address need not be known
 			continue
 		}
-		if v.compileNow(u, k); v.n.evictions != 0 {
+		if v.compileNow(u, k); v.n.evictions != 0 || v.n.current >= imageSegments {
 			return
 		}
 	}
@@ -350,6 +358,12 @@ type imageWriter struct {
 	v     *VCPU
 	units [][unitSize]byte
 	code  []byte
+}
+
+// segments are those that the image has.
+func (w *imageWriter) segments() []segment {
+	n := w.v.n
+	return n.segments[:min(n.current+1, imageSegments)]
 }
 
 // source is the guest's code that u was made of.
@@ -386,7 +400,7 @@ func (w *imageWriter) unit(u *unit, source []byte) {
 
 func (w *imageWriter) finish(name string) []byte {
 	n := w.v.n
-	used := n.segments[:n.current+1]
+	used := w.segments()
 	slices.SortFunc(w.units, func(a, b [unitSize]byte) int {
 		x, y := le.Uint64(a[:]), le.Uint64(b[:])
 		switch {
@@ -436,9 +450,6 @@ func (w *imageWriter) finish(name string) []byte {
 			le.PutUint32(out[from+int(j.at)-at:], 0) // leads to us
 		}
 		out = append(out, make([]byte, align(len(out), mem.PageSize)-len(out))...)
-	}
-	if len(out) > maxImage {
-		return nil
 	}
 	copy(out, imageMagic)
 	le.PutUint64(out[16:], uint64(len(out)))

@@ -215,3 +215,27 @@ func TestDamagedImage(t *testing.T) {
 		t.Error("none of the forged ones was taken: nothing was tried")
 	}
 }
+
+// TestLargeImage: of more code than an image may have it has the first, and who uses
+// it need not make another.
+func TestLargeImage(t *testing.T) {
+	if !tcg.Available() {
+		t.Skip("no translator for this host")
+	}
+	large := func(c *tcg.Config) { c.CacheSize, c.Eager = 8<<20, true }
+	first, sum := functionsRig(t, "quick", 6500, large)
+	runsTo(t, "without an image", first, sum)
+	img := first.vcpu.Image("it", first.main, all)
+	if img == nil {
+		t.Fatal("no image")
+	}
+	second, _ := functionsRig(t, "quick", 6500, large)
+	if err := second.vcpu.UseImage(img, "it", second.main, nil); err != nil {
+		t.Fatal(err)
+	}
+	runsTo(t, "with it", second, sum)
+	made, _ := first.vcpu.ImageNews()
+	if news, known := second.vcpu.ImageNews(); news != 0 || known == 0 || known > made*9/10 {
+		t.Errorf("%d units, of which %d are known and %d are news", made, known, news)
+	}
+}

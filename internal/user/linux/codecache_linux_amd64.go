@@ -160,10 +160,11 @@ func (t *Thread) keepCode() {
 		return
 	}
 	v := t.cpu.vcpu()
-	if !newsForImage(v.ImageNews()) {
+	spoilt := v.ImageSpoilt()
+	if !spoilt && !newsForImage(v.ImageNews()) {
 		return
 	}
-	c.off = true // once is enough
+	c.off = true                                                                      // once is enough
 	for _, what := range []int{unix.RLIMIT_FSIZE, unix.RLIMIT_AS, unix.RLIMIT_DATA} { // there is to be room
 		var limit unix.Rlimit
 		if unix.Getrlimit(what, &limit) != nil || limit.Cur != unix.RLIM_INFINITY {
@@ -171,6 +172,10 @@ func (t *Thread) keepCode() {
 		}
 	}
 	if !samePrivileges() || !c.own() {
+		return
+	}
+	if spoilt { // the next process begins anew
+		unix.Unlink(c.file())
 		return
 	}
 	if data := v.Image(c.name, p.sp.ram, p.codeOfFiles()); data != nil {

@@ -294,6 +294,10 @@ func (t *Thread) suspend(m uint64) uint64 {
 	t.releaseHeld(t.mask)
 	for {
 		r := t.wait(unix.SYS_RT_SIGSUSPEND, ref(b), 8)
+		if t.rec.Signal != 0 && !t.over() && (r == erestart || t.mask&sigbit(t.stored()) != 0) { // by the old mask
+			t.restoreMask()
+			return erestart
+		}
 		if t.rec.Signal != 0 || t.over() {
 			return negative(unix.EINTR)
 		}

@@ -165,3 +165,35 @@ func TestInputIsBounded(t *testing.T) {
 		t.Error("later events do not come")
 	}
 }
+
+// TestPace: what changes all the time is looked at as fast as can be, what
+// never does seldom, and a cursor that blinks in between.
+func TestPace(t *testing.T) {
+	looks := func(change func(now time.Duration) bool) (n int, p time.Duration) {
+		p = busyPeriod
+		for now := p; now < 10*time.Second; now += p {
+			if p = pace(p, change(now)); now > 5*time.Second {
+				n++
+			}
+		}
+		return n, p
+	}
+	if _, p := looks(func(time.Duration) bool { return true }); p != busyPeriod {
+		t.Errorf("a film: every %v", p)
+	}
+	if _, p := looks(func(time.Duration) bool { return false }); p != idlePeriod {
+		t.Errorf("nothing changes: every %v", p)
+	}
+	blink := time.Duration(-1)
+	n, _ := looks(func(now time.Duration) bool {
+		old := blink
+		blink = now / (266 * time.Millisecond)
+		return old != blink
+	})
+	if n < 30 || n > 100 {
+		t.Errorf("a cursor that blinks 19 times in five seconds: %d looks", n)
+	}
+	if p := pace(idlePeriod, true); p > idlePeriod/2 {
+		t.Errorf("a change after a long time: next look after %v", p)
+	}
+}

@@ -7,13 +7,22 @@ import (
 	"time"
 )
 
-// How often the picture is looked at: as fast as monitors and people are while it
-// changes, less often when it has not for a while.
+// How often the picture is looked at: as fast as monitors and people are while
+// it changes, and less and less often while it does not. A blinking cursor is
+// looked at some ten times a second.
 const (
 	busyPeriod = 20 * time.Millisecond
-	idlePeriod = 100 * time.Millisecond
-	idleAfter  = time.Second
+	idlePeriod = 400 * time.Millisecond
 )
+
+// pace is how long to wait for the next look after one that came p after the
+// last.
+func pace(p time.Duration, changed bool) time.Duration {
+	if changed {
+		return max(p/2, busyPeriod)
+	}
+	return min(p+busyPeriod, idlePeriod)
+}
 
 // ScreenConfig is what a Screen shows.
 type ScreenConfig struct {
@@ -106,27 +115,19 @@ func (s *Screen) Wake() {
 
 // look refreshes the picture until quit.
 func (s *Screen) look(quit chan struct{}) {
-	timer := time.NewTimer(busyPeriod)
+	p := busyPeriod
+	timer := time.NewTimer(p)
 	defer timer.Stop()
-	changed := time.Now()
 	for {
 		select {
 		case <-quit:
 			return
 		case <-s.wake:
-			changed = time.Now()
-			timer.Reset(busyPeriod)
-			continue
+			p = busyPeriod
 		case <-timer.C:
+			p = pace(p, s.Refresh())
 		}
-		if s.Refresh() {
-			changed = time.Now()
-		}
-		if time.Since(changed) > idleAfter {
-			timer.Reset(idlePeriod)
-		} else {
-			timer.Reset(busyPeriod)
-		}
+		timer.Reset(p)
 	}
 }
 

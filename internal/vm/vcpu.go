@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"runtime"
 	"time"
 
 	"rhea/internal/accel"
@@ -33,12 +32,11 @@ func (c *vcpu) kick() {
 	c.signal()
 }
 
-// loop runs the processor whenever the machine runs.
+// loop runs the processor whenever the machine runs. An engine that wants one
+// thread locks it while it executes, and not for longer: whoever wakes a halted
+// processor can then go on as it.
 func (c *vcpu) loop() {
 	m := c.m
-	// Generated code and KVM want to stay on one thread.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	normal := false
 	defer func() {
 		if !normal && m.cfg.Crash != nil {

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"rhea/internal/accel"
 	"rhea/internal/dev"
@@ -73,7 +72,7 @@ type Machine struct {
 	closers   []io.Closer
 	lastCause string
 
-	wakeUp chan struct{} // the event loop has something to do
+	sleeper *sleeper // the event loop's
 
 	postMu sync.Mutex
 	posted []func()
@@ -93,9 +92,10 @@ func (r *request) any() bool {
 
 // New returns a machine without parts, in the state Prelaunch.
 func New(cfg Config) *Machine {
-	m := &Machine{cfg: cfg, host: vclock.NewHost(), wakeUp: make(chan struct{}, 1)}
+	m := &Machine{cfg: cfg, host: vclock.NewHost()}
 	m.cond = sync.NewCond(&m.mu)
-	m.clock = vclock.NewQueue(m.host.Now, m.wake)
+	m.clock = vclock.NewQueue(m.host.Now, func() { m.sleeper.earlier() })
+	m.sleeper = newSleeper(m.clock)
 	return m
 }
 
@@ -132,12 +132,7 @@ func (m *Machine) Post(f func()) {
 	m.wake()
 }
 
-func (m *Machine) wake() {
-	select {
-	case m.wakeUp <- struct{}{}:
-	default:
-	}
-}
+func (m *Machine) wake() { m.sleeper.wake() }
 
 // Add adds a part to be reset, in the order of the calls. Parts that are
 // dev.Settlers are settled after all have been reset.
@@ -337,25 +332,14 @@ func (m *Machine) Run() (code int, err error) {
 	for _, c := range m.vcpus {
 		wg.Go(c.loop)
 	}
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
 	for {
-		sleep, ended := m.turn()
+		ticks, ended := m.turn()
 		if ended {
 			break
 		}
-		if sleep == 0 {
-			continue
-		}
-		if sleep > 0 {
-			timer.Reset(sleep)
-		}
-		select {
-		case <-m.wakeUp:
-		case <-timer.C:
-		}
-		timer.Stop()
+		m.sleeper.sleep(ticks)
 	}
+	m.sleeper.close()
 	m.mu.Lock()
 	m.hold()
 	m.release()
@@ -374,9 +358,8 @@ func (m *Machine) Run() (code int, err error) {
 	return code, err
 }
 
-// turn does what there is to do and returns for how long to sleep then:
-// negative = until woken.
-func (m *Machine) turn() (sleep time.Duration, ended bool) {
+// turn does what there is to do. It reports whether the clock runs.
+func (m *Machine) turn() (ticks, ended bool) {
 	m.postMu.Lock()
 	posted := m.posted
 	m.posted = nil
@@ -390,17 +373,7 @@ func (m *Machine) turn() (sleep time.Duration, ended bool) {
 		m.clock.Run()
 	}
 	m.serve()
-	if m.done {
-		return 0, true
-	}
-	if m.state != Running {
-		return -1, false
-	}
-	at, any := m.clock.Next()
-	if !any {
-		return -1, false
-	}
-	return max(0, time.Duration(at-m.clock.Now())), false
+	return m.state == Running, m.done
 }
 
 // serve carries out what was asked for; mu is held.

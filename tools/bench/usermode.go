@@ -23,6 +23,8 @@ type userRow struct {
 	args  []string
 	// whole: by the whole of rhea, not by rhea-user alone.
 	whole bool
+	// cold: nothing is known of what was translated before.
+	cold bool
 }
 
 // userRows are programs for which QEMU takes about a second.
@@ -147,16 +149,24 @@ func (b *bench) userPrograms(tree string, list []userRow, command, whole, env []
 			a = strings.ReplaceAll(a, "KIT/", b.guest("user")+"/")
 			args = append(args, strings.ReplaceAll(a, "BENCH/", filepath.Join(tree, "bench")+"/"))
 		}
+		kept, first := filepath.Join(b.dir, "code"), -1 // the first is not counted: rhea keeps what it has translated then
+		if r.cold {
+			kept, first = "off", 0
+		}
 		var o outcome
-		for range r.times {
+		for i := first; i < r.times; i++ {
 			cmd := exec.Command(args[0], args[1:]...)
-			cmd.Env = append(os.Environ(), env...)
+			cmd.Env = append(append(os.Environ(), "RHEA_CODE_CACHE="+kept), env...)
 			start := time.Now()
 			out, err := cmd.Output()
-			o.used.wall += time.Since(start)
+			wall := time.Since(start)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w: %s", r.name, err, bytes.TrimSpace(out))
 			}
+			if i < 0 {
+				continue
+			}
+			o.used.wall += wall
 			o.used.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 			o.sum = shortSum(out)
 		}

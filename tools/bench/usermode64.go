@@ -47,8 +47,10 @@ func userRows64() (rows []userRow) {
 	} {
 		rows = append(rows, userRow{row: row{"user64-" + x.name, "x86_64 user mode: " + x.label, x.kind}, times: x.times, args: x.args})
 	}
-	return append(rows, userRow{row: row{"user64-whole", "x86_64 user mode: 20 times true (static), by `rhea user`", system}, times: 20,
-		args: []string{"KIT/busybox-x86_64", "true"}, whole: true})
+	return append(rows,
+		userRow{row: row{"user64-whole", "x86_64 user mode: 20 times true (static), by `rhea user`", system}, times: 20, args: []string{"KIT/busybox-x86_64", "true"}, whole: true},
+		userRow{row: row{"user64-pass", "x86_64 user mode: 5 times python -c pass", system}, times: 5, args: []string{"/usr/bin/python3", "-c", "pass"}},
+		userRow{row: row{"user64-cold", "x86_64 user mode: 5 times python -c pass, nothing kept", system}, times: 5, args: []string{"/usr/bin/python3", "-c", "pass"}, cold: true})
 }
 
 // qemuUser64 are the names of QEMU's user mode, in Debian's packages

@@ -176,6 +176,7 @@ func (n *coder) pending() bool { return n != nil && n.ctx.Pending() }
 func (n *coder) reset() {
 	for i := range n.segments {
 		s := &n.segments[i]
+		s.complete()
 		if len(s.units) > 1 {
 			n.free = append(n.free, s.units[1:]...)
 		}

@@ -1,6 +1,7 @@
 package tcg
 
 import (
+	"slices"
 	"sort"
 
 	"rhea/internal/jit/amd64"
@@ -16,6 +17,8 @@ type segment struct {
 	// What sites and jumps refer to, by number; the first are none.
 	units []*unit
 	jumps []jumpRecord
+	// partial: units that are only in an image yet are nil.
+	partial bool
 	// accesses are Compiler.Accesses, while another segment is the current one.
 	accesses []amd64.Access
 }
@@ -40,6 +43,15 @@ func (n *coder) divide(first, size int) {
 	for i := range n.segments {
 		n.segments[i].first = amd64.Place(max(first, size/count*i))
 		n.segments[i].end = size / count * (i + 1)
+	}
+}
+
+// complete forgets the units that are only in an image; the numbers of the others
+// are good no more.
+func (s *segment) complete() {
+	if s.partial {
+		s.units = append(s.units[:1], slices.DeleteFunc(s.units[1:], func(u *unit) bool { return u == nil })...)
+		s.partial = false
 	}
 }
 
@@ -89,6 +101,7 @@ func (n *coder) evict(v *VCPU, s *segment) {
 		return
 	}
 	n.evictions++
+	s.complete()
 	for _, u := range s.units[1:] {
 		n.closeTo(u)
 	}

@@ -140,6 +140,7 @@ type VCPU struct {
 	builder *ir.Builder
 	quick   quick
 	lessons lessons
+	image   *image // nil = there is none
 	cache   *cache
 	vaMask  uint64
 
@@ -446,6 +447,9 @@ func (v *VCPU) lookup(k guest.Key) (*unit, *guest.Fault) {
 			u = nil
 		}
 	}
+	if u == nil && v.image != nil {
+		u = v.fromImage(&k, at)
+	}
 	if u == nil {
 		var keep bool
 		u, keep, fault = v.translate(k, maxInsns)
@@ -546,6 +550,7 @@ func (v *VCPU) start(k guest.Key, moves, unroll bool) {
 func (v *VCPU) cleared() {
 	clear(v.jumps[:])
 	v.n.reset()
+	v.image = nil
 }
 
 // lowerUnit makes the interpreter's form of what is in v.ir.

@@ -46,7 +46,8 @@ type rig struct {
 	vcpu   *tcg.VCPU
 	space  *mem.Space
 	ram    []byte
-	vector int // that was raised last
+	main   *mem.RAM // the same
+	vector int      // that was raised last
 	lock   sync.Mutex
 	ferr   func(level bool) // the FERR# pin
 }
@@ -82,7 +83,7 @@ func newRigEngine(t testing.TB, engine, model string, ram uint64, ports mem.MMIO
 	root := mem.NewContainer("system", 0)
 	region := mem.NewRAM("ram", ram)
 	root.Add(0, region)
-	r.ram = region.RAM().Bytes
+	r.ram, r.main = region.RAM().Bytes, region.RAM()
 	io := mem.NewContainer("io", 0x10000)
 	io.Add(0, mem.NewIO("traps", 256, ports))
 	r.space = mem.NewSpace("memory", root, nil)

@@ -28,6 +28,7 @@ type config struct {
 	heir             int // the descriptor that the child of a fork begins with, -1 = none
 	items            trace.Item
 	logFile          string
+	codeCache        string
 	env              []string
 	// again is the command line for the programs that this one executes.
 	again []string
@@ -106,6 +107,10 @@ func options() []option {
 		{"D", "file", "QEMU_LOG_FILENAME", "where logs go, instead of standard error", false, text(func(c *config) *string { return &c.logFile })},
 		{"strace", "", "QEMU_STRACE", "log system calls", false, func(c *config, _ string) error { c.strace = true; return nil }},
 		{"interpreter", "", "", "interpret, do not translate to machine code", false, func(c *config, _ string) error { c.interpreter = true; return nil }},
+		{"code-cache", "path", codeCacheVar, "keep translated code in this directory for the next time, 'off' not at all; else in a directory of the user's caches", false, func(c *config, v string) error {
+			c.codeCache = v
+			return nil
+		}},
 		{"p", "size", "QEMU_PAGESIZE", "", true, func(_ *config, v string) error {
 			if v != "4096" {
 				return fmt.Errorf("pages have 4096 bytes")
@@ -129,6 +134,20 @@ func absolute(name string) string {
 		return abs
 	}
 	return name
+}
+
+// codeCacheVar is where translated code is kept.
+const codeCacheVar = "RHEA_CODE_CACHE"
+
+// cacheDir is where translated code is kept if nobody says: "" = nowhere.
+func cacheDir(env []string) string {
+	if d, _ := lookup(env, "XDG_CACHE_HOME"); filepath.IsAbs(d) {
+		return d + "/rhea/code"
+	}
+	if d, _ := lookup(env, "HOME"); filepath.IsAbs(d) {
+		return d + "/.cache/rhea/code"
+	}
+	return ""
 }
 
 // forkVar says how programs fork.
@@ -168,6 +187,7 @@ func (c *config) parse(args, env []string) (rest []string, err error) {
 	if err := c.forkOptions(env); err != nil {
 		return nil, err
 	}
+	c.codeCache = cacheDir(env)
 	list := options()
 	for i := range list {
 		o := &list[i]
@@ -175,7 +195,7 @@ func (c *config) parse(args, env []string) (rest []string, err error) {
 		if !ok || o.env == "" {
 			continue
 		}
-		if o.named() {
+		if o.named() && v != "off" {
 			v = absolute(v)
 			os.Setenv(o.env, v) // for children of forks
 		}
@@ -210,7 +230,7 @@ func (c *config) parse(args, env []string) (rest []string, err error) {
 			c.print = cpuHelp
 			return nil, nil
 		}
-		if o.named() { // programs that it executes may be elsewhere
+		if o.named() && v != "off" { // programs that it executes may be elsewhere
 			v = absolute(v)
 		}
 		if err := o.set(c, v); err != nil {

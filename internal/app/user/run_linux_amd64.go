@@ -79,6 +79,9 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 			return debugged(conn, d)
 		}
 	}
+	if c.codeCache != "off" {
+		cfg.CodeCache = c.codeCache
+	}
 	if c.interpreter {
 		cfg.Engine = tcg.Interpreter
 	}

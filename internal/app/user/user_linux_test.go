@@ -22,7 +22,19 @@ func TestMain(m *testing.M) {
 	if strings.HasPrefix(os.Args[0], "qemu-") || filepath.Base(os.Args[0]) == asUser {
 		os.Exit(Main(filepath.Base(os.Args[0]), "test", os.Args[1:], os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	os.Exit(withCache(m))
+}
+
+// withCache runs the tests with a directory of their own for translated code: each
+// finds what those before it have kept.
+func withCache(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "rhea-code")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv(codeCacheVar, dir)
+	return m.Run()
 }
 
 // asUser is the name by which start has a test's program be rhea user.

@@ -52,13 +52,15 @@ const (
 const (
 	JumpSize = 1 << jumpBits
 
-	jumpBits = 16
+	jumpBits  = 16
+	jumpGrain = 2
 )
 
-// JumpIndex is the entry for a program counter.
+// JumpIndex is the entry for a program counter. Few instructions that are jumped
+// to are in the same four bytes, and so the table has less of the host's pages.
 func JumpIndex(pc uint64) uint64 {
 	x := uint32(pc)
-	return uint64(x^x>>jumpBits) % JumpSize
+	return uint64((x^x>>jumpBits)>>jumpGrain) % JumpSize
 }
 
 // Words below R15, in bytes. They are those of jit/host, and the engine's.

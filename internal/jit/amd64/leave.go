@@ -580,11 +580,11 @@ func (c *Compiler) tableJump(pc, t, x reg, moves bool) (unknown int) {
 	c.mov(32, x, pc)
 	c.shifti(shSHR, 32, x, jumpBits)
 	c.alu(aluXOR, 32, x, pc)
-	c.alui(aluAND, 32, x, JumpSize-1)
 	if c.cfg.Wide {
 		return c.tableJumpWide(pc, t, x, moves)
 	}
-	c.alu(aluADD, 32, x, x)
+	c.shifti(shSHR, 32, x, jumpGrain-1)
+	c.alui(aluAND, 32, x, (JumpSize-1)<<1) // twice the entry's number
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.alu(aluOR, 64, t, pc)
 	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps})
@@ -597,10 +597,11 @@ func (c *Compiler) tableJump(pc, t, x reg, moves bool) (unknown int) {
 	return unknown
 }
 
-// tableJumpWide is the end of tableJump, in a table with tags: x is the entry's
-// number.
+// tableJumpWide is the end of tableJump, in a table with tags: x is what the
+// entry's number is made of.
 func (c *Compiler) tableJumpWide(pc, t, x reg, moves bool) (unknown int) {
-	c.shifti(shSHL, 32, x, 5)
+	c.shifti(shSHL, 32, x, 5-jumpGrain)
+	c.alui(aluAND, 32, x, (JumpSize-1)<<5) // 32 times its number
 	entry := mem{base: r15, index: x, disp: c.cfg.Jumps}
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.rm(opALU|aluCMP<<3|wide, pc, entry)

@@ -317,6 +317,17 @@ func mapSingle(p *process, s span) ([]byte, error) {
 	return unsafe.Slice((*byte)(pointer(p.lo+uintptr(s.off))), s.size), nil
 }
 
+// Map has size bytes at offset at of private code be those of a file from off on,
+// all multiples of the page's size. They are read when they are needed, and the
+// file is not written to. It fails if the file may not be executed.
+func (c *Code) Map(fd int, off int64, at, size int) error {
+	if c.Dual || at < 0 || size <= 0 || at+size > len(c.RW) {
+		panic("BUG: host: not private code")
+	}
+	_, err := unix.MmapPtr(fd, off, pointer(c.RX+uintptr(at)), uintptr(size), unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_FIXED)
+	return err
+}
+
 // Close gives the memory back, and its addresses to later Codes. No thread may
 // be running in it.
 func (c *Code) Close() error {

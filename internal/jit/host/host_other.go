@@ -20,6 +20,9 @@ func NewCode(size int) (*Code, error) { return nil, errUnavailable }
 // NewPrivateCode is NewCode.
 func NewPrivateCode(size int) (*Code, error) { return nil, errUnavailable }
 
+// Map maps a file's code; on this host it cannot.
+func (c *Code) Map(fd int, off int64, at, size int) error { return errUnavailable }
+
 // SetGS sets the base of GS, which this host has not.
 func SetGS(base uintptr) error { return errUnavailable }
 

@@ -50,6 +50,9 @@ type Config struct {
 	// what its parent had, -1 = none: it begins.
 	Fork ForkBy
 	Heir int
+	// CodeCache is the directory in which translated code is kept for other
+	// processes, "" = it is not.
+	CodeCache string
 	// Disassemble names instructions, for logs.
 	Disassemble bool
 }
@@ -77,7 +80,8 @@ type Process struct {
 	// Where the arguments, the environment and the stack begin.
 	stackTop, argStart, argEnd uint64
 
-	debug *Debug // nil = there is no debugger
+	debug *Debug     // nil = there is no debugger
+	code  *codeCache // nil = there is none
 
 	// epoch counts forks: threads of another one are over.
 	epoch atomic.Uint32
@@ -263,6 +267,7 @@ func (p *Process) begin() (*Thread, error) {
 		return nil, err
 	}
 	t.cpu.start(entry, stack)
+	p.useCode(t)
 	p.startSignals(t)
 	return t, nil
 }

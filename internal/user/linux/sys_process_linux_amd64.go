@@ -481,6 +481,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		le.PutUint64(set, sigbit(proc.Carrier))
 		t.raw(unix.SYS_RT_SIGTIMEDWAIT, ref(set), 0, ref(now), 8)
 	}
+	t.keepCode()
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
 	x := uint64(t.rec.Execveat(&[6]uintptr{uintptr(dir), t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
 	p.setAction(sigURG, &urg)
@@ -502,6 +503,7 @@ func (t *Thread) exitGroup(status int) uint64 {
 	if d := t.p.debug; d != nil {
 		d.end(Stop{Ended: true, Status: status & 0xff})
 	}
+	t.keepCode()
 	for !t.over() {
 		t.rec.Signal = 0
 		t.wait(unix.SYS_EXIT_GROUP, uintptr(status))

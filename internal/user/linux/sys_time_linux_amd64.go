@@ -383,14 +383,14 @@ func (t *Thread) waitMasked(mask []byte, nr uintptr, a ...uintptr) uint64 {
 	}
 	t.releaseHeld(t.waits)
 	r := t.wait(nr, a...)
-	switch {
-	case r != negative(unix.EINTR) || t.rec.Signal == 0 || t.over():
-	case t.waits&sigbit(t.stored()) != 0:
-		return erestart // one of ours has ended it, and then this has come by the old mask
-	default:
-		t.saved, t.mask, t.swapped = t.mask, t.waits, true
+	if r != erestart && r != negative(unix.EINTR) || t.rec.Signal == 0 || t.over() {
+		return r
 	}
-	return r
+	if t.before(r, t.mask, t.waits) {
+		return erestart
+	}
+	t.saved, t.mask, t.swapped = t.mask, t.waits, true
+	return negative(unix.EINTR)
 }
 
 // pollNone is no descriptor: poll(2) says so of it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,4 +119,42 @@ func TestDrives(t *testing.T) {
 	do("echo 3 >/proc/sys/vm/drop_caches; cat /mnt/name; umount /mnt; mount -r /dev/sr0 /mnt", "No medium")
 	g.send("poweroff -f\n")
 	g.ends(slow)
+}
+
+// TestTrim: what Linux discards is freed on the host if discard=unmap says so, in raw
+// and in qcow2 images, and else stays.
+func TestTrim(t *testing.T) {
+	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
+	kernel, initrd := guestFile(t, "bzImage-i386-486"), guestFile(t, "initramfs-i386.gz")
+	qemuImg := tool(t, "qemu-utils", "qemu-img")
+	dir := t.TempDir()
+	const size = 16 << 20
+	raw, kept, qcow := filepath.Join(dir, "a.img"), filepath.Join(dir, "b.img"), filepath.Join(dir, "c.qcow2")
+	for _, name := range []string{raw, kept} {
+		write(t, name, bytes.Repeat([]byte{1}, size))
+	}
+	command(t, qemuImg, "convert", "-f", "raw", "-O", "qcow2", raw, qcow)
+	g := start(t, "-m", "64", "-nographic", "-no-reboot", "-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet",
+		"-drive", "file="+raw+",format=raw,discard=unmap", "-drive", "file="+kept+",format=raw", "-drive", "file="+qcow+",format=qcow2,discard=unmap")
+	g.expect("# ", slow)
+	for _, d := range []string{"sda", "sdb", "sdc"} {
+		g.send("blkdiscard -o 1048576 -l 8388608 /dev/" + d + " && echo DIS''CARDED\n")
+		g.expect("DISCARDED", slow)
+	}
+	g.send("sync; reboot -f\n")
+	g.ends(slow)
+	want := bytes.Repeat([]byte{1}, size)
+	if !bytes.Equal(read(t, kept), want) {
+		t.Error("an image without discard=unmap was changed")
+	}
+	clear(want[1<<20:][:8<<20])
+	if !bytes.Equal(read(t, raw), want) {
+		t.Error("the raw image is not what is to be left")
+	}
+	command(t, qemuImg, "check", qcow)
+	out := filepath.Join(dir, "c.img")
+	command(t, qemuImg, "convert", "-f", "qcow2", "-O", "raw", qcow, out)
+	if !bytes.Equal(read(t, out), want) {
+		t.Error("the qcow2 image is not what is to be left")
+	}
 }

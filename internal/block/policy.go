@@ -1,6 +1,7 @@
 package block
 
 import (
+	"encoding/binary"
 	"errors"
 	"syscall"
 )
@@ -39,6 +40,10 @@ type PolicyConfig struct {
 	// Through has each write on stable storage when it is done: for devices
 	// that have no write cache to turn off.
 	Through bool
+	// Unmap lets the guest's discards through.
+	Unmap bool
+	// DetectZeroes has the image note zeroes that are written as such, if it can.
+	DetectZeroes bool
 	// Failed stops the machine and returns when the access is to be tried
 	// again, or with false when the machine ends. It is called outside the
 	// machine's lock.
@@ -98,8 +103,14 @@ func (p *Policy) ReadAt(b []byte, off int64) (int, error) {
 
 // WriteAt implements io.WriterAt.
 func (p *Policy) WriteAt(b []byte, off int64) (int, error) {
-	err := p.do(Write, p.OnWrite, func() error {
-		_, err := p.Backend.WriteAt(b, off)
+	z, zeroer := p.Backend.(Zeroer)
+	zeroer = zeroer && p.DetectZeroes && isZero(b)
+	err := p.do(Write, p.OnWrite, func() (err error) {
+		if zeroer {
+			err = z.WriteZeroes(off, int64(len(b)))
+		} else {
+			_, err = p.Backend.WriteAt(b, off)
+		}
 		if err == nil && p.Through && !p.NoFlush {
 			err = p.Backend.Sync()
 		}
@@ -109,6 +120,22 @@ func (p *Policy) WriteAt(b []byte, off int64) (int, error) {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// isZero reports whether there are only zeroes in b.
+func isZero(b []byte) bool {
+	for len(b) >= 8 {
+		if binary.NativeEndian.Uint64(b) != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, x := range b {
+		if x != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Sync implements Backend.
@@ -122,7 +149,7 @@ func (p *Policy) Sync() error {
 // Discard implements Discarder.
 func (p *Policy) Discard(off, n int64) error {
 	d, ok := p.Backend.(Discarder)
-	if !ok {
+	if !ok || !p.Unmap {
 		return nil
 	}
 	return p.do(Discard, p.OnWrite, func() error { return d.Discard(off, n) })

@@ -96,3 +96,37 @@ func TestPolicy(t *testing.T) {
 		t.Error("read-only is lost")
 	}
 }
+
+// sparse is an image that notes what is discarded and zeroed.
+type sparse struct {
+	*Memory
+	discarded, zeroed int64
+}
+
+func (s *sparse) Discard(_, n int64) error { s.discarded += n; return nil }
+func (s *sparse) WriteZeroes(off, n int64) error {
+	s.zeroed += n
+	clear(s.Bytes()[off : off+n])
+	return nil
+}
+
+// Discards and zeroes reach an image as its owner wills.
+func TestPolicyDiscard(t *testing.T) {
+	for _, unmap := range []bool{false, true} {
+		for _, zeroes := range []bool{false, true} {
+			s := &sparse{Memory: NewMemory([]byte("0123456789abcdef"), false)}
+			p := NewPolicy(PolicyConfig{Backend: s, Unmap: unmap, DetectZeroes: zeroes})
+			if err := p.Discard(0, 4); err != nil || (s.discarded == 4) != unmap {
+				t.Errorf("unmap %v: %d bytes discarded, %v", unmap, s.discarded, err)
+			}
+			for _, b := range [][]byte{make([]byte, 11), {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}} {
+				if n, err := p.WriteAt(b, 3); n != len(b) || err != nil || string(s.Bytes()[3:14]) != string(b) {
+					t.Errorf("zeroes %v: %q, %v", zeroes, s.Bytes(), err)
+				}
+			}
+			if (s.zeroed == 11) != zeroes {
+				t.Errorf("zeroes %v: %d bytes zeroed", zeroes, s.zeroed)
+			}
+		}
+	}
+}

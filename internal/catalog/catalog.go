@@ -166,7 +166,7 @@ func Chardevs() []Entry {
 		{Name: "file", Built: true}, {Name: "pipe", Built: true}, {Name: "pty", Built: true},
 		{Name: "ringbuf", Alias: "memory", Built: true}, {Name: "serial", Alias: "tty", Built: true},
 		{Name: "vc", Desc: "a console of the display, which -display web shows", Built: true},
-		{Name: "udp"}, {Name: "parallel", Alias: "parport"}, {Name: "console"}, {Name: "msmouse"}, {Name: "wctablet"},
+		{Name: "udp", Built: true}, {Name: "parallel", Alias: "parport"}, {Name: "console"}, {Name: "msmouse"}, {Name: "wctablet"},
 		{Name: "braille"}, {Name: "testdev"}, {Name: "spicevmc"}, {Name: "spiceport"}, {Name: "qemu-vdagent"}, {Name: "dbus"},
 		{Name: "hub"},
 	}

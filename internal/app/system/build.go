@@ -564,6 +564,7 @@ func (m *machine) policy(d *Drive, b block.Backend) block.Backend {
 	var once sync.Once
 	return block.NewPolicy(block.PolicyConfig{
 		Backend: b, OnRead: action(d.RError), OnWrite: action(d.WError), NoFlush: d.Cache.NoFlush,
+		Unmap: d.Discard.Unmap, DetectZeroes: d.Discard.Zeroes,
 		Through: d.Cache.Through && d.Interface == "floppy", // others have a write cache to turn off
 		Failed: func(op block.Op, err error) bool {
 			say(op, err, "the machine is stopped, the monitor's 'cont' tries again")

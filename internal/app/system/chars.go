@@ -16,6 +16,7 @@ import (
 	"rhea/internal/chardev/stdio"
 	"rhea/internal/chardev/tcp"
 	"rhea/internal/chardev/tty"
+	"rhea/internal/chardev/udp"
 	"rhea/internal/chardev/vc"
 )
 
@@ -129,6 +130,12 @@ func (m *machine) openChardev(c *Chardev) (*char, error) {
 		}
 	case "socket":
 		err = m.openSocket(ch, pump)
+	case "udp":
+		var p *udp.Port
+		p, err = udp.New(udp.Config{PumpConfig: pump, Host: c.Host, Port: c.Port, LocalHost: c.LocalHost, LocalPort: c.LocalPort, IPv4: c.IPv4, IPv6: c.IPv6})
+		if err == nil {
+			ch.port, ch.where = p, p.Where
+		}
 	default:
 		panic("BUG: no back end " + c.Backend)
 	}

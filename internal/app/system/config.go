@@ -156,6 +156,7 @@ type Drive struct {
 	// Inject makes accesses fail, nil = none.
 	Inject  *Inject
 	Cache   Cache
+	Discard Discard
 	WError  string // "report", "ignore", "stop", "enospc"
 	RError  string
 	Serial  string
@@ -171,6 +172,16 @@ type Drive struct {
 	BootIndex int
 	// Option is how the user wrote it, for messages.
 	Option string
+}
+
+// Discard is what becomes of what the guest no longer needs.
+type Discard struct {
+	// Unmap frees it on the host.
+	Unmap bool
+	// Zeroes has zeroes that the guest writes take no room, where the image can say so.
+	Zeroes bool
+
+	zeroesUnmap bool // detect-zeroes=unmap
 }
 
 // Cache is how a drive's writes reach the host's disk: what cache= abbreviates.
@@ -225,7 +236,9 @@ type Chardev struct {
 	Signal bool   // stdio: Ctrl-C and the like signal the emulator
 	Size   uint64 // ringbuf
 
-	Host, Port string // socket
+	Host, Port string // socket, udp
+	LocalHost  string // udp
+	LocalPort  string
 	Server     bool
 	Wait       bool
 	Telnet     bool

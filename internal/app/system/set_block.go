@@ -126,10 +126,41 @@ func declareDrive(s *prop.Set, d *driveSpec, driver *string) {
 	s.Int("heads", &d.Heads, 1, 255)
 	s.Int("secs", &d.Secs, 1, 255)
 	s.Enum("trans", &d.Trans, "none", "lba", "large", "rechs", "auto")
+	discardProps(s, &d.Discard)
 	// Hints about the host's I/O; with a raw file nothing is seen of them.
-	s.Ignore("aio", "discard", "detect-zeroes", "file.locking", "force-share", "auto-read-only")
+	s.Ignore("aio", "file.locking", "force-share", "auto-read-only")
 	s.IgnoreOff("copy-on-read")
 	s.NotYet("addr", "throttling", "bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr", "bps_max", "iops_max", "group", "backing")
+}
+
+// discardProps declares what becomes of what the guest no longer needs.
+func discardProps(s *prop.Set, d *Discard) {
+	s.Func("discard", "ignore|off|unmap|on", func(v string) (err error) { d.Unmap, err = unmaps(v); return err })
+	s.Func("detect-zeroes", "off|on|unmap", func(v string) error {
+		if v != "off" && v != "on" && v != "unmap" {
+			return fmt.Errorf("'%s' is not one of off, on, unmap", v)
+		}
+		d.Zeroes, d.zeroesUnmap = v != "off", v == "unmap"
+		return nil
+	})
+}
+
+func unmaps(v string) (bool, error) {
+	switch v {
+	case "ignore", "off":
+		return false, nil
+	case "unmap", "on":
+		return true, nil
+	}
+	return false, fmt.Errorf("'%s' is not one of ignore, off, unmap, on", v)
+}
+
+// check says what QEMU says of the one without the other.
+func (d *Discard) check() error {
+	if d.zeroesUnmap && !d.Unmap {
+		return errors.New("setting detect-zeroes to unmap is not allowed without setting discard operation to unmap")
+	}
+	return nil
 }
 
 // checkFormat takes the name of a format that is built.
@@ -146,6 +177,9 @@ func checkFormat(v string, p *string) error {
 }
 
 func (p *parser) addDrive(d driveSpec) error {
+	if err := d.Discard.check(); err != nil {
+		return err
+	}
 	switch {
 	case d.index >= 0 && (d.bus >= 0 || d.unit >= 0):
 		return errors.New("index cannot be used with bus and unit")
@@ -202,7 +236,8 @@ func (p *parser) finishBlockdevs() error {
 		option, l := l.Take("\x00option")
 		d := newDriveSpec(option)
 		d.Interface = "none"
-		var driver, file, inner, discard string
+		var driver, file, inner string
+		fileUnmap := true // what a format is on lets through what the format does
 		if v, _ := l.Get("driver"); v == "blkdebug" {
 			d.Inject = &Inject{}
 			var err error
@@ -224,8 +259,9 @@ func (p *parser) finishBlockdevs() error {
 			s.Bool(prefix+"cache.no-flush", &d.Cache.NoFlush)
 		}
 		s.Ignore("file.node-name", "auto-read-only", "file.aio", "aio",
-			"file.locking", "locking", "detect-zeroes", "force-share", "file.read-only", "file.auto-read-only", "file.discard")
-		s.String("discard", &discard)
+			"file.locking", "locking", "force-share", "file.read-only", "file.auto-read-only")
+		discardProps(&s, &d.Discard)
+		s.Func("file.discard", "ignore|unmap", func(v string) (err error) { fileUnmap, err = unmaps(v); return err })
 		if d.Inject != nil {
 			s.String("config", &d.Inject.Config)
 			s.String("image", &file)
@@ -236,8 +272,10 @@ func (p *parser) finishBlockdevs() error {
 		if err := s.Bind(l); err != nil {
 			return &optError{option, err}
 		}
-		var err error
+		err := d.Discard.check()
+		d.Discard.Unmap = d.Discard.Unmap && fileUnmap
 		switch {
+		case err != nil:
 		case nodes[d.ID] != nil:
 			err = fmt.Errorf("the node-name '%s' was given twice", d.ID)
 		case driver == "file" || driver == "host_device":
@@ -264,6 +302,7 @@ func (p *parser) finishBlockdevs() error {
 			if below.Inject != nil {
 				d.Inject = below.Inject
 			}
+			d.Discard.Unmap = d.Discard.Unmap && below.Discard.Unmap
 			d.Cache.Direct = d.Cache.Direct || below.Cache.Direct
 			d.Cache.NoFlush = d.Cache.NoFlush || below.Cache.NoFlush
 			used[file] = true

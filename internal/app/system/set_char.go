@@ -139,6 +139,14 @@ func chardevProps(s *prop.Set, c *Chardev) {
 		s.Func("height", "<pixels>", func(v string) error { return cells(v, &c.Rows, console.CellHeight, console.MaxRows) })
 	case "socket":
 		declareSocket(s, c)
+	case "udp":
+		c.Host, c.LocalPort = "localhost", "0"
+		s.String("host", &c.Host)
+		s.String("port", &c.Port)
+		s.String("localaddr", &c.LocalHost)
+		s.String("localport", &c.LocalPort)
+		s.Bool("ipv4", &c.IPv4)
+		s.Bool("ipv6", &c.IPv6)
 	}
 }
 
@@ -187,6 +195,15 @@ func checkChardev(c *Chardev, given prop.List) error {
 	case "ringbuf":
 		if c.Size == 0 || c.Size&(c.Size-1) != 0 || c.Size > prop.GiB {
 			return errors.New("the size must be a power of two, at most 1G")
+		}
+	case "udp":
+		if c.Port == "" {
+			return errors.New("parameter 'port' is missing")
+		}
+		for _, port := range []string{c.Port, c.LocalPort} {
+			if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+				return fmt.Errorf("'%s' is not a port number", port)
+			}
 		}
 	case "socket":
 		switch {
@@ -257,14 +274,17 @@ func (p *parser) legacyChardev(label, spec string) (c Chardev, id string, monito
 		err := p.legacySocket(&c, kind, rest)
 		c.ID = label
 		return c, "", monitor, err
-	case "udp", "tn3270", "websocket", "msmouse", "wctablet", "braille", "testdev", "con":
+	case "udp":
+		err := c.legacyUDP(rest)
+		return c, "", monitor, err
+	case "tn3270", "websocket", "msmouse", "wctablet", "braille", "testdev", "con":
 		return c, "", false, fmt.Errorf("'%s' is not supported yet", kind)
 	}
 	if strings.HasPrefix(spec, "/dev/") || runtime.GOOS == "windows" && strings.HasPrefix(strings.ToUpper(spec), "COM") {
 		c.Backend, c.Path = "serial", spec
 		return c, "", monitor, nil
 	}
-	known := []string{"stdio", "null", "none", "pty", "file:", "pipe:", "tcp:", "telnet:", "unix:", "mon:stdio", "chardev:", "vc", "ringbuf"}
+	known := []string{"stdio", "null", "none", "pty", "file:", "pipe:", "tcp:", "telnet:", "unix:", "udp:", "mon:stdio", "chardev:", "vc", "ringbuf"}
 	return c, "", false, fmt.Errorf("'%s' is not a valid character device%s; -chardev help lists the back ends", spec, prop.DidYouMean(spec, known))
 }
 
@@ -329,6 +349,27 @@ func (p *parser) legacySocket(c *Chardev, kind, rest string) error {
 	}
 	c.Path, c.Host, c.Port = path, host, port
 	return checkChardev(c, l)
+}
+
+// legacyUDP reads "[host]:port[@[localhost]:localport]".
+func (c *Chardev) legacyUDP(rest string) error {
+	c.Backend, c.Host, c.LocalPort = "udp", "localhost", "0"
+	remote, local, at := strings.Cut(rest, "@")
+	split := func(s string, host, port *string) bool {
+		i := strings.LastIndexByte(s, ':')
+		if i < 0 {
+			return false
+		}
+		if h := strings.TrimSuffix(strings.TrimPrefix(s[:i], "["), "]"); h != "" {
+			*host = h
+		}
+		*port = s[i+1:]
+		return true
+	}
+	if !split(remote, &c.Host, &c.Port) || at && !split(local, &c.LocalHost, &c.LocalPort) {
+		return fmt.Errorf("'%s' is not udp:[host]:port[@[localhost]:localport]", "udp:"+rest)
+	}
+	return checkChardev(c, nil)
 }
 
 // addChardev adds c and returns its id.

@@ -130,3 +130,46 @@ func (i *Image) Close() error {
 	}
 	return err
 }
+
+// Discard implements block.Discarder: the file gets a hole, where the host can
+// make one.
+func (i *Image) Discard(off, n int64) error {
+	if err := i.mayPunch(off, n); err != nil {
+		return err
+	}
+	if err := punch(i.f, off, n); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// WriteZeroes implements block.Zeroer.
+func (i *Image) WriteZeroes(off, n int64) error {
+	err := i.mayPunch(off, n)
+	if err != nil {
+		return err
+	}
+	if err = punch(i.f, off, n); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	zero := make([]byte, min(n, 1<<20))
+	for n > 0 {
+		k, err := i.WriteAt(zero[:min(n, int64(len(zero)))], off)
+		if err != nil {
+			return err
+		}
+		off += int64(k)
+		n -= int64(k)
+	}
+	return nil
+}
+
+func (i *Image) mayPunch(off, n int64) error {
+	if i.ro {
+		return block.ErrReadOnly
+	}
+	if off < 0 || n < 0 || off > i.size || n > i.size-off {
+		return fmt.Errorf("%s: discard of %d bytes at %d is beyond the end", i.f.Name(), n, off)
+	}
+	return nil
+}

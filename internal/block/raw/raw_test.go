@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -83,5 +84,51 @@ func TestDirect(t *testing.T) {
 	}
 	if got, err := d.ReadAt(make([]byte, 1024), size-512); got != 512 || err == nil {
 		t.Errorf("read beyond the end: %d, %v", got, err)
+	}
+}
+
+// What is discarded or zeroed reads as zeroes and, on Linux, takes no room.
+func TestHoles(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a.img")
+	const size = 4 << 20
+	if err := os.WriteFile(name, bytes.Repeat([]byte{1}, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i, err := Open(name, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if err := i.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	full := i.Used()
+	if err := i.WriteZeroes(1<<20+5, 2<<20); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(name)
+	want := bytes.Repeat([]byte{1}, size)
+	clear(want[1<<20+5:][:2<<20])
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%v, %d bytes", err, len(got))
+	}
+	if err := i.Discard(0, size); err != nil {
+		t.Fatal(err)
+	}
+	if used := i.Used(); runtime.GOOS == "linux" && used >= full {
+		t.Errorf("%d of %d bytes are in use", used, full)
+	}
+	for _, r := range [][2]int64{{-1, 1}, {0, -1}, {size, 1}, {1, size}, {1 << 62, 1 << 62}} {
+		if i.Discard(r[0], r[1]) == nil || i.WriteZeroes(r[0], r[1]) == nil {
+			t.Errorf("%d bytes at %d are not refused", r[1], r[0])
+		}
+	}
+	ro, err := Open(name, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ro.Close()
+	if !errors.Is(ro.Discard(0, 512), block.ErrReadOnly) || !errors.Is(ro.WriteZeroes(0, 512), block.ErrReadOnly) {
+		t.Error("a read-only image was changed")
 	}
 }

@@ -37,6 +37,7 @@ var (
 	senseOpcode       = sense{illegalRequest, 0x20, 0}
 	senseRange        = sense{illegalRequest, 0x21, 0}
 	senseField        = sense{illegalRequest, 0x24, 0}
+	senseFormat       = sense{illegalRequest, 0x30, 2} // cannot read medium, incompatible format
 	senseNoSaving     = sense{illegalRequest, 0x39, 0}
 	senseMode         = sense{illegalRequest, 0x64, 0}
 	senseChanged      = sense{unitAttention, 0x28, 0}

@@ -26,6 +26,7 @@ type command struct {
 // the 48-bit ones of ATA-6.
 var commands = [256]command{
 	0x00: {"NOP", both, (*drive).abort},
+	0x06: {"DATA SET MANAGEMENT", forATA, (*drive).cmdDataSet},
 	0x08: {"DEVICE RESET", forATAPI, (*drive).cmdDeviceReset},
 	0x10: {"RECALIBRATE", forATA, (*drive).cmdRecalibrate},
 	0x20: {"READ SECTORS", forATA, (*drive).cmdRead},
@@ -96,7 +97,7 @@ func lookup(cmd uint8) *command {
 // ext reports whether the command under way is a 48-bit one.
 func (d *drive) ext() bool {
 	switch d.cmd {
-	case 0x24, 0x25, 0x27, 0x29, 0x34, 0x35, 0x37, 0x39, 0x42:
+	case 0x06, 0x24, 0x25, 0x27, 0x29, 0x34, 0x35, 0x37, 0x39, 0x42:
 		return true
 	}
 	return false

@@ -33,7 +33,8 @@ const (
 	opPacketDMA       // DMA in for a packet command
 	opPacketDMAOut    // DMA out for a packet command
 	opVerify          // sectors are read, and that is all
-	opLast         = opVerify
+	opTrim            // DMA out of ranges to forget
+	opLast         = opTrim
 )
 
 // drive is one ATA or ATAPI drive.
@@ -315,7 +316,7 @@ func (o op) pioOut() bool {
 	return o == opWrite || o == opBuffer || o == opPacket || o == opPacketOut
 }
 func (o op) dmaIn() bool  { return o == opReadDMA || o == opPacketDMA }
-func (o op) dmaOut() bool { return o == opWriteDMA || o == opPacketDMAOut }
+func (o op) dmaOut() bool { return o == opWriteDMA || o == opPacketDMAOut || o == opTrim }
 
 // reply answers with b in one PIO block.
 func (d *drive) reply(b []byte) {
@@ -377,10 +378,15 @@ func (d *drive) offer() {
 // submit starts an image access; then is called, unless the command has been
 // abandoned, when it is done.
 func (d *drive) submit(o block.Op, off int64, b []byte, then func(error)) {
+	d.request(o, off, b, 0, then)
+}
+
+// request is submit, also for accesses that have a length and no data.
+func (d *drive) request(o block.Op, off int64, b []byte, length int64, then func(error)) {
 	d.status = stBSY
 	d.inFlight = true
 	gen := d.gen
-	d.q.Submit(o, off, b, 0, func(err error) {
+	d.q.Submit(o, off, b, length, func(err error) {
 		if d.gen != gen {
 			return
 		}
@@ -523,6 +529,8 @@ func (d *drive) dmaRun() {
 			}
 		case opWriteDMA:
 			d.store()
+		case opTrim:
+			d.trim(0)
 		case opPacketDMA:
 			d.packetDMA()
 		case opPacketDMAOut:
@@ -576,6 +584,7 @@ func (d *drive) state(s *snap.Section) {
 	if s.Loading() {
 		s.Check(d.op <= opLast && d.pos <= d.stop && d.stop <= d.end && len(data) == d.end, "transfer is impossible")
 		s.Check(d.next <= 1<<48 && (d.op < opRead || d.op > opWriteDMA || d.next+uint64(d.left) <= max(d.total(), 1)), "transfer beyond the disk")
+		s.Check(d.op != opTrim || d.stop == d.end && d.end > 0 && d.end%sectorSize == 0 && d.end <= maxTrim*sectorSize, "ranges of another size")
 		s.Check(d.blockSize > 0 || (d.op != opRead && d.op != opWrite), "empty blocks")
 		s.Check(d.op != opBuffer || d.stop == sectorSize, "buffer transfer of another size")
 		s.Check(d.op != opPacket || d.stop == packetSize, "packet of another size")

@@ -126,6 +126,10 @@ func (d *drive) cmdIdentify() {
 	}
 	b.dword(100, uint32(total))
 	b.dword(102, uint32(total>>32))
+	if d.ch.c.DMA != nil {
+		b.word(105, maxTrim)
+		b.word(169, 1) // TRIM
+	}
 	b.seal()
 	d.reply(b[:])
 }

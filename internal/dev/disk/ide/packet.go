@@ -43,6 +43,7 @@ var packetCommands = [256]packetCommand{
 	0xa5: {"PLAY AUDIO 12", needsMedium, (*drive).pktAudio},
 	0xa8: {"READ 12", needsMedium, (*drive).pktRead},
 	0xac: {"GET PERFORMANCE", needsMedium, (*drive).pktGetPerformance},
+	0xad: {"READ DVD STRUCTURE", needsMedium, (*drive).pktReadDVD},
 	0xb9: {"READ CD MSF", needsMedium, (*drive).pktReadCD},
 	0xbb: {"SET CD SPEED", 0, (*drive).good},
 	0xbd: {"MECHANISM STATUS", anytime, (*drive).pktMechanismStatus},
@@ -398,6 +399,50 @@ func (d *drive) pktGetConfiguration() {
 	feature(0x001f, is(profileDVD))                                                      // DVD read
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 	d.answer(b, be16(d.pkt[7:]))
+}
+
+// Formats of READ DVD STRUCTURE.
+const (
+	dvdPhysical     = 0x00
+	dvdCopyright    = 0x01
+	dvdManufacturer = 0x04
+	dvdList         = 0xff
+)
+
+// pktReadDVD describes a DVD of one layer (MMC-2 §9.1.16, table 204 and what follows).
+func (d *drive) pktReadDVD() {
+	layer, format := d.pkt[6], d.pkt[7]
+	switch {
+	case d.cdSectors() <= cdMaxSize:
+		d.check(senseFormat)
+		return
+	case d.pkt[1]&15 != 0 || layer != 0 && format != dvdList: // media type 0 is a DVD
+		d.check(senseField)
+		return
+	}
+	b := make([]byte, 4, 2052)
+	switch format {
+	case dvdPhysical:
+		const first = 0x30000 // sector of the data area
+		b = b[:4+2048]
+		copy(b[4:], []byte{0x01, 0x0f, 0x01, 0}) // DVD-ROM 1.0; 120 mm, no least rate; one embossed layer
+		binary.BigEndian.PutUint32(b[8:], first)
+		binary.BigEndian.PutUint32(b[12:], first+uint32(d.cdSectors())-1)
+	case dvdCopyright: // none, for all regions
+		b = b[:4+4]
+	case dvdManufacturer:
+		b = b[:4+2048]
+	case dvdList:
+		const readable = 1 << 6
+		for _, f := range []struct{ format, size int }{{dvdPhysical, 2052}, {dvdCopyright, 8}, {dvdManufacturer, 2052}} {
+			b = append(b, byte(f.format), readable, byte(f.size>>8), byte(f.size))
+		}
+	default:
+		d.check(senseField)
+		return
+	}
+	binary.BigEndian.PutUint16(b, uint16(len(b)-2))
+	d.answer(b, be16(d.pkt[8:]))
 }
 
 // pktGetEvent reports media events when polled (MMC-2 §9.1.3).

@@ -5,6 +5,7 @@ package user
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -172,6 +173,57 @@ func TestCodeOfAnother(t *testing.T) {
 		write(b)
 		if sum() != right {
 			t.Errorf("%s: the code between was executed", name)
+		}
+	}
+}
+
+// TestCodeCacheDefault: where nobody says, code is kept in the caches of who has a
+// home, if that is in the root that this program is in.
+func TestCodeCacheDefault(t *testing.T) {
+	home := t.TempDir()
+	for _, x := range []struct {
+		env  []string
+		want string
+	}{
+		{[]string{"HOME=" + home}, home + "/.cache/rhea/code"},
+		{[]string{"HOME=" + home, "XDG_CACHE_HOME=/some/where"}, "/some/where/rhea/code"},
+		{[]string{"HOME=" + home, "XDG_CACHE_HOME=relative"}, home + "/.cache/rhea/code"},
+		{[]string{"HOME=" + home + "/none"}, ""},
+		{[]string{"HOME="}, ""},
+		{nil, ""},
+	} {
+		if got := cacheDir(x.env); got != x.want {
+			t.Errorf("%q: %q, want %q", x.env, got, x.want)
+		}
+	}
+	box := guest(t, "busybox-x86_64")
+	copyOf := filepath.Join(t.TempDir(), "rhea-user")
+	b, err := os.ReadFile("/proc/self/exe")
+	if err == nil {
+		err = os.WriteFile(copyOf, b, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, there := range []bool{true, false} {
+		home := t.TempDir()
+		f, err := os.Open(copyOf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !there { // as in a container, in whose root the program's file is not
+			os.Remove(copyOf)
+		}
+		cmd := exec.Command("/proc/self/fd/3", box, "true")
+		cmd.Args[0], cmd.ExtraFiles = asUser, []*os.File{f}
+		cmd.Env = []string{"HOME=" + home, "PATH=/bin:/usr/bin"}
+		out, err := cmd.CombinedOutput()
+		f.Close()
+		if err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		if list, _ := filepath.Glob(home + "/.cache/rhea/code/*"); (len(list) != 0) != there {
+			t.Errorf("the program is in this root: %v; kept: %q", there, list)
 		}
 	}
 }

@@ -139,15 +139,25 @@ func absolute(name string) string {
 // codeCacheVar is where translated code is kept.
 const codeCacheVar = "RHEA_CODE_CACHE"
 
-// cacheDir is where translated code is kept if nobody says: "" = nowhere.
+// cacheDir is where translated code is kept if nobody says: "" = nowhere. In the root
+// of a container, to which this program does not belong, nothing is left behind.
 func cacheDir(env []string) string {
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return ""
+	}
+	name, _ := os.Readlink("/proc/self/exe")
+	if here, err := os.Stat(name); err != nil || !os.SameFile(here, self) {
+		return ""
+	}
 	if d, _ := lookup(env, "XDG_CACHE_HOME"); filepath.IsAbs(d) {
 		return d + "/rhea/code"
 	}
-	if d, _ := lookup(env, "HOME"); filepath.IsAbs(d) {
-		return d + "/.cache/rhea/code"
+	d, _ := lookup(env, "HOME")
+	if st, err := os.Stat(d); err != nil || !st.IsDir() || !filepath.IsAbs(d) {
+		return ""
 	}
-	return ""
+	return d + "/.cache/rhea/code"
 }
 
 // forkVar says how programs fork.
@@ -187,7 +197,6 @@ func (c *config) parse(args, env []string) (rest []string, err error) {
 	if err := c.forkOptions(env); err != nil {
 		return nil, err
 	}
-	c.codeCache = cacheDir(env)
 	list := options()
 	for i := range list {
 		o := &list[i]
@@ -245,6 +254,9 @@ func (c *config) parse(args, env []string) (rest []string, err error) {
 				c.again = append(c.again, v)
 			}
 		}
+	}
+	if c.codeCache == "" {
+		c.codeCache = cacheDir(env)
 	}
 	return args, nil
 }

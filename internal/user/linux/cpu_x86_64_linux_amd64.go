@@ -102,6 +102,9 @@ const (
 	archSetFS = 0x1002
 	archGetFS = 0x1003
 	archGetGS = 0x1004
+
+	archGetCPUID = 0x1011
+	archSetCPUID = 0x1012
 )
 
 func sysArchPrctl(t *Thread, a *[6]uint64) uint64 {
@@ -122,6 +125,10 @@ func sysArchPrctl(t *Thread, a *[6]uint64) uint64 {
 		return negative(t.putWord(a[1], c.cpu.SegmentBase(x86.FS)))
 	case archGetGS:
 		return negative(t.putWord(a[1], c.cpu.SegmentBase(x86.GS)))
+	case archGetCPUID: // CPUID may be executed
+		return 1
+	case archSetCPUID:
+		return negative(unix.ENODEV)
 	}
 	return negative(unix.EINVAL)
 }

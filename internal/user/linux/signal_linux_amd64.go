@@ -271,7 +271,9 @@ const (
 	siKernel = 0x80
 	siQueue  = -1
 	siTimer  = -2
+	siSigio  = -5
 	siTkill  = -6
+	lastPoll = 6 // POLL_HUP
 
 	segvMaperr = 1
 	segvAccerr = 2
@@ -288,6 +290,8 @@ func infoKind(sig, code int) byte {
 	switch {
 	case code == siTimer:
 		return 't'
+	case code == siSigio:
+		return 'p'
 	case code < 0:
 		return 'q' // pid, uid, value
 	case code == siUser:
@@ -299,6 +303,9 @@ func infoKind(sig, code int) byte {
 	case unix.SIGSEGV, unix.SIGBUS, unix.SIGILL, unix.SIGFPE, unix.SIGTRAP:
 		return 'a'
 	case unix.SIGIO:
+		return 'p'
+	}
+	if code <= lastPoll { // the signal that F_SETSIG has chosen
 		return 'p'
 	}
 	return 'k'
@@ -368,11 +375,22 @@ func (p *Process) getInfo(src []byte) *siginfo {
 	return &info
 }
 
+// info is what has come with the signal that is stored.
+func (t *Thread) info() (i siginfo) {
+	copy(i[:], t.rec.Info[:])
+	i.carried()
+	return i
+}
+
+// stored is the signal that is.
+func (t *Thread) stored() int {
+	i := t.info()
+	return i.signal()
+}
+
 // deliver takes the signal that has come.
 func (t *Thread) deliver() {
-	var info siginfo
-	copy(info[:], t.rec.Info[:])
-	info.carried()
+	info := t.info()
 	sig := info.signal()
 	if t.over() { // it is what has the thread look
 		return
@@ -461,15 +479,15 @@ func (t *Thread) finishCall(again bool) {
 		return
 	}
 	t.restart = false
-	if again && !neverRestarts(t.p.abi.calls.name(t.call)) {
+	if again || neverRestarts(t.p.abi.calls.name(t.call)) {
 		t.cpu.again(t.call)
 		return
 	}
 	t.cpu.setResult(negative(unix.EINTR))
 }
 
-// neverRestarts are the calls that end with EINTR whenever a handler has run
-// (signal(7)).
+// neverRestarts are the calls that the kernel ends with EINTR whenever a handler
+// has run (signal(7)): one that it has not ended had not begun.
 func neverRestarts(name string) bool {
 	switch name {
 	case "pause", "sigsuspend", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64", "nanosleep", "clock_nanosleep", "clock_nanosleep_time64",

@@ -212,6 +212,9 @@ func (t *Thread) ioGetevents(spec string, a *[6]uint64, mask []byte) uint64 {
 }
 
 func sysIoCancel(t *Thread, a *[6]uint64) uint64 {
+	if t.p.sp.readable(a[1], iocbSize) == nil {
+		return negative(unix.EFAULT)
+	}
 	x := &t.p.aio
 	c, ok := x.context(a[0])
 	if !ok {

@@ -18,10 +18,10 @@ func processCalls() map[string]handler {
 		"fork":       func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{flags: uint64(unix.SIGCHLD)}) },
 		"vfork":      func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{flags: uint64(unix.SIGCHLD)}) },
 		"clone": func(t *Thread, a *[6]uint64) uint64 { // i386's order of arguments
-			return t.clone(cloneArgs{flags: a[0], stack: a[1], parentTID: a[2], tls: a[3], childTID: a[4]})
+			return t.clone(cloneArgs{flags: a[0], stack: a[1], parentTID: a[2], tls: a[3], childTID: a[4], pidfd: a[2]})
 		},
 		"clone_tls_last": func(t *Thread, a *[6]uint64) uint64 {
-			return t.clone(cloneArgs{flags: a[0], stack: a[1], parentTID: a[2], childTID: a[3], tls: a[4]})
+			return t.clone(cloneArgs{flags: a[0], stack: a[1], parentTID: a[2], childTID: a[3], tls: a[4], pidfd: a[2]})
 		},
 		"clone3":     sysClone3,
 		"arch_prctl": sysArchPrctl,
@@ -47,8 +47,12 @@ func processCalls() map[string]handler {
 				t.p.mu.Lock()
 				o = t.p.threads[int(a[0])]
 				t.p.mu.Unlock()
-				if o == nil {
-					return negative(unix.ESRCH)
+				if o == nil { // what the host has for a process of another's
+					b := t.alloc(16)
+					if r := t.raw(unix.SYS_GET_ROBUST_LIST, fd(a[0]), ref(b), ref(b[8:])); failed(r) {
+						return r
+					}
+					o = &Thread{}
 				}
 			}
 			e1, e2 := t.putWord(a[1], o.robust), t.putWord(a[2], uint64(3*t.p.abi.Long))
@@ -91,32 +95,62 @@ func processCalls() map[string]handler {
 
 // cloneArgs are clone's, wherever an ABI has them.
 type cloneArgs struct {
-	flags, stack, parentTID, tls, childTID uint64
+	flags, stack, parentTID, tls, childTID, pidfd uint64
 }
 
 func (t *Thread) clone(c cloneArgs) uint64 {
-	const thread = unix.CLONE_VM | unix.CLONE_THREAD | unix.CLONE_SIGHAND
-	if c.flags&thread == thread {
+	if !c.sound() {
+		return negative(unix.EINVAL)
+	}
+	if c.flags&unix.CLONE_THREAD != 0 {
 		return t.startThread(c)
 	}
 	return t.fork(c)
 }
 
+// sound reports whether the flags may be together (clone(2), EINVAL).
+func (c *cloneArgs) sound() bool {
+	for _, x := range [...]struct{ one, needs, not uint64 }{
+		{unix.CLONE_THREAD, unix.CLONE_SIGHAND, unix.CLONE_NEWUSER | unix.CLONE_NEWPID},
+		{unix.CLONE_SIGHAND, unix.CLONE_VM, unix.CLONE_CLEAR_SIGHAND},
+		{unix.CLONE_FS, 0, unix.CLONE_NEWNS | unix.CLONE_NEWUSER},
+	} {
+		if c.flags&x.one != 0 && (c.flags&x.needs != x.needs || c.flags&x.not != 0) {
+			return false
+		}
+	}
+	return true
+}
+
 func sysClone3(t *Thread, a *[6]uint64) uint64 {
-	b := t.p.sp.readable(a[0], min(a[1], 88))
+	const least, known, most = 64, 88, page // sizes
+	if a[1] < least {
+		return negative(unix.EINVAL)
+	}
+	if a[1] > most {
+		return negative(unix.E2BIG)
+	}
+	b := t.p.sp.readable(a[0], a[1])
 	if b == nil {
 		return negative(unix.EFAULT)
 	}
-	if a[1] < 64 {
-		return negative(unix.EINVAL)
+	for i := known; i < len(b); i++ {
+		if b[i] != 0 {
+			return negative(unix.E2BIG)
+		}
 	}
 	w := func(i int) uint64 { return t.p.abi.Order.Uint64(b[8*i:]) }
-	c := cloneArgs{flags: w(0), childTID: w(2), parentTID: w(3), tls: w(7)}
+	c := cloneArgs{flags: w(0), pidfd: w(1), childTID: w(2), parentTID: w(3), tls: w(7)}
+	if c.flags&(unix.CSIGNAL|unix.CLONE_DETACHED) != 0 || (w(5) == 0) != (w(6) == 0) || w(4) > 64 ||
+		c.flags&(unix.CLONE_THREAD|unix.CLONE_PARENT) != 0 && w(4) != 0 {
+		return negative(unix.EINVAL)
+	}
 	if sp := w(5); sp != 0 {
 		c.stack = sp + w(6)
 	}
-	c.flags |= w(4) & unix.CSIGNAL
-	if c.flags&(unix.CLONE_INTO_CGROUP|unix.CLONE_CLEAR_SIGHAND|unix.CLONE_PIDFD) != 0 {
+	c.flags |= w(4)
+	if c.flags&unix.CLONE_INTO_CGROUP != 0 || a[1] >= 80 && w(9) != 0 { // a cgroup, numbers of the child's
+		t.p.cfg.Log.Unimp("clone3 with flags %#x, set_tid_size %d", c.flags, w(9))
 		return negative(unix.ENOSYS) // libraries have clone for that
 	}
 	return t.clone(c)
@@ -129,7 +163,8 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	const passed = unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUSER | unix.CLONE_PARENT | unix.CLONE_IO | unix.CLONE_NEWCGROUP
 	flags := c.flags&passed | c.flags&unix.CSIGNAL
 	if c.flags&unix.CLONE_PARENT_SETTID != 0 && p.sp.writable(c.parentTID, 4) == nil ||
-		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil {
+		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil ||
+		c.flags&unix.CLONE_PIDFD != 0 && p.sp.writable(c.pidfd, 4) == nil {
 		return negative(unix.EFAULT)
 	}
 	byExec := p.cfg.Fork == ForkExec
@@ -158,9 +193,9 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 		if c.flags&unix.CLONE_PARENT_SETTID != 0 {
 			t.put32(c.parentTID, uint32(pid))
 		}
-		if c.flags&unix.CLONE_PIDFD != 0 { // in the same place
+		if c.flags&unix.CLONE_PIDFD != 0 {
 			if f := t.raw(unix.SYS_PIDFD_OPEN, uintptr(pid), 0); !failed(f) {
-				t.put32(c.parentTID, uint32(f))
+				t.put32(c.pidfd, uint32(f))
 			}
 		}
 		proc.SetMask(old)
@@ -191,6 +226,13 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 func (t *Thread) childOf(c cloneArgs) uint64 {
 	t.clearTID, t.robust = 0, 0
 	t.p.held.set.Store(0)
+	if c.flags&unix.CLONE_CLEAR_SIGHAND != 0 {
+		for sig := 1; sig <= 64; sig++ {
+			if old, _ := t.p.setAction(sig, nil); old.handler != sigDfl && old.handler != sigIgn {
+				t.p.setAction(sig, &action{})
+			}
+		}
+	}
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 		t.put32(c.childTID, uint32(t.tid))
 	}

@@ -294,6 +294,10 @@ func (t *Thread) suspend(m uint64) uint64 {
 	t.releaseHeld(t.mask)
 	for {
 		r := t.wait(unix.SYS_RT_SIGSUSPEND, ref(b), 8)
+		if t.rec.Signal != 0 && !t.over() && t.before(r, t.saved, t.mask) {
+			t.restoreMask()
+			return erestart
+		}
 		if t.rec.Signal != 0 || t.over() {
 			return negative(unix.EINTR)
 		}
@@ -302,6 +306,14 @@ func (t *Thread) suspend(m uint64) uint64 {
 			return r
 		}
 	}
+}
+
+// before reports whether the signal that is stored has come before a call that
+// waits with another mask than the thread's, or after one of ours had ended that:
+// it is to be handled, and the call to be done again. r is its result.
+func (t *Thread) before(r, mask, other uint64) bool {
+	sig := sigbit(t.stored())
+	return other&sig != 0 || r == erestart && mask&sig == 0
 }
 
 // maskFor is a mask for the host to wait with.

@@ -59,6 +59,7 @@ func timeCalls() map[string]handler {
 		"epoll_pwait2":    sysEpollPwait2,
 
 		"futex":        func(t *Thread, a *[6]uint64) uint64 { return t.futex("timespec", a) },
+		"futex_waitv":  sysFutexWaitv,
 		"futex_time64": func(t *Thread, a *[6]uint64) uint64 { return t.futex("timespec64", a) },
 	}
 }
@@ -382,10 +383,14 @@ func (t *Thread) waitMasked(mask []byte, nr uintptr, a ...uintptr) uint64 {
 	}
 	t.releaseHeld(t.waits)
 	r := t.wait(nr, a...)
-	if (r == erestart || r == negative(unix.EINTR)) && t.rec.Signal != 0 && !t.over() {
-		t.saved, t.mask, t.swapped = t.mask, t.waits, true
+	if r != erestart && r != negative(unix.EINTR) || t.rec.Signal == 0 || t.over() {
+		return r
 	}
-	return r
+	if t.before(r, t.mask, t.waits) {
+		return erestart
+	}
+	t.saved, t.mask, t.swapped = t.mask, t.waits, true
+	return negative(unix.EINTR)
 }
 
 // pollNone is no descriptor: poll(2) says so of it.
@@ -525,4 +530,23 @@ func (t *Thread) futex(spec string, a *[6]uint64) uint64 {
 		timeout = uintptr(a[3]) // a number
 	}
 	return t.wait(unix.SYS_FUTEX, t.pointer(a[0]), uintptr(a[1]), uintptr(uint32(a[2])), timeout, t.pointer(a[4]), uintptr(uint32(a[5])))
+}
+
+// sysFutexWaitv: struct futex_waitv is a value, an address, flags (linux/futex.h).
+func sysFutexWaitv(t *Thread, a *[6]uint64) uint64 {
+	const size, most = 24, 128
+	n := uint64(uint32(a[1]))
+	if n == 0 || n > most {
+		return negative(unix.EINVAL)
+	}
+	src := t.p.sp.readable(a[0], n*size)
+	if src == nil {
+		return negative(unix.EFAULT)
+	}
+	b := t.alloc(len(src))
+	copy(b, src)
+	for e := b; len(e) > 0; e = e[size:] {
+		le.PutUint64(e[8:], uint64(t.pointer(le.Uint64(e[8:]))))
+	}
+	return t.wait(unix.SYS_FUTEX_WAITV, ref(b), uintptr(n), uintptr(uint32(a[2])), t.pointer(a[3]), fd(a[4]))
 }

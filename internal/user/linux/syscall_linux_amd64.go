@@ -204,14 +204,14 @@ func errnoOf(x uint64) unix.Errno { return unix.Errno(-x) }
 
 // alloc returns n bytes that last as long as the system call.
 func (t *Thread) alloc(n int) []byte {
-	n = (n + 15) &^ 15
-	if t.used+n <= len(t.buf) {
-		b := t.buf[t.used : t.used+n : t.used+n]
-		t.used += n
+	size := (n + 15) &^ 15
+	if t.used+size <= len(t.buf) {
+		b := t.buf[t.used : t.used+n : t.used+size]
+		t.used += size
 		clear(b)
 		return b
 	}
-	b := make([]byte, n)
+	b := make([]byte, n, size)
 	t.keep = append(t.keep, b)
 	return b
 }

@@ -269,7 +269,7 @@ const i386Calls = `
 307 faccessat pass fd,path,mode
 308 pselect6 conv int,ptr,ptr,ptr,ptr,ptr
 309 ppoll conv ptr,uint,ptr,ptr,size
-310 unshare pass hex
+310 unshare part hex ; not of users: the process has threads of the runtime's
 311 set_robust_list conv ptr,size
 312 get_robust_list conv pid,ptr,ptr
 313 splice pass fd,out,fd,out,size,hex
@@ -383,6 +383,6 @@ const i386Calls = `
 438 pidfd_getfd pass fd,fd,hex
 439 faccessat2 pass fd,path,mode,hex
 441 epoll_pwait2 conv fd,ptr,int,ptr,ptr,size
-449 futex_waitv no
+449 futex_waitv conv ptr,uint,hex,ptr,int
 452 fchmodat2 pass fd,path,mode,hex
 `

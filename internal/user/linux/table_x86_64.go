@@ -268,7 +268,7 @@ const x8664Calls = `
 269 faccessat pass fd,path,mode
 270 pselect6 conv int,ptr,ptr,ptr,ptr,ptr
 271 ppoll conv ptr,uint,ptr,ptr,size
-272 unshare pass hex
+272 unshare part hex ; not of users: the process has threads of the runtime's
 273 set_robust_list conv ptr,size
 274 get_robust_list conv pid,ptr,ptr
 275 splice pass fd,out,fd,out,size,hex
@@ -338,6 +338,6 @@ const x8664Calls = `
 438 pidfd_getfd pass fd,fd,hex
 439 faccessat2 pass fd,path,mode,hex
 441 epoll_pwait2 conv fd,ptr,int,ptr,ptr,size
-449 futex_waitv no
+449 futex_waitv conv ptr,uint,hex,ptr,int
 452 fchmodat2 pass fd,path,mode,hex
 `

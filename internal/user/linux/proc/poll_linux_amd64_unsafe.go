@@ -128,12 +128,25 @@ func (p *poller) renew() {
 		return
 	}
 	e := raw(unix.SYS_EPOLL_CREATE1, unix.EPOLL_CLOEXEC, 0, 0, 0, 0, 0)
-	raw(unix.SYS_DUP3, e, p.epoll, unix.O_CLOEXEC, 0, 0, 0)
-	raw(unix.SYS_CLOSE, e, 0, 0, 0, 0, 0)
+	if e > ^uintptr(4095) { // the process has as many as it may
+		raw(unix.SYS_CLOSE, p.epoll, 0, 0, 0, 0, 0)
+		raw(unix.SYS_CLOSE, p.event, 0, 0, 0, 0, 0)
+		e = raw(unix.SYS_EPOLL_CREATE1, unix.EPOLL_CLOEXEC, 0, 0, 0, 0, 0)
+	}
+	to(e, p.epoll)
 	v := raw(unix.SYS_EVENTFD2, 0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK, 0, 0, 0, 0)
-	raw(unix.SYS_DUP3, v, p.event, unix.O_CLOEXEC, 0, 0, 0)
-	raw(unix.SYS_CLOSE, v, 0, 0, 0, 0, 0)
+	to(v, p.event)
 	raw(unix.SYS_EPOLL_CTL, p.epoll, unix.EPOLL_CTL_ADD, p.event, uintptr(unsafe.Pointer(&p.ctl)), 0, 0)
+}
+
+// to moves a descriptor to another number.
+//
+//go:nosplit
+func to(fd, number uintptr) {
+	if fd != number {
+		raw(unix.SYS_DUP3, fd, number, unix.O_CLOEXEC, 0, 0, 0)
+		raw(unix.SYS_CLOSE, fd, 0, 0, 0, 0, 0)
+	}
 }
 
 // Receive takes what a socket has, without waiting. In the child of a fork it

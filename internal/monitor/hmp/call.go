@@ -23,6 +23,8 @@ type command struct {
 	// here says that a command without run is part of this version, so that
 	// it is the machine that lacks it.
 	here bool
+	// mend is what to do instead of a command that is not built, "" = nothing.
+	mend string
 }
 
 func (c *command) name() string {
@@ -111,6 +113,8 @@ func (c *call) execute(line string) {
 	if cmd.run == nil && c.m.extra(cmd) == nil {
 		if cmd.here {
 			c.printf("%s is not available on this machine\n", cmd.title(c.m))
+		} else if cmd.mend != "" {
+			c.printf("%s is not supported yet; %s\n", cmd.title(c.m), cmd.mend)
 		} else {
 			c.printf("%s is not supported yet\n", cmd.title(c.m))
 		}

@@ -396,6 +396,11 @@ func (t *Thread) deliver() {
 		return
 	}
 	t.rec.Signal = 0
+	for more, b := t.rec.TakeMore(); more != 0; more, b = t.rec.TakeMore() {
+		i := siginfo(b)
+		i.carried()
+		t.p.hold(&i)
+	}
 	if t.mask&sigbit(sig) != 0 {
 		t.p.hold(&info)
 		t.unhandled()

@@ -392,7 +392,31 @@ copy:
 	RET
 
 another:
-	// One is stored already: the kernel is to keep this one.
+	// One is stored already: the kernel is to keep this one, unless it is of those
+	// that are never blocked. Of them there is one of each.
+	MOVL $const_exceptionSet, AX
+	BTL  DI, AX
+	JCC  keep
+	MOVL Record_More(R12), AX
+	BTL  DI, AX
+	JCS  none
+	MOVL DI, R9
+	SHLQ $7, R9
+	LEAQ (Record_MoreInfo-const_firstException*128)(R12)(R9*1), R10
+	MOVQ $0, CX
+
+copyMore:
+	MOVQ (SI)(CX*8), AX
+	MOVQ AX, (R10)(CX*8)
+	INCQ CX
+	CMPQ CX, $16
+	JNE  copyMore
+	MOVL Record_More(R12), AX
+	BTSL DI, AX
+	MOVL AX, Record_More(R12)
+	RET
+
+keep:
 	MOVQ ·state+shared_blockAll(SB), AX
 	ORQ  AX, UC_MASK(DX)
 	JMP  send

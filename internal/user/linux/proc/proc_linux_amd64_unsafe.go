@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -102,8 +104,29 @@ type Record struct {
 	tid       uint32
 	_         uint32
 	unused    uint32 // where Poll and Attention lead without an engine
-	_         uint32
+	More      uint32 // a bit a signal: those of exceptions that have come besides, by kill(2)
 	m         uintptr
+	MoreInfo  [lastException - firstException + 1][128]byte
+}
+
+// The signals of exceptions, which are never blocked, as a set of bits by their
+// numbers.
+const (
+	firstException = int(unix.SIGILL)
+	lastException  = int(unix.SIGSEGV)
+	exceptionSet   = 1<<unix.SIGSEGV | 1<<unix.SIGBUS | 1<<unix.SIGILL | 1<<unix.SIGFPE | 1<<unix.SIGTRAP
+)
+
+// TakeMore takes one of those of More; sig is 0 if there is none.
+func (r *Record) TakeMore() (sig int, info [128]byte) {
+	m := atomic.LoadUint32(&r.More)
+	if m == 0 {
+		return 0, info
+	}
+	sig = bits.TrailingZeros32(m)
+	info = r.MoreInfo[sig-firstException]
+	atomic.AndUint32(&r.More, ^(1 << sig))
+	return sig, info
 }
 
 type sigaction struct {

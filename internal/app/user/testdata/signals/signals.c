@@ -186,6 +186,38 @@ static void waited(void)
 	printf("waited for %d\n", got);
 }
 
+static int together[65];
+
+static void counted(int sig, siginfo_t *i, void *u)
+{
+	together[sig] += i->si_code == SI_USER;
+	count++;
+}
+
+/* Many that come at once, of those that a process may never block for itself. */
+static void many(void)
+{
+	static const int signals[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTERM, SIGUSR1};
+	struct sigaction a = {.sa_flags = SA_SIGINFO, .sa_sigaction = counted};
+	pid_t me = getpid();
+	const int n = sizeof signals / sizeof *signals;
+	count = 0;
+	for (int i = 0; i < n; i++)
+		sigaction(signals[i], &a, 0);
+	if (fork() == 0) {
+		kill(me, SIGSTOP), usleep(20000);
+		for (int i = 0; i < n; i++)
+			kill(me, signals[i]);
+		kill(me, SIGCONT);
+		_exit(0);
+	}
+	for (int i = 0; i < 5000 && count < n; i++)
+		usleep(1000);
+	for (int i = 0; i < n; i++)
+		printf("%d: %d\n", signals[i], together[signals[i]]), signal(signals[i], SIG_DFL);
+	wait(0);
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, 0, _IONBF, 0);
@@ -219,6 +251,7 @@ int main(int argc, char **argv)
 		blocked(argv[0]);
 	wait(0);
 	waited();
+	many();
 	printf("done\n");
 	return 0;
 }

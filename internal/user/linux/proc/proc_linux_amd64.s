@@ -422,9 +422,18 @@ keep:
 	JMP  send
 
 over:
-	// The child of a fork, which has no such thread: what was sent to it is not
-	// for another.
+	// The child of a fork, which has no such thread: what was sent to it, perhaps
+	// before the fork, is not for another.
 	MOVL SI_CODE(SI), AX
+	CMPL AX, $const_Carried
+	JEQ  original
+	CMPL AX, $const_Held
+	JNE  directed
+
+original:
+	MOVL SI_ERRNO(SI), AX
+
+directed:
 	CMPL AX, $SI_TKILL
 	JEQ  none
 

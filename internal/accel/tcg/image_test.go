@@ -57,26 +57,39 @@ func runsTo(t *testing.T, what string, r *rig, sum uint32) {
 
 func all(uint64) bool { return true }
 
+// imaged is functionsRig after it has run, with an image of it.
+func imaged(t *testing.T, functions int, more ...func(*tcg.Config)) (r *rig, sum uint32, img []byte) {
+	t.Helper()
+	r, sum = functionsRig(t, "quick", functions, more...)
+	runsTo(t, "without an image", r, sum)
+	if img = r.vcpu.Image("it", r.main, all); img == nil {
+		t.Fatal("no image")
+	}
+	return r, sum, img
+}
+
+// imageUser is functionsRig, which has not run, with an image to use.
+func imageUser(t *testing.T, img []byte, functions int, more ...func(*tcg.Config)) (r *rig, sum uint32) {
+	t.Helper()
+	r, sum = functionsRig(t, "quick", functions, more...)
+	if err := r.vcpu.UseImage(slices.Clone(img), "it", r.main, nil); err != nil {
+		t.Fatal(err)
+	}
+	return r, sum
+}
+
 // TestImage: who has an image translates nothing and computes the same; code that
 // has changed is translated anew.
 func TestImage(t *testing.T) {
 	if !tcg.Available() {
 		t.Skip("no translator for this host")
 	}
-	first, sum := functionsRig(t, "quick", 500)
-	runsTo(t, "without an image", first, sum)
+	first, sum, img := imaged(t, 500)
 	if news, known := first.vcpu.ImageNews(); news < 500 || known != 0 {
 		t.Errorf("%d units, %d known", news, known)
 	}
-	img := first.vcpu.Image("it", first.main, all)
-	if img == nil {
-		t.Fatal("no image")
-	}
 
-	second, _ := functionsRig(t, "quick", 500)
-	if err := second.vcpu.UseImage(slices.Clone(img), "it", second.main, nil); err != nil {
-		t.Fatal(err)
-	}
+	second, _ := imageUser(t, img, 500)
 	runsTo(t, "with it", second, sum)
 	news, all500 := second.vcpu.ImageNews()
 	if news != 0 || all500 < 500 {
@@ -84,35 +97,23 @@ func TestImage(t *testing.T) {
 	}
 	again := second.vcpu.Image("it", second.main, all)
 
-	third, _ := functionsRig(t, "quick", 500)
-	if err := third.vcpu.UseImage(again, "it", third.main, nil); err != nil {
-		t.Fatal("an image of who used one: ", err)
-	}
+	third, _ := imageUser(t, again, 500)
 	runsTo(t, "with an image of an image", third, sum)
 	if news, _ := third.vcpu.ImageNews(); news != 0 {
 		t.Errorf("with an image of an image: %d new units", news)
 	}
 
 	// Some was never met, and is still there for the next.
-	some, _ := functionsRig(t, "quick", 500)
-	if err := some.vcpu.UseImage(slices.Clone(img), "it", some.main, nil); err != nil {
-		t.Fatal(err)
-	}
+	some, _ := imageUser(t, img, 500)
 	rest := some.vcpu.Image("it", some.main, all)
-	fourth, _ := functionsRig(t, "quick", 500)
-	if err := fourth.vcpu.UseImage(rest, "it", fourth.main, nil); err != nil {
-		t.Fatal(err)
-	}
+	fourth, _ := imageUser(t, rest, 500)
 	runsTo(t, "with an image of who ran nothing", fourth, sum)
 	if news, _ := fourth.vcpu.ImageNews(); news != 0 {
 		t.Errorf("with an image of who ran nothing: %d new units", news)
 	}
 
 	// Other code at the same addresses.
-	other, sum2 := functionsRig(t, "quick", 500)
-	if err := other.vcpu.UseImage(slices.Clone(img), "it", other.main, nil); err != nil {
-		t.Fatal(err)
-	}
+	other, sum2 := imageUser(t, img, 500)
 	for i := range 500 {
 		if i%3 == 0 { // ADD EAX, n as SUB EAX, -n
 			f := other.ram[0x100000+30*i:]
@@ -129,10 +130,7 @@ func TestImage(t *testing.T) {
 	none, _ := functionsRig(t, "quick", 500)
 	runsTo(t, "not to be kept", none, sum)
 	if img := none.vcpu.Image("it", none.main, func(uint64) bool { return false }); img != nil {
-		empty, _ := functionsRig(t, "quick", 500)
-		if err := empty.vcpu.UseImage(img, "it", empty.main, nil); err != nil {
-			t.Fatal(err)
-		}
+		empty, _ := imageUser(t, img, 500)
 		runsTo(t, "with an empty image", empty, sum)
 		if news, known := empty.vcpu.ImageNews(); news < 500 || known != 0 {
 			t.Errorf("with an empty image: %d units, %d known", news, known)
@@ -147,16 +145,8 @@ func TestImageEviction(t *testing.T) {
 		t.Skip("no translator for this host")
 	}
 	small := func(c *tcg.Config) { c.CacheSize, c.Eager = 1<<20, true }
-	first, sum := functionsRig(t, "quick", 800, small)
-	runsTo(t, "some", first, sum)
-	img := first.vcpu.Image("it", first.main, all)
-	if img == nil {
-		t.Fatal("no image")
-	}
-	second, sum := functionsRig(t, "quick", 12000, small)
-	if err := second.vcpu.UseImage(img, "it", second.main, nil); err != nil {
-		t.Fatal(err)
-	}
+	_, _, img := imaged(t, 800, small)
+	second, sum := imageUser(t, img, 12000, small)
 	runsTo(t, "all", second, sum)
 	if img := second.vcpu.Image("it", second.main, all); img != nil {
 		t.Error("an image of what was evicted")
@@ -170,9 +160,7 @@ func TestDamagedImage(t *testing.T) {
 		t.Skip("no translator for this host")
 	}
 	little := func(c *tcg.Config) { c.CacheSize = 256 << 10 }
-	first, sum := functionsRig(t, "quick", 20, little)
-	runsTo(t, "without an image", first, sum)
-	img := first.vcpu.Image("it", first.main, all)
+	_, sum, img := imaged(t, 20, little)
 	use := func(data []byte, name string) (*rig, error) {
 		r, _ := functionsRig(t, "quick", 20, little)
 		return r, r.vcpu.UseImage(data, name, r.main, nil)
@@ -223,16 +211,8 @@ func TestLargeImage(t *testing.T) {
 		t.Skip("no translator for this host")
 	}
 	large := func(c *tcg.Config) { c.CacheSize, c.Eager = 8<<20, true }
-	first, sum := functionsRig(t, "quick", 6500, large)
-	runsTo(t, "without an image", first, sum)
-	img := first.vcpu.Image("it", first.main, all)
-	if img == nil {
-		t.Fatal("no image")
-	}
-	second, _ := functionsRig(t, "quick", 6500, large)
-	if err := second.vcpu.UseImage(img, "it", second.main, nil); err != nil {
-		t.Fatal(err)
-	}
+	first, _, img := imaged(t, 6500, large)
+	second, sum := imageUser(t, img, 6500, large)
 	runsTo(t, "with it", second, sum)
 	made, _ := first.vcpu.ImageNews()
 	if news, known := second.vcpu.ImageNews(); news != 0 || known == 0 || known > made*9/10 {

@@ -170,7 +170,7 @@ func xvfb(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(x, "-displayfd", "3", "-screen", "0", "1024x768x24", "-nolisten", "tcp")
+	cmd := exec.Command(x, "-displayfd", "3", "-screen", "0", "1024x768x24", "-nolisten", "tcp", "-noreset") // it would begin anew whenever its last client goes
 	cmd.ExtraFiles = []*os.File{w}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

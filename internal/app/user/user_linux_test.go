@@ -169,7 +169,7 @@ func build(t *testing.T, arch string) string {
 func TestGo(t *testing.T) {
 	host := build(t, "amd64") // not all hosts run programs of 32 bits
 	for _, exe := range []string{build(t, "386"), host} {
-		for _, name := range []string{"threads", "signals", "faults", "code", "net", "processes", "files"} {
+		for _, name := range []string{"threads", "signals", "faults", "code", "net", "processes", "files", "interrupted"} {
 			t.Run(filepath.Base(exe)+"/"+name, func(t *testing.T) {
 				want, _, _ := start(t, true, host, name)
 				for range 3 {

@@ -66,11 +66,11 @@ func start(t *testing.T, native bool, args ...string) (stdout, stderr string, st
 	cmd.Env = append(os.Environ(), "GUEST=here")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.WaitDelay = time.Second // what hangs may have children
+	cmd.WaitDelay = time.Minute // what hangs may have children
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(10*time.Minute, func() { cmd.Process.Kill() })
 	cmd.Wait()
 	if !timer.Stop() {
 		t.Errorf("%v hangs", args)

@@ -99,7 +99,7 @@ func (p *Process) guestMaps(details bool) []byte {
 				c   byte
 			}{{pageR, 'r'}, {pageW, 'w'}, {pageX, 'x'}} {
 				perm[i] = '-'
-				if m.bits&b.bit != 0 {
+				if shown(m.bits)&b.bit != 0 {
 					perm[i] = b.c
 				}
 			}

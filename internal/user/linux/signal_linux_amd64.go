@@ -442,8 +442,13 @@ func (t *Thread) signal(sig int, info *siginfo) {
 	if t.swapped {
 		old, t.swapped = t.saved, false
 	}
-	if !t.cpu.pushFrame(t, sig, info, &act, old) {
-		p.die(int(unix.SIGSEGV))
+	pushed := false
+	if !t.touches(func() { pushed = t.cpu.pushFrame(t, sig, info, &act, old) }) || !pushed {
+		if sig == int(unix.SIGSEGV) {
+			p.die(sig)
+		}
+		t.force(int(unix.SIGSEGV), newInfo(int(unix.SIGSEGV), siKernel))
+		return
 	}
 	t.mask |= act.mask
 	if act.flags&saNodefer == 0 {

@@ -162,9 +162,10 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	p := t.p
 	const passed = unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUSER | unix.CLONE_PARENT | unix.CLONE_IO | unix.CLONE_NEWCGROUP
 	flags := c.flags&passed | c.flags&unix.CSIGNAL
-	if c.flags&unix.CLONE_PARENT_SETTID != 0 && p.sp.writable(c.parentTID, 4) == nil ||
-		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil ||
-		c.flags&unix.CLONE_PIDFD != 0 && p.sp.writable(c.pidfd, 4) == nil {
+	there := func(flag, va uint64) bool {
+		return c.flags&flag == 0 || p.sp.writable(va, 4) != nil && p.sp.backed(va, true)
+	}
+	if !there(unix.CLONE_PARENT_SETTID, c.parentTID) || !there(unix.CLONE_CHILD_SETTID, c.childTID) || !there(unix.CLONE_PIDFD, c.pidfd) {
 		return negative(unix.EFAULT)
 	}
 	byExec := p.cfg.Fork == ForkExec
@@ -226,6 +227,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 func (t *Thread) childOf(c cloneArgs) uint64 {
 	t.clearTID, t.robust = 0, 0
 	t.p.held.set.Store(0)
+	t.p.sp.lockNew = false
 	if c.flags&unix.CLONE_CLEAR_SIGHAND != 0 {
 		for sig := 1; sig <= 64; sig++ {
 			if old, _ := t.p.setAction(sig, nil); old.handler != sigDfl && old.handler != sigIgn {
@@ -235,6 +237,9 @@ func (t *Thread) childOf(c cloneArgs) uint64 {
 	}
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 		t.put32(c.childTID, uint32(t.tid))
+	}
+	if c.flags&unix.CLONE_VM != 0 && c.flags&unix.CLONE_PARENT_SETTID != 0 { // the memory is said to be one
+		t.put32(c.parentTID, uint32(t.tid))
 	}
 	if c.flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		t.clearTID = c.childTID
@@ -288,12 +293,14 @@ func (t *Thread) startThread(c cloneArgs) uint64 {
 		err := n.enter()
 		if err == nil {
 			n.take(has)
-			if c.flags&unix.CLONE_CHILD_SETTID != 0 {
-				n.put32(c.childTID, uint32(n.tid))
-			}
-			if c.flags&unix.CLONE_PARENT_SETTID != 0 {
-				n.put32(c.parentTID, uint32(n.tid))
-			}
+			n.touches(func() {
+				if c.flags&unix.CLONE_PARENT_SETTID != 0 {
+					n.put32(c.parentTID, uint32(n.tid))
+				}
+				if c.flags&unix.CLONE_CHILD_SETTID != 0 {
+					n.put32(c.childTID, uint32(n.tid))
+				}
+			})
 		}
 		ready <- err
 		if err != nil {
@@ -323,11 +330,10 @@ func (p *Process) moreProcessors() {
 func sysExit(t *Thread, a *[6]uint64) uint64 {
 	p := t.p
 	proc.BlockAll()
-	t.leaveRobust()
+	t.touches(t.leaveRobust)
 	if t.clearTID != 0 {
-		if t.put32(t.clearTID, 0) == 0 {
-			t.raw(unix.SYS_FUTEX, t.pointer(t.clearTID), 1, 1)
-		}
+		t.touches(func() { t.put32(t.clearTID, 0) })
+		t.raw(unix.SYS_FUTEX, t.pointer(t.clearTID), 1, 1)
 	}
 	p.mu.Lock()
 	delete(p.threads, t.tid)
@@ -481,7 +487,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		le.PutUint64(set, sigbit(proc.Carrier))
 		t.raw(unix.SYS_RT_SIGTIMEDWAIT, ref(set), 0, ref(now), 8)
 	}
-	t.keepCode()
+	t.touches(t.keepCode)
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
 	x := uint64(t.rec.Execveat(&[6]uintptr{uintptr(dir), t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
 	p.setAction(sigURG, &urg)
@@ -503,7 +509,7 @@ func (t *Thread) exitGroup(status int) uint64 {
 	if d := t.p.debug; d != nil {
 		d.end(Stop{Ended: true, Status: status & 0xff})
 	}
-	t.keepCode()
+	t.touches(t.keepCode)
 	for !t.over() {
 		t.rec.Signal = 0
 		t.wait(unix.SYS_EXIT_GROUP, uintptr(status))
@@ -654,7 +660,10 @@ func sysModifyLDT(t *Thread, a *[6]uint64) uint64 {
 	const read, writeOld, write = 0, 1, 0x11
 	switch a[0] {
 	case read:
-		n := min(a[2], uint64(8*p.ldtSize))
+		n := min(a[2], uint64(len(own.ldt())))
+		if p.ldtSize == 0 {
+			n = 0
+		}
 		dst := p.sp.writable(a[1], n)
 		if dst == nil {
 			return negative(unix.EFAULT)
@@ -669,7 +678,9 @@ func sysModifyLDT(t *Thread, a *[6]uint64) uint64 {
 		if errno != 0 {
 			return negative(errno)
 		}
-		if w[0] >= 8192 {
+		const notPresent = 1 << 5
+		contents := w[3] >> 1 & 3 // 3: a conforming segment of code
+		if w[0] >= 8192 || contents == 3 && (a[0] == writeOld || w[3]&notPresent == 0) {
 			return negative(unix.EINVAL)
 		}
 		d := descriptorOf(w[1], w[2], w[3])

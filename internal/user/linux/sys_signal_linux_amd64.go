@@ -387,7 +387,6 @@ func sysPidfdSendSignal(t *Thread, a *[6]uint64) uint64 {
 	b := t.alloc(128)
 	info := t.p.getInfo(src)
 	copy(b, info[:])
-	le.PutUint32(b, uint32(a[1]))
 	return t.wait(unix.SYS_PIDFD_SEND_SIGNAL, fd(a[0]), fd(a[1]), ref(b), uintptr(a[3]))
 }
 

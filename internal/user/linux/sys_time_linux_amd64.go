@@ -536,7 +536,7 @@ func (t *Thread) futex(spec string, a *[6]uint64) uint64 {
 func sysFutexWaitv(t *Thread, a *[6]uint64) uint64 {
 	const size, most = 24, 128
 	n := uint64(uint32(a[1]))
-	if n == 0 || n > most {
+	if n == 0 || n > most || a[0] == 0 {
 		return negative(unix.EINVAL)
 	}
 	src := t.p.sp.readable(a[0], n*size)

@@ -49,6 +49,7 @@ func newTable(a *ABI) *table {
 
 // syscall does the system call that the program has stopped for.
 func (t *Thread) syscall() {
+	defer t.noMemory()
 	nr := t.cpu.syscall(&t.args)
 	r := t.p.abi.calls.row(nr)
 	t.call = nr
@@ -80,6 +81,29 @@ func (t *Thread) syscall() {
 	default:
 		t.cpu.setResult(x)
 	}
+}
+
+// noMemory ends a system call that has accessed memory of the program's that is
+// not behind its mapping: the file is shorter, or another thread has unmapped it.
+func (t *Thread) noMemory() {
+	if e := recover(); e != nil {
+		t.p.sp.faultOf(e)
+		t.kept = false
+		t.cpu.setResult(negative(unix.EFAULT))
+	}
+}
+
+// touches runs what accesses memory of the program's that may not be there. It
+// reports whether it was.
+func (t *Thread) touches(f func()) (ok bool) {
+	defer func() {
+		if e := recover(); e != nil {
+			t.p.sp.faultOf(e)
+			ok = false
+		}
+	}()
+	f()
+	return true
 }
 
 func (t *Thread) do(r *row, nr int, a *[6]uint64) uint64 {

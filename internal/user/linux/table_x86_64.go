@@ -49,8 +49,8 @@ const x8664Calls = `
 23 select conv int,ptr,ptr,ptr,ptr
 24 sched_yield pass
 25 mremap conv ptr,size,size,hex,ptr
-26 msync pass ptr,size,int
-27 mincore pass ptr,size,out
+26 msync conv ptr,size,int
+27 mincore conv ptr,size,out
 28 madvise conv ptr,size,int
 29 shmget pass int,size,hex
 30 shmat conv int,ptr,hex
@@ -169,10 +169,10 @@ const x8664Calls = `
 146 sched_get_priority_max quick int
 147 sched_get_priority_min quick int
 148 sched_rr_get_interval pass pid,out
-149 mlock pass ptr,size
-150 munlock pass ptr,size
-151 mlockall part hex ; nothing is locked: the translator's memory would be
-152 munlockall pass
+149 mlock conv ptr,size
+150 munlock conv ptr,size
+151 mlockall conv hex
+152 munlockall conv
 153 vhangup pass
 154 modify_ldt no int,ptr,size
 155 pivot_root pass path,path
@@ -317,7 +317,7 @@ const x8664Calls = `
 322 execveat conv fd,path,argv,argv,hex
 323 userfaultfd no
 324 membarrier pass int,hex,int
-325 mlock2 pass ptr,size,hex
+325 mlock2 conv ptr,size,hex
 326 copy_file_range pass fd,out,fd,out,size,hex
 327 preadv2 conv fd,ptr,int,lo,hi,hex
 328 pwritev2 conv fd,ptr,int,lo,hi,hex

@@ -224,7 +224,7 @@ func TestWrong(t *testing.T) {
 		{[]string{file("text", []byte("hello"))}, 126, "not an ELF file"},
 		{[]string{file("short", []byte("\x7fELF\x01\x01"))}, 126, "ELF header is truncated"},
 		{[]string{file("empty", nil)}, 126, "not an ELF file"},
-		{[]string{file("arm", header(40, 1))}, 126, "ELF"},
+		{[]string{file("arm", header(40, 1))}, 126, "a program for arm, which is not supported; those for i386 and x86_64 are"},
 		{[]string{file("many", header(3, 255))}, 126, "truncated"},
 		{[]string{file("interp", interp)}, 127, "name the directory with the i386 libraries by -L"},
 		{[]string{dir}, 126, "is a directory"},

@@ -565,7 +565,7 @@ func (t *Thread) wait4(pid, status, options, usage uint64) uint64 {
 		b = t.room("rusage")
 	}
 	r := t.wait(unix.SYS_WAIT4, fd(pid), t.output(status, 4), uintptr(options), ref(b))
-	return t.outAfter(r, "rusage", usage, b)
+	return t.outIf(r, "rusage", usage, b)
 }
 
 func sysWaitid(t *Thread, a *[6]uint64) uint64 {
@@ -581,7 +581,7 @@ func sysWaitid(t *Thread, a *[6]uint64) uint64 {
 	if errno := t.outInfo(a[2], info); errno != 0 {
 		return negative(errno)
 	}
-	return t.outAfter(r, "rusage", a[4], b)
+	return t.outIf(r, "rusage", a[4], b)
 }
 
 func sysNice(t *Thread, a *[6]uint64) uint64 {

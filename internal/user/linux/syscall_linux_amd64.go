@@ -298,15 +298,23 @@ func (t *Thread) out(name string, va uint64, b []byte) unix.Errno {
 	return 0
 }
 
-// outAfter is out for the result of a call, if there is an address.
+// outAfter is out for the result of a call.
 func (t *Thread) outAfter(r uint64, name string, va uint64, b []byte) uint64 {
-	if failed(r) || va == 0 {
+	if failed(r) {
 		return r
 	}
 	if errno := t.out(name, va, b); errno != 0 {
 		return negative(errno)
 	}
 	return r
+}
+
+// outIf is outAfter if there is an address.
+func (t *Thread) outIf(r uint64, name string, va uint64, b []byte) uint64 {
+	if va == 0 {
+		return r
+	}
+	return t.outAfter(r, name, va, b)
 }
 
 // ref is the address of a host's structure, 0 of none.

@@ -195,7 +195,8 @@ func Whole() {
 }
 
 // leaveWindow makes a thread that waits in a guest's system call, or is about to
-// begin one, end it: the child has no use for what it does.
+// begin one, end it: the child has no use for what it does. A signal that it was
+// taking is the parent's.
 //
 //go:nosplit
 func leaveWindow(p *parked) {
@@ -205,11 +206,14 @@ func leaveWindow(p *parked) {
 		*rip = bailAddress()
 	case *rip-state.raw < state.rawSize:
 		*rip = rawBailAddress()
+	case *rip-state.guest < state.guestSize:
+		*rip = noSignalAddress()
 	}
 }
 
 func bailAddress() uintptr
 func rawBailAddress() uintptr
+func noSignalAddress() uintptr
 
 //go:nosplit
 func pointer2(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }

@@ -56,6 +56,8 @@ type shared struct {
 	directSize uintptr
 	raw        uintptr
 	rawSize    uintptr
+	guest      uintptr // of guestSignal
+	guestSize  uintptr
 	blockAll   uint64
 	forward    uintptr // the Record of who gets the signals of other threads
 	nextFault  [65]uintptr
@@ -173,10 +175,11 @@ func setUp() error {
 			break
 		}
 	}
-	park, _, fault, window, direct, raw := addresses()
+	park, guest, fault, window, direct, raw := addresses()
 	state.window, state.windowSize = window, windowSize(window)
 	state.direct, state.directSize = direct, windowSize(direct)
 	state.raw, state.rawSize = raw, windowSize(raw)
+	state.guest, state.guestSize = guest, noSignalAddress()-guest
 	if state.windowSize == 0 || state.directSize == 0 || state.rawSize == 0 {
 		return errors.New("BUG: proc: no system call in the window")
 	}

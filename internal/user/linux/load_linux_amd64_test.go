@@ -149,6 +149,7 @@ func hostile() (list [][]byte) {
 		for _, h := range [][]elfHeader{
 			{text},
 			{text, interp}, // the interpreter is the program
+			{{typ: ptLoad, flags: 5, vaddr: base, filesz: 0x100, memsz: top / 3}, interp},
 			{text, {typ: ptLoad, flags: 6, off: 0x1000, vaddr: base + 0x1000, filesz: 0x234, memsz: 0x5678}},
 			{text, {typ: ptLoad, flags: 6, off: 0x1080, vaddr: base + 0x80, filesz: 0x10, memsz: 0x10}},                        // overlaps
 			{text, {typ: ptLoad, flags: 6, off: 0x1100, vaddr: base + 0x100, filesz: 0x10, memsz: 0x10}},                       // in the same page

@@ -73,7 +73,9 @@ type space struct {
 	guarded func()
 	shm     map[uint64]uint64 // segments of shared memory: their sizes
 	lockNew bool              // new mappings are locked, MCL_FUTURE
-	execAll bool              // whatever may be read may be executed
+	// Where code has been executed: a mapping may be much larger.
+	codeLo, codeHi uint64
+	execAll        bool // whatever may be read may be executed
 }
 
 // newSpace reserves the addresses. Base is where they are to be, 0 = anywhere.
@@ -106,7 +108,7 @@ func newSpace(a *ABI, base uintptr) (*space, *mem.Region, error) {
 		}
 	}
 	s := &space{
-		base: base, size: uint64(size), abi: a, all: unsafe.Slice((*byte)(address(base)), size), limit: a.Top,
+		base: base, size: uint64(size), abi: a, all: unsafe.Slice((*byte)(address(base)), size), limit: a.Top, codeLo: uint64(size),
 		forget: func(lo, n uint64) {}, remapped: func(bool) {}, guarded: func() {},
 	}
 	// Of the bits most pages will never be touched.
@@ -215,7 +217,7 @@ func (s *space) watched(lo, hi uint64) (list []uint64) {
 		if m.bits&pageX == 0 {
 			continue
 		}
-		for at, end := max(lo&^pageMask, m.lo), min(hi, m.hi); at < end; at += page {
+		for at, end := max(lo&^pageMask, m.lo, s.codeLo), min(hi, m.hi, s.codeHi); at < end; at += page {
 			if s.ram.Watched(at) {
 				list = append(list, at)
 			}
@@ -232,6 +234,7 @@ func (s *space) protectCode(va uint64) {
 		return
 	}
 	s.ram.Watch(va)
+	s.codeLo, s.codeHi = min(s.codeLo, va), max(s.codeHi, va+page)
 	if s.maps.bits(va)&pageW != 0 {
 		s.protect(va, page, unix.PROT_READ)
 		s.guarded()
@@ -299,7 +302,7 @@ func (s *space) changed(lo, hi uint64) {
 			continue
 		}
 		code = true
-		for va, end := max(lo, m.lo), min(hi, m.hi); va < end; va += page {
+		for va, end := max(lo, m.lo, s.codeLo), min(hi, m.hi, s.codeHi); va < end; va += page {
 			if s.ram.Watched(va) {
 				s.ram.Unwatch(va)
 				s.forget(va, page)

@@ -92,7 +92,7 @@ func sysMadvise(t *Thread, a *[6]uint64) uint64 {
 			if m.bits&pageX == 0 {
 				continue
 			}
-			for at, end := max(va, m.lo), min(va+n, m.hi); at < end; at += page { // the code there is gone
+			for at, end := max(va, m.lo, s.codeLo), min(va+n, m.hi, s.codeHi); at < end; at += page { // the code there is gone
 				if s.ram.Watched(at) {
 					s.unwatch(at)
 					s.forget(at, page)

@@ -65,6 +65,14 @@ func processCalls() map[string]handler {
 		"get_thread_area": sysGetThreadArea,
 		"modify_ldt":      sysModifyLDT,
 		"nice":            sysNice,
+		"kcmp": func(t *Thread, a *[6]uint64) uint64 {
+			const epollTFD = 7 // KCMP_EPOLL_TFD: the second is a structure
+			two := uintptr(a[4])
+			if a[2] == epollTFD {
+				two = t.pointer(a[4])
+			}
+			return t.raw(unix.SYS_KCMP, fd(a[0]), fd(a[1]), fd(a[2]), uintptr(a[3]), two)
+		},
 		"sched_getaffinity": func(t *Thread, a *[6]uint64) uint64 {
 			n := (min(a[1], 4096) + 7) &^ 7
 			b := t.alloc(int(n))

@@ -306,7 +306,7 @@ const i386Calls = `
 346 setns pass fd,hex
 347 process_vm_readv no
 348 process_vm_writev no
-349 kcmp no
+349 kcmp conv pid,pid,int,hex,hex
 351 sched_setattr pass pid,ptr,hex
 352 sched_getattr pass pid,out:3,size,hex
 353 renameat2 pass fd,path,fd,path,hex
@@ -384,5 +384,6 @@ const i386Calls = `
 439 faccessat2 pass fd,path,mode,hex
 441 epoll_pwait2 conv fd,ptr,int,ptr,ptr,size
 449 futex_waitv conv ptr,uint,hex,ptr,int
+451 cachestat pass fd,in,out,hex
 452 fchmodat2 pass fd,path,mode,hex
 `

@@ -306,7 +306,7 @@ const x8664Calls = `
 309 getcpu quick out,out,ptr
 310 process_vm_readv no
 311 process_vm_writev no
-312 kcmp no
+312 kcmp conv pid,pid,int,hex,hex
 314 sched_setattr pass pid,ptr,hex
 315 sched_getattr pass pid,out:3,size,hex
 316 renameat2 pass fd,path,fd,path,hex
@@ -339,5 +339,6 @@ const x8664Calls = `
 439 faccessat2 pass fd,path,mode,hex
 441 epoll_pwait2 conv fd,ptr,int,ptr,ptr,size
 449 futex_waitv conv ptr,uint,hex,ptr,int
+451 cachestat pass fd,in,out,hex
 452 fchmodat2 pass fd,path,mode,hex
 `

@@ -173,6 +173,9 @@ func sysTimerCreate(t *Thread, a *[6]uint64) uint64 {
 
 func (t *Thread) timerSet(nr uintptr, a *[6]uint64) uint64 {
 	b, errno := t.in("itimerspec", a[2])
+	if a[2] == 0 && nr == unix.SYS_TIMER_SETTIME {
+		return negative(unix.EINVAL)
+	}
 	if errno != 0 || b == nil {
 		return negative(unix.EFAULT)
 	}

@@ -178,15 +178,30 @@ whole:
 	POPQ SI
 	POPQ DI
 
+	// The sign of claimed says that somebody is about to fork, together with the
+	// place: a thread that comes late has none of the next fork's.
 park:
-	MOVL ·state+shared_pending(SB), AX
+	MOVL ·state+shared_claimed(SB), AX
 	TESTL AX, AX
-	JEQ  next
+	JGE  next
 	MOVL $1, R8
 	LOCK
 	XADDL R8, ·state+shared_claimed(SB)
+	TESTL R8, R8
+	JLT  place
+	LOCK
+	DECL ·state+shared_claimed(SB)
+	JMP  next
+
+full:
+	LOCK
+	INCL ·state+shared_left(SB)
+	JMP  next
+
+place:
+	ANDL $const_places, R8
 	CMPL R8, $const_maxParked
-	JCC  next
+	JCC  full
 	SHLQ $const_parkedShift, R8
 	LEAQ ·parking(SB), R12
 	ADDQ R8, R12

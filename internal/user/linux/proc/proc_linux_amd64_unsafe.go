@@ -17,6 +17,8 @@ import (
 const (
 	mOffset     = 48 // of g.m; setUp checks it
 	maxParked   = 1 << 14
+	collecting  = 1 << 31
+	places      = collecting - 1
 	parkedShift = 6
 	hashShift   = 8
 	indexSize   = 1 << 15
@@ -37,7 +39,7 @@ type parked struct {
 // shared is what the handlers use.
 type shared struct {
 	pending uint32 // a futex; 1 = threads are to wait
-	claimed uint32 // places of parking that are taken
+	claimed uint32 // places of parking that are taken; with collecting, more may be
 	stopped uint32 // that are filled in
 	left    uint32 // that are not used any more
 	absent  uint32 // not 0: so many are to be made anew (reviveAll)

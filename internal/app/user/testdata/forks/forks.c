@@ -1,5 +1,5 @@
 /* Forks of a process whose threads are taking signals: the children get none of them,
-   and their own. */
+   and their own. Forks of one whose threads begin and end. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,10 +35,32 @@ static void *busy(void *arg)
 		;
 }
 
+static void *nothing(void *arg) { return arg; }
+
+static void brief(void)
+{
+	int status, failed = 0;
+	pthread_t t;
+	pthread_attr_t detached;
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	for (int i = 0; i < 500; i++) {
+		for (int k = 0; k < 3; k++)
+			pthread_create(&t, &detached, nothing, 0);
+		pid_t child = fork();
+		if (!child)
+			_exit(7);
+		waitpid(child, &status, 0);
+		failed += !WIFEXITED(status) || WEXITSTATUS(status) != 7;
+	}
+	printf("%d failed\n", failed);
+}
+
 int main(void)
 {
 	int wrong = 0, i, status;
 	pthread_t t;
+	brief();
 	self = getpid();
 	signal(SIGUSR1, handler);
 	signal(SIGUSR2, handler);

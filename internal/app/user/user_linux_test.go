@@ -197,6 +197,7 @@ func TestWrong(t *testing.T) {
 		copy(b, "\x7fELF\x01\x01\x01")
 		b[16], b[18], b[28], b[42], b[44] = 2, machine, 52, 32, phnum
 		b[52] = 1
+		b[52+20] = 1
 		return b
 	}
 	interp := header(3, 2)

@@ -183,6 +183,25 @@ func TestGo(t *testing.T) {
 	}
 }
 
+// TestEnvironment: what is in the environment for the runtime of a guest is not for
+// ours. GODEBUG's inittrace has each runtime print lines.
+func TestEnvironment(t *testing.T) {
+	box := guest(t, "busybox-x86_64")
+	for _, v := range []string{"GODEBUG=inittrace=1", "GOMAXPROCS=1", "GOTRACEBACK=crash"} {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	script := "echo $GODEBUG $GOMAXPROCS $GOTRACEBACK; tr '\\0' '\\n' </proc/self/environ; exec env"
+	want, _, _ := start(t, true, box, "sh", "-c", script)
+	out, errs, status := start(t, false, box, "sh", "-c", script)
+	if out != want || status != 0 {
+		t.Errorf("status %d:\n%s\nwant\n%s", status, out, want)
+	}
+	if n := strings.Count(errs, "init runtime @"); n != 1 { // by that which begins anew because of it
+		t.Errorf("%d runtimes of ours follow GODEBUG:\n%s", n, errs)
+	}
+}
+
 func TestWrong(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string, b []byte) string {

@@ -378,6 +378,7 @@ func (p *Process) makeStack(im *image, bias, base, size uint64) (uint64, error) 
 		return a
 	}
 	execfn := push(p.cfg.Path)
+	p.envEnd = at
 	envs := pushAll(p.cfg.Env)
 	p.argEnd = at
 	args := pushAll(p.cfg.Args)

@@ -234,6 +234,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 // childOf does what clone does in the child.
 func (t *Thread) childOf(c cloneArgs) uint64 {
 	t.clearTID, t.robust = 0, 0
+	t.held.set.Store(0)
 	t.p.held.set.Store(0)
 	t.p.sp.lockNew = false
 	if c.flags&unix.CLONE_CLEAR_SIGHAND != 0 {
@@ -479,6 +480,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		line := append([]string{}, t.p.cfg.Again...)
 		args = append(append(line, "-0", argv0, name), args...)
 		dir, path = proc.ProcFile("/proc/self/exe")
+		env, _ = HideEnvironment(env)
 		if v := t.p.ignored(); v|t.mask != 0 {
 			env = append(env, fmt.Sprintf("%s=%x,%x", signalsVar, v, t.mask))
 		}

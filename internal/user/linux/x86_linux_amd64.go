@@ -23,15 +23,25 @@ type x86CPU struct {
 	sys *mem.RAM // descriptor tables
 }
 
-// clock is the host's, in nanoseconds: the time stamp counter's.
-type clock struct{ start time.Time }
+// clock is the host's, in nanoseconds since it was started: the time stamp counter's,
+// of all processors and processes.
+type clock struct {
+	start time.Time
+	at    int64 // what it was at start
+}
 
-func (c clock) Now() int64                         { return int64(time.Since(c.start)) }
+func newClock() clock {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return clock{time.Now(), ts.Nano()}
+}
+
+func (c clock) Now() int64                         { return c.at + int64(time.Since(c.start)) }
 func (c clock) NewTimer(fire func()) *vclock.Timer { panic("BUG: linux: a processor has no timers") }
 
 // make makes the processor of that number.
 func (c *x86CPU) make(p *Process, number int) error {
-	c.cpu = x86.New(x86.Config{Model: p.model, Clock: clock{time.Now()}, Log: p.cfg.Log, Pages: p.sp})
+	c.cpu = x86.New(x86.Config{Model: p.model, Clock: p.clock, Log: p.cfg.Log, Pages: p.sp})
 	engine, size := p.cfg.Engine, codeSize(number)
 	if size == 0 {
 		engine, size = tcg.Interpreter, 1<<20

@@ -40,8 +40,9 @@ func withCache(m *testing.M) int {
 // asUser is the name by which start has a test's program be rhea user.
 const asUser = "rhea-user"
 
-// guests is the folder of the guests' programs.
-var guests = func() string {
+// guests is the folder of the guests' programs. It is not looked for by the programs
+// that TestMain runs: they may be in another root.
+func guests() string {
 	dir := os.Getenv("RHEA_GUESTS")
 	if dir == "" {
 		dir = "../../../../shared/guests"
@@ -51,7 +52,7 @@ var guests = func() string {
 		panic(err)
 	}
 	return dir
-}()
+}
 
 // start runs a program, natively if native is set.
 func start(t *testing.T, native bool, args ...string) (stdout, stderr string, status int) {
@@ -82,7 +83,7 @@ func start(t *testing.T, native bool, args ...string) (stdout, stderr string, st
 }
 
 func guest(t *testing.T, name string) string {
-	p := filepath.Join(guests, name)
+	p := filepath.Join(guests(), name)
 	if _, err := os.Stat(p); err != nil {
 		t.Skipf("%s is not there", p)
 	}

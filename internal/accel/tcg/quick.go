@@ -25,6 +25,16 @@ const (
 // compiled, at least: if they become more all of them are dropped.
 const quickShare = 1024
 
+// Of units that were dropped so a bit is left, by their places: one that comes again
+// is in a loop over more units than there may be. quickBits is how many bits there
+// are for each unit on the list, quickDrops how often it is dropped until all bits
+// are cleared, quickRest how often it is dropped without bits after code was evicted.
+const (
+	quickBits  = 64
+	quickDrops = 8
+	quickRest  = 256
+)
+
 // quick is what the tier needs.
 type quick struct {
 	vals    []uint64 // by ir.Val
@@ -33,6 +43,11 @@ type quick struct {
 	waiting []waiting
 	next    int // of waiting to be used
 	runs    uint64
+	dropped []uint64 // bits, nil before the first drop
+	drops   int
+
+	evictions int // what they were at the last drop
+	until     int // no bits are left before so many drops
 }
 
 // waiting is the IR of a unit.
@@ -43,10 +58,26 @@ type waiting struct {
 	at     uint64 // of quick.total
 }
 
-// isQuick reports whether the unit in v.ir is to be executed as it is.
-func (v *VCPU) isQuick() bool {
+// isQuick reports whether the unit in v.ir, of a place, is to be executed as it is.
+func (v *VCPU) isQuick(at place) bool {
 	return v.n != nil && !v.eager && !v.traced && !v.counted && !v.ir.Vectors &&
-		len(v.ir.Insts) <= quickInsts/4 && len(v.ir.Blocks) <= quickBlocks
+		len(v.ir.Insts) <= quickInsts/4 && len(v.ir.Blocks) <= quickBlocks && !v.quick.wasDropped(at)
+}
+
+// droppedBit is the word and the bit of a place.
+func (q *quick) droppedBit(at place) (*uint64, uint64) {
+	h := at.off * 0x9e3779b97f4a7c15 >> 32 % uint64(64*len(q.dropped))
+	return &q.dropped[h/64], 1 << (h % 64)
+}
+
+// wasDropped reports whether a unit of the place was dropped lately, and perhaps says
+// so of another.
+func (q *quick) wasDropped(at place) bool {
+	if q.dropped == nil {
+		return false
+	}
+	w, bit := q.droppedBit(at)
+	return *w&bit != 0
 }
 
 // wait keeps the unit in v.ir to be executed as it is.
@@ -127,9 +158,33 @@ func (n *coder) notQuick(u *unit) {
 
 // dropQuick drops all units that were not compiled.
 func (v *VCPU) dropQuick() {
+	v.quick.noteDrop(v.n)
 	v.cache.takeAll(v.n.quick)
 	clear(v.jumps[:])
 	v.n.freeQuick(func(*unit) bool { return true })
+}
+
+// noteDrop leaves the bits of what is about to be dropped, but not while the code
+// memory has no room for it all: to make the same code again and again costs more than
+// to execute it as it is.
+func (q *quick) noteDrop(n *coder) {
+	if q.dropped == nil {
+		q.dropped = make([]uint64, len(n.code.RW)/quickShare*quickBits/64)
+	}
+	if q.drops++; q.drops%quickDrops == 0 {
+		clear(q.dropped)
+	}
+	if q.evictions != n.evictions {
+		q.evictions, q.until = n.evictions, q.drops+quickRest
+		clear(q.dropped)
+	}
+	if q.drops < q.until {
+		return
+	}
+	for _, u := range n.quick {
+		w, bit := q.droppedBit(u.place)
+		*w |= bit
+	}
 }
 
 // freeQuick has those units used again that were not compiled and are over.

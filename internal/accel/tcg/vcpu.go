@@ -522,7 +522,7 @@ func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep b
 		return u, false, nil
 	}
 	v.tell(u, k.PC)
-	if v.isQuick() {
+	if v.isQuick(at) {
 		v.wait(u)
 		v.cache.add(u)
 		return u, true, nil

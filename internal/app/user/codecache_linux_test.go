@@ -26,7 +26,7 @@ func TestCodeCache(t *testing.T) {
 }
 
 func testCodeCache(t *testing.T, box string) {
-	dir := filepath.Join(t.TempDir(), "new", "code")
+	dir := filepath.Join(t.TempDir(), "new")
 	run := func(dir string, want string, args ...string) {
 		t.Helper()
 		out, errs, status := start(t, false, append([]string{"-code-cache", dir}, args...)...)
@@ -118,6 +118,13 @@ func testCodeCache(t *testing.T, box string) {
 	}
 	run("/dev/null", "hello\n", box, "echo", "hello")
 	run("/proc/none", "hello\n", box, "echo", "hello")
+
+	// Where a program has changed its root, the directory has nothing above it.
+	above := filepath.Join(t.TempDir(), "above")
+	run(filepath.Join(above, "cache"), "hello\n", box, "echo", "hello")
+	if _, err := os.Stat(above); err == nil {
+		t.Errorf("%s was made", above)
+	}
 
 	// A program that may not write files.
 	limited := filepath.Join(t.TempDir(), "limited")

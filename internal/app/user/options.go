@@ -29,6 +29,7 @@ type config struct {
 	items            trace.Item
 	logFile          string
 	codeCache        string
+	codeCacheAll     bool // it is the default: directories above it may be made
 	env              []string
 	// again is the command line for the programs that this one executes.
 	again []string
@@ -192,8 +193,7 @@ func (c *config) unset(name string) {
 // parse reads options up to the program's name; what the environment says they
 // override.
 func (c *config) parse(args, env []string) (rest []string, err error) {
-	c.env = slices.Clone(env)
-	c.env = slices.DeleteFunc(c.env, func(s string) bool { return strings.HasPrefix(s, "_RHEA_") }) // ours
+	c.env = linux.GuestEnvironment(env)
 	if err := c.forkOptions(env); err != nil {
 		return nil, err
 	}
@@ -256,7 +256,7 @@ func (c *config) parse(args, env []string) (rest []string, err error) {
 		}
 	}
 	if c.codeCache == "" {
-		c.codeCache = cacheDir(env)
+		c.codeCache, c.codeCacheAll = cacheDir(env), true
 	}
 	return args, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,11 @@ func highDescriptor(fd int) (descriptor, error) {
 
 // run starts the program.
 func (c *config) run(abi *linux.ABI, args []string) error {
+	fd, preserved := fromKernel()
+	if env, some := linux.HideEnvironment(os.Environ()); some {
+		// Our runtime has followed them already: it is to begin without them, if it can.
+		unix.Exec("/proc/self/exe", os.Args, append(env, fmt.Sprintf("%s=%d,%t", kernelVar, fd, preserved)))
+	}
 	var log io.Writer
 	if c.strace || c.items != 0 {
 		fd := 2
@@ -54,11 +60,9 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 		ABI: abi, Path: args[0], Args: append([]string{}, args...), Env: c.env, Sysroot: c.sysroot, CPU: c.cpu, Release: c.release,
 		Stack: c.stack, Base: c.base, Reserve: c.reserve, Again: c.again, ExecFD: -1, Fork: c.fork, Heir: c.heir,
 	}
-	if fd, preserved := fromKernel(); fd >= 0 || preserved {
-		cfg.ExecFD = fd
-		if preserved && len(args) > 1 { // binfmt_misc's flag P: the path, argv[0], the arguments
-			cfg.Args = append([]string{}, args[1:]...)
-		}
+	cfg.ExecFD = fd
+	if preserved && len(args) > 1 { // binfmt_misc's flag P: the path, argv[0], the arguments
+		cfg.Args = append([]string{}, args[1:]...)
 	}
 	if c.argv0 != "" {
 		cfg.Args[0] = c.argv0
@@ -80,7 +84,7 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 		}
 	}
 	if c.codeCache != "off" {
-		cfg.CodeCache = c.codeCache
+		cfg.CodeCache, cfg.CodeCacheAll = c.codeCache, c.codeCacheAll
 	}
 	if c.interpreter {
 		cfg.Engine = tcg.Interpreter
@@ -112,11 +116,17 @@ type exitError struct {
 
 func (e exitError) ExitStatus() int { return e.status }
 
+// kernelVar tells the program that replaces this one what fromKernel is.
+const kernelVar = "_RHEA_KERNEL"
+
 // fromKernel is what binfmt_misc has told by the auxiliary vector: the
 // program's descriptor (flag O; -1 = none), and whether argv[0] is an argument
 // of its own (flag P).
 func fromKernel() (fd int, preserved bool) {
 	const atExecFD, atFlags, preserve = 2, 8, 1
+	if n, _ := fmt.Sscanf(os.Getenv(kernelVar), "%d,%t", &fd, &preserved); n == 2 {
+		return fd, preserved
+	}
 	fd = -1
 	f, err := unix.Open("/proc/self/auxv", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // As cmd/rhea: see there.
@@ -40,8 +42,9 @@ func withCache(m *testing.M) int {
 // asUser is the name by which start has a test's program be rhea user.
 const asUser = "rhea-user"
 
-// guests is the folder of the guests' programs.
-var guests = func() string {
+// guests is the folder of the guests' programs. It is not looked for by the programs
+// that TestMain runs: they may be in another root.
+func guests() string {
 	dir := os.Getenv("RHEA_GUESTS")
 	if dir == "" {
 		dir = "../../../../shared/guests"
@@ -51,7 +54,7 @@ var guests = func() string {
 		panic(err)
 	}
 	return dir
-}()
+}
 
 // start runs a program, natively if native is set.
 func start(t *testing.T, native bool, args ...string) (stdout, stderr string, status int) {
@@ -82,7 +85,7 @@ func start(t *testing.T, native bool, args ...string) (stdout, stderr string, st
 }
 
 func guest(t *testing.T, name string) string {
-	p := filepath.Join(guests, name)
+	p := filepath.Join(guests(), name)
 	if _, err := os.Stat(p); err != nil {
 		t.Skipf("%s is not there", p)
 	}
@@ -183,6 +186,44 @@ func TestGo(t *testing.T) {
 	}
 }
 
+// TestFewSignals: signals of which the kernel keeps nothing but the number, as too many
+// are pending, are known all the same.
+func TestFewSignals(t *testing.T) {
+	exe := build(t, "amd64")
+	var old unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_SIGPENDING, nil, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Prlimit(0, unix.RLIMIT_SIGPENDING, &unix.Rlimit{Max: old.Max}, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prlimit(0, unix.RLIMIT_SIGPENDING, &old, nil)
+	want, _, _ := start(t, true, exe, "threads", "signals")
+	out, errs, status := start(t, false, exe, "threads", "signals")
+	if out != want || status != 0 {
+		t.Fatalf("status %d\n%s%s\nwant\n%s", status, out, errs, want)
+	}
+}
+
+// TestEnvironment: what is in the environment for the runtime of a guest is not for
+// ours. GODEBUG's inittrace has each runtime print lines.
+func TestEnvironment(t *testing.T) {
+	box := guest(t, "busybox-x86_64")
+	for _, v := range []string{"GODEBUG=inittrace=1", "GOMAXPROCS=1", "GOTRACEBACK=crash"} {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	script := "echo $GODEBUG $GOMAXPROCS $GOTRACEBACK; tr '\\0' '\\n' </proc/self/environ; exec env"
+	want, _, _ := start(t, true, box, "sh", "-c", script)
+	out, errs, status := start(t, false, box, "sh", "-c", script)
+	if out != want || status != 0 {
+		t.Errorf("status %d:\n%s\nwant\n%s", status, out, want)
+	}
+	if n := strings.Count(errs, "init runtime @"); n != 1 { // by that which begins anew because of it
+		t.Errorf("%d runtimes of ours follow GODEBUG:\n%s", n, errs)
+	}
+}
+
 func TestWrong(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string, b []byte) string {
@@ -197,6 +238,7 @@ func TestWrong(t *testing.T) {
 		copy(b, "\x7fELF\x01\x01\x01")
 		b[16], b[18], b[28], b[42], b[44] = 2, machine, 52, 32, phnum
 		b[52] = 1
+		b[52+20] = 1
 		return b
 	}
 	interp := header(3, 2)
@@ -224,7 +266,7 @@ func TestWrong(t *testing.T) {
 		{[]string{file("text", []byte("hello"))}, 126, "not an ELF file"},
 		{[]string{file("short", []byte("\x7fELF\x01\x01"))}, 126, "ELF header is truncated"},
 		{[]string{file("empty", nil)}, 126, "not an ELF file"},
-		{[]string{file("arm", header(40, 1))}, 126, "ELF"},
+		{[]string{file("arm", header(40, 1))}, 126, "a program for arm, which is not supported; those for i386 and x86_64 are"},
 		{[]string{file("many", header(3, 255))}, 126, "truncated"},
 		{[]string{file("interp", interp)}, 127, "name the directory with the i386 libraries by -L"},
 		{[]string{dir}, 126, "is a directory"},

@@ -29,7 +29,9 @@ func (c *CPU) Reset() {
 	s.MXCSR = 0x1f80
 	s.XCR0 = xcrX87
 	c.smbase = 0x30000
-	c.tscOffset = -uint64(c.clock())
+	if c.cfg.Pages == nil { // the counters of a program's threads are one
+		c.tscOffset = -uint64(c.clock())
+	}
 	c.msr.reset()
 	c.setFERR(false)
 	c.pins.And(pinA20Level | pinINTR)

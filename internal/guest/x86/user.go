@@ -107,6 +107,17 @@ func (c *CPU) LoadSegment(seg int, sel uint16) *guest.Fault {
 	return c.loadSeg(seg, sel)
 }
 
+// TimeStamps reports whether a program may read the time stamp counter.
+func (c *CPU) TimeStamps() bool { return c.s.CR4&cr4TSD == 0 }
+
+// SetTimeStamps has it be that, or not (CR4.TSD).
+func (c *CPU) SetTimeStamps(may bool) {
+	c.s.CR4 &^= cr4TSD
+	if !may {
+		c.s.CR4 |= cr4TSD
+	}
+}
+
 // CopyUser makes the processor's state a copy of another's.
 func (c *CPU) CopyUser(from *CPU) { c.SetUser(from.s) }
 

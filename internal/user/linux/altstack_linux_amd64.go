@@ -24,6 +24,11 @@ func (t *Thread) setAltStack(sp uint64, flags int32, size uint64) unix.Errno {
 	if t.onAltStack(t.cpu.sp()) {
 		return unix.EPERM
 	}
+	switch uint32(flags) &^ ssAutodisarm {
+	case 0, ssOnstack, ssDisable:
+	default:
+		return unix.EINVAL
+	}
 	if flags&ssDisable != 0 {
 		t.altSP, t.altSize, t.altFlags = 0, 0, ssDisable
 		return 0

@@ -26,6 +26,7 @@ import (
 // codeCache is where translated code is kept.
 type codeCache struct {
 	dir  string
+	make func(string, os.FileMode) error
 	id   fileID // the directory's: the guest may change the root
 	name string // what the code is of
 	off  bool   // nothing is to be kept
@@ -48,7 +49,10 @@ func (p *Process) useCode(t *Thread) {
 	if p.cfg.CodeCache == "" || p.cfg.Log != nil || p.cfg.Debug != nil || p.cfg.Engine != 0 || p.cfg.Heir >= 0 || !samePrivileges() {
 		return
 	}
-	c := &codeCache{dir: p.cfg.CodeCache}
+	c := &codeCache{dir: p.cfg.CodeCache, make: os.Mkdir}
+	if p.cfg.CodeCacheAll {
+		c.make = os.MkdirAll
+	}
 	if !c.own() {
 		return
 	}
@@ -91,12 +95,13 @@ func private(st *unix.Stat_t) bool {
 	return int(st.Uid) == unix.Geteuid() && st.Mode&(unix.S_IWGRP|unix.S_IWOTH) == 0
 }
 
-// own reports whether the directory, which it makes if need be, is the user's.
+// own reports whether the directory, which it makes if need be, is the user's. In
+// another root, with nothing of what is above it, none is to be left behind.
 func (c *codeCache) own() bool {
 	var st unix.Stat_t
 	err := unix.Stat(c.dir, &st)
 	if err == unix.ENOENT {
-		if os.MkdirAll(c.dir, 0o700) != nil {
+		if c.make(c.dir, 0o700) != nil {
 			return false
 		}
 		err = unix.Stat(c.dir, &st)

@@ -108,6 +108,12 @@ const (
 )
 
 func sysArchPrctl(t *Thread, a *[6]uint64) uint64 {
+	switch a[0] {
+	case archGetCPUID: // CPUID may be executed
+		return 1
+	case archSetCPUID:
+		return negative(unix.ENODEV)
+	}
 	c, ok := t.cpu.(*amd64CPU)
 	if !ok {
 		return negative(unix.EINVAL)
@@ -125,10 +131,6 @@ func sysArchPrctl(t *Thread, a *[6]uint64) uint64 {
 		return negative(t.putWord(a[1], c.cpu.SegmentBase(x86.FS)))
 	case archGetGS:
 		return negative(t.putWord(a[1], c.cpu.SegmentBase(x86.GS)))
-	case archGetCPUID: // CPUID may be executed
-		return 1
-	case archSetCPUID:
-		return negative(unix.ENODEV)
 	}
 	return negative(unix.EINVAL)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
 // segment is a program header of an ELF file that is loaded.
@@ -44,8 +46,12 @@ const (
 
 var errNotELF = errors.New("not an ELF file")
 
-// machineNames are the machines that people are likely to try.
-func machineName(m uint16) string {
+// machineName is that of the processor, of those that people are likely to try.
+func (im *image) machineName() string {
+	m := im.machine
+	if m == 62 && im.class == 1 {
+		return "x32"
+	}
 	names := map[uint16]string{2: "sparc", 3: "i386", 8: "mips", 18: "sparc32plus", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm", 42: "sh4",
 		43: "sparc64", 62: "x86_64", 183: "aarch64", 243: "riscv", 258: "loongarch64", 4: "m68k", 0x9026: "alpha"}
 	if n := names[m]; n != "" {
@@ -171,10 +177,24 @@ func (im *image) bounds() (lo, hi uint64) {
 	return im.segments[0].vaddr &^ 0xfff, (last.vaddr + last.memsz + 0xfff) &^ 0xfff
 }
 
+func (im *image) isFor(a *ABI) bool {
+	return im.machine == a.Machine && im.class == a.Class && im.order == a.Order
+}
+
+// supported reports whether there is an ABI for the image.
+func (im *image) supported() bool { return slices.ContainsFunc(ABIs(), im.isFor) }
+
 // fits says why the image is not one for an ABI.
 func (im *image) fits(a *ABI) error {
-	if im.machine != a.Machine || im.class != a.Class || im.order != a.Order {
-		return fmt.Errorf("a program for %s, not for %s", machineName(im.machine), a.Name)
+	if !im.isFor(a) {
+		if im.supported() {
+			return fmt.Errorf("a program for %s, not for %s", im.machineName(), a.Name)
+		}
+		var names []string
+		for _, a := range ABIs() {
+			names = append(names, a.Name)
+		}
+		return fmt.Errorf("a program for %s, which is not supported; those for %s are", im.machineName(), strings.Join(names, " and "))
 	}
 	if _, hi := im.bounds(); hi > a.Top || hi == 0 {
 		return fmt.Errorf("ELF segments end at %#x, beyond the addresses of %s", hi, a.Name)

@@ -56,13 +56,33 @@ func program(typ uint16, machine byte, vaddr, memsz uint32) []byte {
 	return b
 }
 
+// program64 is one of 64 bits.
+func program64(typ uint16, machine byte, vaddr, memsz uint64) []byte {
+	le := binary.LittleEndian
+	b := make([]byte, 64+56)
+	copy(b, "\x7fELF\x02\x01\x01")
+	le.PutUint16(b[16:], typ)
+	b[18] = machine
+	le.PutUint64(b[32:], 64)
+	le.PutUint16(b[54:], 56)
+	le.PutUint16(b[56:], 1)
+	p := b[64:]
+	le.PutUint32(p, ptLoad)
+	le.PutUint32(p[4:], 7)
+	le.PutUint64(p[16:], vaddr)
+	le.PutUint64(p[40:], memsz)
+	return b
+}
+
 func TestFits(t *testing.T) {
 	for _, c := range []struct {
 		b    []byte
 		want string
 	}{
 		{program(2, 3, 0x8048000, 100), ""},
-		{program(2, 40, 0x8048000, 100), "a program for arm, not for i386"},
+		{program(2, 40, 0x8048000, 100), "a program for arm, which is not supported; those for i386 and x86_64 are"},
+		{program(2, 62, 0x8048000, 100), "a program for x32, which is not supported; those for i386 and x86_64 are"},
+		{program64(2, 62, 0x400000, 100), "a program for x86_64, not for i386"},
 		{program(2, 3, 0xffffd000, 0x2000), "ELF segments end at 0xfffff000, beyond the addresses of i386"},
 		{program(1, 3, 0x8048000, 100), "ELF type 1 is no program"},
 		{program(2, 3, 0x8048123, 100), "ELF segment at 0x8048123 makes no sense"},

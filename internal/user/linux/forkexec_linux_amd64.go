@@ -29,12 +29,12 @@ type heir struct {
 	Files          []int // descriptors that Areas are mapped of
 	Shm            map[uint64]uint64
 
-	Exe, Path                              string
-	Args                                   []string
-	Auxv, Argv, Name                       []byte
-	Trampoline, StackTop, ArgStart, ArgEnd uint64
-	LDTSize                                int
-	Hashes                                 bool
+	Exe, Path                                      string
+	Args                                           []string
+	Auxv, Argv, Name                               []byte
+	Trampoline, StackTop, ArgStart, ArgEnd, EnvEnd uint64
+	LDTSize                                        int
+	Hashes                                         bool
 
 	Acts           []heirAction
 	Mask           uint64
@@ -112,7 +112,7 @@ func (p *Process) heir(t *Thread, c cloneArgs) *heir {
 	h := &heir{
 		Base: p.sp.base, Space: p.sp.size, Limit: p.sp.limit, Top: p.sp.top, Brk: p.sp.brk, Brk0: p.sp.brk0, ExecAll: p.sp.execAll,
 		Shm: p.sp.shm, Exe: p.exe, Path: p.cfg.Path, Args: p.cfg.Args, Auxv: p.auxv, Argv: p.argv, Name: make([]byte, 16),
-		Trampoline: p.trampoline, StackTop: p.stackTop, ArgStart: p.argStart, ArgEnd: p.argEnd, LDTSize: p.ldtSize, Hashes: p.hashes.Load(),
+		Trampoline: p.trampoline, StackTop: p.stackTop, ArgStart: p.argStart, ArgEnd: p.argEnd, EnvEnd: p.envEnd, LDTSize: p.ldtSize, Hashes: p.hashes.Load(),
 		Mask: t.mask, AltSP: t.altSP, AltSize: t.altSize, AltFlags: t.altFlags, CPU: t.cpu.image(),
 		Flags: c.flags, Stack: c.stack, TLS: c.tls, ChildTID: c.childTID,
 	}
@@ -266,7 +266,7 @@ func (p *Process) takeOver(in *inheritance, h *heir) (*Thread, error) {
 	}
 	p.cfg.Args, p.cfg.Path = h.Args, h.Path
 	p.exe, p.auxv, p.argv = h.Exe, h.Auxv, h.Argv
-	p.trampoline, p.stackTop, p.argStart, p.argEnd = h.Trampoline, h.StackTop, h.ArgStart, h.ArgEnd
+	p.trampoline, p.stackTop, p.argStart, p.argEnd, p.envEnd = h.Trampoline, h.StackTop, h.ArgStart, h.ArgEnd, h.EnvEnd
 	p.ldtSize = h.LDTSize
 	p.hashes.Store(h.Hashes)
 	proc.Raw(unix.SYS_PRCTL, unix.PR_SET_NAME, ref(append(h.Name, 0)))

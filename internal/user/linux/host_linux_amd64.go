@@ -174,6 +174,7 @@ func hostCalls() map[string]uintptr {
 		"pidfd_open":                   unix.SYS_PIDFD_OPEN,
 		"pidfd_getfd":                  unix.SYS_PIDFD_GETFD,
 		"faccessat2":                   unix.SYS_FACCESSAT2,
+		"cachestat":                    unix.SYS_CACHESTAT,
 		"fchmodat2":                    unix.SYS_FCHMODAT2,
 	}
 }

@@ -22,12 +22,7 @@ func (t *Thread) learn() {
 		t.lesson, _ = unix.Mmap(-1, 0, 8*tcg.LessonSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 		return
 	}
-	defer func() {
-		if e := recover(); e != nil {
-			t.p.sp.faultOf(e) // another thread has unmapped the code
-		}
-	}()
-	t.cpu.vcpu().Learn(words(t.lesson))
+	t.touches(func() { t.cpu.vcpu().Learn(words(t.lesson)) })
 }
 
 // teach has the child of a fork tell its parent.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -120,7 +121,15 @@ func notRun(path string, err error) error {
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		status = 127
 	}
-	return &ExecError{status, fmt.Errorf("%s: %w", path, err)}
+	return &ExecError{status, fmt.Errorf("%s: %w", printable(path), err)}
+}
+
+// printable is a file's name for a line of a message.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 // nameProcess has the host show the process by the program's name (proc(5), comm).
@@ -234,7 +243,7 @@ func (p *Process) mapTrampoline() error {
 func (p *Process) loadInterp(name string) (base, entry uint64, err error) {
 	f, err := openFile(p.inSysroot(name))
 	if err != nil {
-		return 0, 0, fmt.Errorf("its interpreter %s: %w; name the directory with the %s libraries by -L", name, err, p.abi.Name)
+		return 0, 0, fmt.Errorf("its interpreter %s: %w; name the directory with the %s libraries by -L", printable(name), err, p.abi.Name)
 	}
 	defer f.close()
 	im, err := readImage(f)
@@ -242,11 +251,11 @@ func (p *Process) loadInterp(name string) (base, entry uint64, err error) {
 		err = im.fits(p.abi)
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("its interpreter %s: %w; name the directory with the %s libraries by -L", name, err, p.abi.Name)
+		return 0, 0, fmt.Errorf("its interpreter %s: %w; name the directory with the %s libraries by -L", printable(name), err, p.abi.Name)
 	}
 	bias, err := p.loadImage(f, im)
 	if err != nil {
-		return 0, 0, fmt.Errorf("its interpreter %s: %w", name, err)
+		return 0, 0, fmt.Errorf("its interpreter %s: %w", printable(name), err)
 	}
 	lo, _ := im.bounds()
 	return lo + bias, im.entry + bias, nil
@@ -369,6 +378,7 @@ func (p *Process) makeStack(im *image, bias, base, size uint64) (uint64, error) 
 		return a
 	}
 	execfn := push(p.cfg.Path)
+	p.envEnd = at
 	envs := pushAll(p.cfg.Env)
 	p.argEnd = at
 	args := pushAll(p.cfg.Args)

@@ -53,6 +53,8 @@ type Config struct {
 	// CodeCache is the directory in which translated code is kept for other
 	// processes, "" = it is not.
 	CodeCache string
+	// CodeCacheAll: the directories above it are made, too.
+	CodeCacheAll bool
 	// Disassemble names instructions, for logs.
 	Disassemble bool
 }
@@ -67,6 +69,7 @@ type Process struct {
 	types *structures
 	infos infoTypes
 	model *x86.Model
+	clock clock
 	flat  *tcg.Flat
 	// requests are ioctl's, made when they are first needed.
 	requests func() map[uint32]request
@@ -77,8 +80,8 @@ type Process struct {
 	trampoline uint64
 	// argv is what /proc/self/cmdline says.
 	argv []byte
-	// Where the arguments, the environment and the stack begin.
-	stackTop, argStart, argEnd uint64
+	// Where the stack and the arguments begin; the environment is behind these.
+	stackTop, argStart, argEnd, envEnd uint64
 
 	debug *Debug     // nil = there is no debugger
 	code  *codeCache // nil = there is none
@@ -115,6 +118,7 @@ type Thread struct {
 	saved uint64 // what sigsuspend and its like have replaced
 	// swapped: mask is to be saved again once a signal has been delivered.
 	swapped bool
+	held    held
 	awaits  atomic.Uint64 // those that sigtimedwait waits for
 	waits   uint64        // mask of a call that waits by another
 
@@ -157,7 +161,7 @@ func Start(cfg Config) error {
 	if cfg.Reserve != 0 && cfg.Reserve < 1<<20 {
 		return fmt.Errorf("-R %#x: a program needs 1 MiB of addresses at least", cfg.Reserve)
 	}
-	p := &Process{cfg: cfg, abi: cfg.ABI, threads: make(map[int]*Thread)}
+	p := &Process{cfg: cfg, abi: cfg.ABI, clock: newClock(), threads: make(map[int]*Thread)}
 	p.types, p.infos, p.requests = newStructures(p.abi), newInfoTypes(p.abi), sync.OnceValue(requests)
 	p.kind = guestKinds()[p.abi.Name]
 	if cfg.CPU == "" {

@@ -23,6 +23,8 @@ func (t *Thread) openProc(name string, flags uint64) (r uint64, ok bool) {
 		return t.wait(unix.SYS_OPENAT, atFDCWD, t.cstring(t.p.exe), uintptr(flags), 0), true
 	case "cmdline":
 		content = t.p.argv
+	case "environ":
+		content = append([]byte{}, t.p.sp.readable(t.p.argEnd, t.p.envEnd-t.p.argEnd)...)
 	case "auxv":
 		content = t.p.auxv
 	case "maps":
@@ -99,7 +101,7 @@ func (p *Process) guestMaps(details bool) []byte {
 				c   byte
 			}{{pageR, 'r'}, {pageW, 'w'}, {pageX, 'x'}} {
 				perm[i] = '-'
-				if m.bits&b.bit != 0 {
+				if shown(m.bits)&b.bit != 0 {
 					perm[i] = b.c
 				}
 			}
@@ -147,6 +149,8 @@ func (p *Process) guestStat() []byte {
 	set(28, p.stackTop)
 	set(48, p.argStart)
 	set(49, p.argEnd)
+	set(50, p.argEnd)
+	set(51, p.envEnd)
 	return []byte(s[:i+2] + strings.Join(f, " ") + "\n")
 }
 

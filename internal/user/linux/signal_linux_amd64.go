@@ -108,25 +108,28 @@ func (i *siginfo) carry() {
 
 // carried undoes what carry and proc.MarkHeld do.
 func (i *siginfo) carried() {
-	switch code := int(int32(le.Uint32(i[8:]))); {
-	case code == proc.Carried && i.signal() == proc.Carrier:
-		le.PutUint32(i[0:], uint32(sigURG))
-	case code != proc.Held:
-		return
+	carried := i.signal() == proc.Carrier && i.code() == proc.Carried
+	if carried || i.code() == proc.Held {
+		copy(i[8:12], i[4:8])
+		clear(i[4:8])
 	}
-	copy(i[8:12], i[4:8])
-	clear(i[4:8])
+	// RLIMIT_SIGPENDING may have left no siginfo, which looks as if nobody had sent it:
+	// hardly a program sends the signal that the carrier is elsewhere.
+	if carried || i.signal() == proc.Carrier && i.code() == siUser && le.Uint32(i[16:]) == 0 {
+		le.PutUint32(i[0:], uint32(sigURG))
+	}
 }
 
 func (i *siginfo) signal() int { return int(int32(le.Uint32(i[0:]))) }
+func (i *siginfo) code() int   { return int(int32(le.Uint32(i[8:]))) }
 
 // held are the signals that have come though the guest blocks them, which the
-// host cannot: those of exceptions, and the carrier's. One of each is enough, as
-// of all but real-time signals.
+// host cannot: those of exceptions, and the carrier's. One of each is enough for a
+// thread, and for the process, as of all but real-time signals.
 type held struct {
 	set  atomic.Uint64
 	mu   sync.Mutex
-	info [32]siginfo
+	info []siginfo // by their numbers; made for the first
 }
 
 // add keeps one until a thread unblocks it.
@@ -134,13 +137,22 @@ func (h *held) add(i *siginfo) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if sig := i.signal(); h.set.Load()&sigbit(sig) == 0 {
+		if h.info == nil {
+			h.info = make([]siginfo, 32)
+		}
 		h.info[sig] = *i
 		h.set.Store(h.set.Load() | sigbit(sig))
 	}
 }
 
-// hold keeps a signal, but if a thread waits for it, that gets it.
-func (p *Process) hold(i *siginfo) {
+// hold keeps a signal: for the thread, if it was sent to that, or for the process;
+// then a thread that waits for it gets it.
+func (t *Thread) hold(i *siginfo) {
+	if i.code() == siTkill {
+		t.held.add(i)
+		return
+	}
+	p := t.p
 	p.held.add(i)
 	m, to := sigbit(i.signal()), 0
 	p.mu.Lock()
@@ -166,6 +178,14 @@ func (i *siginfo) sendTo(tid int) {
 		proc.MarkHeld(i[:])
 	}
 	proc.Raw(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(unix.Getpid()), uintptr(tid), uintptr(i.signal()), ref(append([]byte(nil), i[:]...)))
+}
+
+// takeHeld takes one of a set, if there is one.
+func (t *Thread) takeHeld(set uint64) (siginfo, bool) {
+	if i, ok := t.held.take(set); ok {
+		return i, true
+	}
+	return t.p.held.take(set)
 }
 
 // take takes one of a set, if there is one.
@@ -245,7 +265,7 @@ func (t *Thread) applyMask() {
 // releaseHeld has the thread get the held signals that a mask does not block.
 func (t *Thread) releaseHeld(mask uint64) {
 	for {
-		i, ok := t.p.held.take(^mask)
+		i, ok := t.takeHeld(^mask)
 		if !ok {
 			return
 		}
@@ -359,8 +379,7 @@ func (t *Thread) outInfo(addr uint64, info []byte) unix.Errno {
 
 // putInfo writes a siginfo where the guest has one.
 func (p *Process) putInfo(dst []byte, info *siginfo) {
-	sig, code := int(int32(le.Uint32(info[0:]))), int(int32(le.Uint32(info[8:])))
-	x := p.infos[infoKind(sig, code)]
+	x := p.infos[infoKind(info.signal(), info.code())]
 	clear(dst[:128])
 	x.out.do(dst, info[:])
 }
@@ -399,10 +418,10 @@ func (t *Thread) deliver() {
 	for more, b := t.rec.TakeMore(); more != 0; more, b = t.rec.TakeMore() {
 		i := siginfo(b)
 		i.carried()
-		t.p.hold(&i)
+		t.hold(&i)
 	}
 	if t.mask&sigbit(sig) != 0 {
-		t.p.hold(&info)
+		t.hold(&info)
 		t.unhandled()
 		return
 	}
@@ -442,8 +461,13 @@ func (t *Thread) signal(sig int, info *siginfo) {
 	if t.swapped {
 		old, t.swapped = t.saved, false
 	}
-	if !t.cpu.pushFrame(t, sig, info, &act, old) {
-		p.die(int(unix.SIGSEGV))
+	pushed := false
+	if !t.touches(func() { pushed = t.cpu.pushFrame(t, sig, info, &act, old) }) || !pushed {
+		if sig == int(unix.SIGSEGV) {
+			p.die(sig)
+		}
+		t.force(int(unix.SIGSEGV), newInfo(int(unix.SIGSEGV), siKernel))
+		return
 	}
 	t.mask |= act.mask
 	if act.flags&saNodefer == 0 {
@@ -492,12 +516,13 @@ func (t *Thread) finishCall(again bool) {
 }
 
 // neverRestarts are the calls that the kernel ends with EINTR whenever a handler
-// has run (signal(7)): one that it has not ended had not begun.
+// has run (signal(7)), or never: one that it has not ended had not begun.
 func neverRestarts(name string) bool {
 	switch name {
 	case "pause", "sigsuspend", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64", "nanosleep", "clock_nanosleep", "clock_nanosleep_time64",
 		"poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64", "epoll_wait", "epoll_pwait", "epoll_pwait2",
-		"io_getevents", "io_pgetevents", "io_pgetevents_time64", "semop", "semtimedop_time64", "msgsnd", "msgrcv":
+		"io_getevents", "io_pgetevents", "io_pgetevents_time64", "semop", "semtimedop_time64", "msgsnd", "msgrcv",
+		"sigprocmask", "rt_sigprocmask", "ssetmask", "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal":
 		return true
 	}
 	return false

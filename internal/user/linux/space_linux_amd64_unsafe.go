@@ -31,7 +31,22 @@ const (
 	pageW
 	pageX
 	pageMapped
+	// What may be done with a guard page if it is none any more is guardShift higher.
+	guardShift = iota
+	// pageNoRead: it may be read, which was not asked for.
+	pageNoRead = 1 << 7
 )
+
+// isGuard reports whether the bits are a guard page's.
+func isGuard(bits byte) bool { return bits>>guardShift&(pageR|pageW|pageX) != 0 }
+
+// shown are the bits as /proc tells them: guards are not seen there.
+func shown(bits byte) byte {
+	if bits&pageNoRead != 0 {
+		bits &^= pageR | pageR<<guardShift
+	}
+	return bits | bits>>guardShift&(pageR|pageW|pageX)
+}
 
 // space is the memory of a guest process: the guest's addresses are the host's
 // behind base. All of them are reserved, so that what the guest has not mapped
@@ -57,7 +72,10 @@ type space struct {
 	// guarded is told that a page is write-protected for the code in it.
 	guarded func()
 	shm     map[uint64]uint64 // segments of shared memory: their sizes
-	execAll bool              // whatever may be read may be executed
+	lockNew bool              // new mappings are locked, MCL_FUTURE
+	// Where code has been executed: a mapping may be much larger.
+	codeLo, codeHi uint64
+	execAll        bool // whatever may be read may be executed
 }
 
 // newSpace reserves the addresses. Base is where they are to be, 0 = anywhere.
@@ -90,7 +108,7 @@ func newSpace(a *ABI, base uintptr) (*space, *mem.Region, error) {
 		}
 	}
 	s := &space{
-		base: base, size: uint64(size), abi: a, all: unsafe.Slice((*byte)(address(base)), size), limit: a.Top,
+		base: base, size: uint64(size), abi: a, all: unsafe.Slice((*byte)(address(base)), size), limit: a.Top, codeLo: uint64(size),
 		forget: func(lo, n uint64) {}, remapped: func(bool) {}, guarded: func() {},
 	}
 	// Of the bits most pages will never be touched.
@@ -199,7 +217,7 @@ func (s *space) watched(lo, hi uint64) (list []uint64) {
 		if m.bits&pageX == 0 {
 			continue
 		}
-		for at, end := max(lo&^pageMask, m.lo), min(hi, m.hi); at < end; at += page {
+		for at, end := max(lo&^pageMask, m.lo, s.codeLo), min(hi, m.hi, s.codeHi); at < end; at += page {
 			if s.ram.Watched(at) {
 				list = append(list, at)
 			}
@@ -216,6 +234,7 @@ func (s *space) protectCode(va uint64) {
 		return
 	}
 	s.ram.Watch(va)
+	s.codeLo, s.codeHi = min(s.codeLo, va), max(s.codeHi, va+page)
 	if s.maps.bits(va)&pageW != 0 {
 		s.protect(va, page, unix.PROT_READ)
 		s.guarded()
@@ -263,8 +282,11 @@ func (s *space) bits(prot int) byte {
 	if prot&unix.PROT_WRITE != 0 {
 		b |= pageW
 	}
-	if prot&unix.PROT_EXEC != 0 || s.execAll && b&pageR != 0 {
+	if prot&unix.PROT_EXEC != 0 || s.execAll && prot&unix.PROT_READ != 0 {
 		b |= pageX
+	}
+	if b&pageR != 0 && prot&unix.PROT_READ == 0 {
+		b |= pageNoRead
 	}
 	return b
 }
@@ -280,7 +302,7 @@ func (s *space) changed(lo, hi uint64) {
 			continue
 		}
 		code = true
-		for va, end := max(lo, m.lo), min(hi, m.hi); va < end; va += page {
+		for va, end := max(lo, m.lo, s.codeLo), min(hi, m.hi, s.codeHi); va < end; va += page {
 			if s.ram.Watched(va) {
 				s.ram.Unwatch(va)
 				s.forget(va, page)
@@ -297,7 +319,8 @@ const mapFixedNoReplace = unix.MAP_FIXED_NOREPLACE
 // mmap maps n bytes, wherever flags say.
 func (s *space) mmap(va, n uint64, prot, flags, fd int, off uint64) (uint64, unix.Errno) {
 	if n == 0 {
-		return 0, unix.EINVAL
+		_, errno := proc.Raw(unix.SYS_MMAP, 0, 0, uintptr(prot), uintptr(flags), uintptr(fd), uintptr(off)) // EINVAL, or what is wrong with the file
+		return 0, errno
 	}
 	if n > s.limit {
 		return 0, unix.ENOMEM
@@ -325,13 +348,21 @@ func (s *space) mmap(va, n uint64, prot, flags, fd int, off uint64) (uint64, uni
 	if flags&mapFixedNoReplace == mapFixedNoReplace && s.maps.overlaps(va, va+n) {
 		return 0, unix.EEXIST
 	}
-	hf := flags&^(mapFixedNoReplace|unix.MAP_GROWSDOWN|unix.MAP_32BIT) | unix.MAP_FIXED
+	hf := flags&^(mapFixedNoReplace|unix.MAP_GROWSDOWN|unix.MAP_32BIT) | unix.MAP_FIXED | s.lockFlag()
 	if _, errno := proc.Raw(unix.SYS_MMAP, s.host(va), uintptr(n), uintptr(hostProt(prot)), uintptr(hf), uintptr(fd), uintptr(off)); errno != 0 {
 		return 0, errno
 	}
 	s.changed(va, va+n)
 	s.maps.set(va, va+n, s.bits(prot))
 	return va, 0
+}
+
+// lockFlag is what new mappings are locked with.
+func (s *space) lockFlag() int {
+	if s.lockNew {
+		return unix.MAP_LOCKED
+	}
+	return 0
 }
 
 // place finds n free bytes, at va if they are free there.
@@ -480,8 +511,8 @@ func (s *space) setBrk(end uint64) uint64 {
 			return s.brk
 		}
 		const prot = unix.PROT_READ | unix.PROT_WRITE
-		const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_FIXED
-		if _, errno := proc.Raw(unix.SYS_MMAP, s.host(have), uintptr(want-have), prot, flags, ^uintptr(0), 0); errno != 0 {
+		flags := unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_FIXED | s.lockFlag()
+		if _, errno := proc.Raw(unix.SYS_MMAP, s.host(have), uintptr(want-have), prot, uintptr(flags), ^uintptr(0), 0); errno != 0 {
 			return s.brk
 		}
 		s.changed(have, want)

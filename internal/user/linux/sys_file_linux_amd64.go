@@ -545,5 +545,9 @@ func memoryFile(content []byte, flags uint64) uint64 {
 		content = content[n:]
 	}
 	unix.Seek(f, 0, 0)
+	if r, err := unix.Open("/proc/self/fd/"+strconv.Itoa(f), unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil { // not to be written to
+		unix.Dup3(r, f, int(flags&unix.O_CLOEXEC))
+		unix.Close(r)
+	}
 	return uint64(f)
 }

@@ -62,7 +62,10 @@ func (t *Thread) low16(id uint64) uint64 {
 }
 
 func sysGetgroups16(t *Thread, a *[6]uint64) uint64 {
-	n := min(uint64(uint32(a[0])), 65536)
+	if int32(a[0]) < 0 {
+		return negative(unix.EINVAL)
+	}
+	n := min(a[0]&0xffffffff, 65536)
 	b := t.alloc(int(4*n) + 4)
 	r := t.raw(unix.SYS_GETGROUPS, uintptr(n), ref(b))
 	if failed(r) || n == 0 {
@@ -141,14 +144,16 @@ func sysSysinfo(t *Thread, a *[6]uint64) uint64 {
 
 func sysPrctl(t *Thread, a *[6]uint64) uint64 {
 	switch int(a[0]) {
-	case unix.PR_GET_PDEATHSIG, unix.PR_GET_UNALIGN, unix.PR_GET_FPEMU, unix.PR_GET_FPEXC, unix.PR_GET_ENDIAN, unix.PR_GET_TSC,
+	case unix.PR_GET_PDEATHSIG, unix.PR_GET_UNALIGN, unix.PR_GET_FPEMU, unix.PR_GET_FPEXC, unix.PR_GET_ENDIAN,
 		unix.PR_GET_CHILD_SUBREAPER:
 		return t.raw(unix.SYS_PRCTL, uintptr(a[0]), t.output(a[1], 4))
+	case unix.PR_GET_TSC, unix.PR_SET_TSC:
+		return t.timeStamps(int(a[0]), a[1])
 	case unix.PR_SET_NAME, unix.PR_GET_NAME:
 		return t.raw(unix.SYS_PRCTL, uintptr(a[0]), t.output(a[1], 16))
 	case unix.PR_SET_PDEATHSIG:
 		return t.raw(unix.SYS_PRCTL, uintptr(a[0]), fd(a[1]))
-	case unix.PR_SET_SECCOMP, unix.PR_SET_MM, unix.PR_SET_TSC, unix.PR_SET_SYSCALL_USER_DISPATCH, unix.PR_SET_VMA, unix.PR_GET_TID_ADDRESS:
+	case unix.PR_SET_SECCOMP, unix.PR_SET_MM, unix.PR_SET_SYSCALL_USER_DISPATCH, unix.PR_SET_VMA, unix.PR_GET_TID_ADDRESS:
 		t.p.cfg.Log.Unimp("prctl %d is not built", a[0])
 		return negative(unix.EINVAL)
 	case unix.PR_SET_KEEPCAPS, unix.PR_SET_SECUREBITS, unix.PR_SET_NO_NEW_PRIVS, unix.PR_CAPBSET_DROP, unix.PR_CAP_AMBIENT:

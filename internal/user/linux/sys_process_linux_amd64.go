@@ -65,6 +65,14 @@ func processCalls() map[string]handler {
 		"get_thread_area": sysGetThreadArea,
 		"modify_ldt":      sysModifyLDT,
 		"nice":            sysNice,
+		"kcmp": func(t *Thread, a *[6]uint64) uint64 {
+			const epollTFD = 7 // KCMP_EPOLL_TFD: the second is a structure
+			two := uintptr(a[4])
+			if a[2] == epollTFD {
+				two = t.pointer(a[4])
+			}
+			return t.raw(unix.SYS_KCMP, fd(a[0]), fd(a[1]), fd(a[2]), uintptr(a[3]), two)
+		},
 		"sched_getaffinity": func(t *Thread, a *[6]uint64) uint64 {
 			n := (min(a[1], 4096) + 7) &^ 7
 			b := t.alloc(int(n))
@@ -162,9 +170,10 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	p := t.p
 	const passed = unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUSER | unix.CLONE_PARENT | unix.CLONE_IO | unix.CLONE_NEWCGROUP
 	flags := c.flags&passed | c.flags&unix.CSIGNAL
-	if c.flags&unix.CLONE_PARENT_SETTID != 0 && p.sp.writable(c.parentTID, 4) == nil ||
-		c.flags&unix.CLONE_CHILD_SETTID != 0 && p.sp.writable(c.childTID, 4) == nil ||
-		c.flags&unix.CLONE_PIDFD != 0 && p.sp.writable(c.pidfd, 4) == nil {
+	there := func(flag, va uint64) bool {
+		return c.flags&flag == 0 || p.sp.writable(va, 4) != nil && p.sp.backed(va, true)
+	}
+	if !there(unix.CLONE_PARENT_SETTID, c.parentTID) || !there(unix.CLONE_CHILD_SETTID, c.childTID) || !there(unix.CLONE_PIDFD, c.pidfd) {
 		return negative(unix.EFAULT)
 	}
 	byExec := p.cfg.Fork == ForkExec
@@ -229,7 +238,9 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 // childOf does what clone does in the child.
 func (t *Thread) childOf(c cloneArgs) uint64 {
 	t.clearTID, t.robust = 0, 0
+	t.held.set.Store(0)
 	t.p.held.set.Store(0)
+	t.p.sp.lockNew = false
 	if c.flags&unix.CLONE_CLEAR_SIGHAND != 0 {
 		for sig := 1; sig <= 64; sig++ {
 			if old, _ := t.p.setAction(sig, nil); old.handler != sigDfl && old.handler != sigIgn {
@@ -239,6 +250,9 @@ func (t *Thread) childOf(c cloneArgs) uint64 {
 	}
 	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
 		t.put32(c.childTID, uint32(t.tid))
+	}
+	if c.flags&unix.CLONE_VM != 0 && c.flags&unix.CLONE_PARENT_SETTID != 0 { // the memory is said to be one
+		t.put32(c.parentTID, uint32(t.tid))
 	}
 	if c.flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		t.clearTID = c.childTID
@@ -292,12 +306,14 @@ func (t *Thread) startThread(c cloneArgs) uint64 {
 		err := n.enter()
 		if err == nil {
 			n.take(has)
-			if c.flags&unix.CLONE_CHILD_SETTID != 0 {
-				n.put32(c.childTID, uint32(n.tid))
-			}
-			if c.flags&unix.CLONE_PARENT_SETTID != 0 {
-				n.put32(c.parentTID, uint32(n.tid))
-			}
+			n.touches(func() {
+				if c.flags&unix.CLONE_PARENT_SETTID != 0 {
+					n.put32(c.parentTID, uint32(n.tid))
+				}
+				if c.flags&unix.CLONE_CHILD_SETTID != 0 {
+					n.put32(c.childTID, uint32(n.tid))
+				}
+			})
 		}
 		ready <- err
 		if err != nil {
@@ -327,11 +343,10 @@ func (p *Process) moreProcessors() {
 func sysExit(t *Thread, a *[6]uint64) uint64 {
 	p := t.p
 	proc.BlockAll()
-	t.leaveRobust()
+	t.touches(t.leaveRobust)
 	if t.clearTID != 0 {
-		if t.put32(t.clearTID, 0) == 0 {
-			t.raw(unix.SYS_FUTEX, t.pointer(t.clearTID), 1, 1)
-		}
+		t.touches(func() { t.put32(t.clearTID, 0) })
+		t.raw(unix.SYS_FUTEX, t.pointer(t.clearTID), 1, 1)
 	}
 	p.mu.Lock()
 	delete(p.threads, t.tid)
@@ -469,6 +484,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		line := append([]string{}, t.p.cfg.Again...)
 		args = append(append(line, "-0", argv0, name), args...)
 		dir, path = proc.ProcFile("/proc/self/exe")
+		env, _ = HideEnvironment(env)
 		if v := t.p.ignored(); v|t.mask != 0 {
 			env = append(env, fmt.Sprintf("%s=%x,%x", signalsVar, v, t.mask))
 		}
@@ -485,7 +501,7 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		le.PutUint64(set, sigbit(proc.Carrier))
 		t.raw(unix.SYS_RT_SIGTIMEDWAIT, ref(set), 0, ref(now), 8)
 	}
-	t.keepCode()
+	t.touches(t.keepCode)
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
 	x := uint64(t.rec.Execveat(&[6]uintptr{uintptr(dir), t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
 	p.setAction(sigURG, &urg)
@@ -507,7 +523,7 @@ func (t *Thread) exitGroup(status int) uint64 {
 	if d := t.p.debug; d != nil {
 		d.end(Stop{Ended: true, Status: status & 0xff})
 	}
-	t.keepCode()
+	t.touches(t.keepCode)
 	for !t.over() {
 		t.rec.Signal = 0
 		t.wait(unix.SYS_EXIT_GROUP, uintptr(status))
@@ -563,7 +579,7 @@ func (t *Thread) wait4(pid, status, options, usage uint64) uint64 {
 		b = t.room("rusage")
 	}
 	r := t.wait(unix.SYS_WAIT4, fd(pid), t.output(status, 4), uintptr(options), ref(b))
-	return t.outAfter(r, "rusage", usage, b)
+	return t.outIf(r, "rusage", usage, b)
 }
 
 func sysWaitid(t *Thread, a *[6]uint64) uint64 {
@@ -579,7 +595,7 @@ func sysWaitid(t *Thread, a *[6]uint64) uint64 {
 	if errno := t.outInfo(a[2], info); errno != 0 {
 		return negative(errno)
 	}
-	return t.outAfter(r, "rusage", a[4], b)
+	return t.outIf(r, "rusage", a[4], b)
 }
 
 func sysNice(t *Thread, a *[6]uint64) uint64 {
@@ -658,7 +674,10 @@ func sysModifyLDT(t *Thread, a *[6]uint64) uint64 {
 	const read, writeOld, write = 0, 1, 0x11
 	switch a[0] {
 	case read:
-		n := min(a[2], uint64(8*p.ldtSize))
+		n := min(a[2], uint64(len(own.ldt())))
+		if p.ldtSize == 0 {
+			n = 0
+		}
 		dst := p.sp.writable(a[1], n)
 		if dst == nil {
 			return negative(unix.EFAULT)
@@ -673,7 +692,9 @@ func sysModifyLDT(t *Thread, a *[6]uint64) uint64 {
 		if errno != 0 {
 			return negative(errno)
 		}
-		if w[0] >= 8192 {
+		const notPresent = 1 << 5
+		contents := w[3] >> 1 & 3 // 3: a conforming segment of code
+		if w[0] >= 8192 || contents == 3 && (a[0] == writeOld || w[3]&notPresent == 0) {
 			return negative(unix.EINVAL)
 		}
 		d := descriptorOf(w[1], w[2], w[3])

@@ -37,7 +37,7 @@ func queueCalls() map[string]handler {
 			if a[2] != 0 {
 				old = t.room("mq_attr")
 			}
-			return t.outAfter(t.raw(unix.SYS_MQ_GETSETATTR, fd(a[0]), ref(attr), ref(old)), "mq_attr", a[2], old)
+			return t.outIf(t.raw(unix.SYS_MQ_GETSETATTR, fd(a[0]), ref(attr), ref(old)), "mq_attr", a[2], old)
 		},
 		"msgsnd": func(t *Thread, a *[6]uint64) uint64 { return t.msgsnd(a[0], a[1], a[2], a[3]) },
 		"msgrcv": func(t *Thread, a *[6]uint64) uint64 { return t.msgrcv(a[0], a[1], a[2], a[3], a[4]) },
@@ -130,9 +130,5 @@ func (t *Thread) ipcControl(list map[uint64]control, cmd, arg uint64, call func(
 		return call(ref(b))
 	}
 	b := t.room(c.layout)
-	r := call(ref(b))
-	if !failed(r) && arg == 0 {
-		return negative(unix.EFAULT)
-	}
-	return t.outAfter(r, c.layout, arg, b)
+	return t.outAfter(call(ref(b)), c.layout, arg, b)
 }

@@ -204,7 +204,7 @@ func sysSignal(t *Thread, a *[6]uint64) uint64 {
 	return old.handler
 }
 
-// changeMask is sigprocmask's.
+// changeMask is sigprocmask's. A signal that has come before it is handled before it.
 func (t *Thread) changeMask(how, m uint64) unix.Errno {
 	switch how {
 	case unix.SIG_BLOCK:
@@ -215,9 +215,16 @@ func (t *Thread) changeMask(how, m uint64) unix.Errno {
 	default:
 		return unix.EINVAL
 	}
-	if m &^= unblockable; m != t.mask {
-		t.mask = m
-		t.applyMask()
+	m &^= unblockable
+	if m == t.mask {
+		return 0
+	}
+	old := t.mask
+	t.mask = m
+	t.applyMask()
+	if t.rec.Signal != 0 && !t.over() && m&^old&sigbit(t.stored()) != 0 {
+		t.mask = old
+		return proc.ERESTARTSYS
 	}
 	return 0
 }
@@ -258,7 +265,9 @@ func (t *Thread) procmask(how, set, oldSet, n uint64) uint64 {
 
 func sysSsetmask(t *Thread, a *[6]uint64) uint64 {
 	old := t.mask & 0xffffffff
-	t.changeMask(unix.SIG_SETMASK, t.mask&^0xffffffff|a[0]&0xffffffff)
+	if errno := t.changeMask(unix.SIG_SETMASK, t.mask&^0xffffffff|a[0]&0xffffffff); errno != 0 {
+		return negative(errno)
+	}
 	return old
 }
 
@@ -271,7 +280,7 @@ func (t *Thread) pending(va, n uint64) uint64 {
 	if m&sigbit(proc.Carrier) != 0 {
 		m |= sigbit(sigURG)
 	}
-	m = m&^sigbit(sigSYS) | t.p.held.set.Load()
+	m = m&^sigbit(sigSYS) | t.held.set.Load() | t.p.held.set.Load()
 	return negative(t.putMask(va, n, m&t.mask))
 }
 
@@ -338,7 +347,7 @@ func (t *Thread) sigtimedwait(spec string, a *[6]uint64) uint64 {
 	t.awaits.Store(m)
 	defer t.awaits.Store(0)
 	for {
-		if i, ok := t.p.held.take(m); ok {
+		if i, ok := t.takeHeld(m); ok {
 			*info = i
 			break
 		}
@@ -353,7 +362,7 @@ func (t *Thread) sigtimedwait(spec string, a *[6]uint64) uint64 {
 			t.sendCarried(info, unix.SYS_RT_TGSIGQUEUEINFO, uintptr(unix.Getpid()), uintptr(t.tid))
 			continue
 		}
-		t.p.hold(info)
+		t.hold(info)
 	}
 	if errno := t.outInfo(a[1], b); errno != 0 {
 		return negative(errno)
@@ -387,7 +396,6 @@ func sysPidfdSendSignal(t *Thread, a *[6]uint64) uint64 {
 	b := t.alloc(128)
 	info := t.p.getInfo(src)
 	copy(b, info[:])
-	le.PutUint32(b, uint32(a[1]))
 	return t.wait(unix.SYS_PIDFD_SEND_SIGNAL, fd(a[0]), fd(a[1]), ref(b), uintptr(a[3]))
 }
 

@@ -68,6 +68,12 @@ func (t *Thread) message(va uint64, layout string, receive bool) (b []byte, errn
 		return nil, unix.EFAULT
 	}
 	x := t.p.types.of(layout).host
+	if x.value(b, "iovlen") > 1024 {
+		return nil, unix.EMSGSIZE
+	}
+	if int32(x.value(b, "namelen")) < 0 {
+		return nil, unix.EINVAL
+	}
 	v, errno := t.iovec(x.value(b, "iov"), x.value(b, "iovlen"), receive)
 	if errno != 0 {
 		return nil, errno
@@ -80,17 +86,18 @@ func (t *Thread) message(va uint64, layout string, receive bool) (b []byte, errn
 		x.set(b, "controllen", 0)
 		return b, 0
 	}
-	if n > 1<<16 {
-		return nil, unix.ENOBUFS
-	}
 	var c []byte
 	if receive {
+		n = min(n, 1<<16) // more than any message has
 		// The host's headers are longer.
 		c = t.alloc(int(2*n) + 64)
 		if uint64(len(c)) > 2*n+64 {
 			c = c[:2*n+64]
 		}
 	} else {
+		if n > 1<<16 {
+			return nil, unix.ENOBUFS
+		}
 		src := t.p.sp.readable(control, n)
 		if src == nil {
 			return nil, unix.EFAULT
@@ -248,13 +255,28 @@ func sysSendmmsg(t *Thread, a *[6]uint64) uint64 {
 	return n
 }
 
-// recvmmsg takes a message after the other; the first may wait.
+// recvmmsg takes a message after the other; the first may wait. The time is looked at
+// after each of them only.
 func (t *Thread) recvmmsg(spec string, a *[6]uint64) uint64 {
+	timeout, errno := t.in(spec, a[4])
+	if errno != 0 {
+		return negative(errno)
+	}
+	var left, end int64 // ns
+	if timeout != nil {
+		sec, nsec := int64(le.Uint64(timeout)), int64(le.Uint64(timeout[8:]))
+		if sec < 0 || nsec < 0 || nsec >= 1e9 {
+			return negative(unix.EINVAL)
+		}
+		left = min(sec, 1<<32)*1e9 + nsec
+		end = t.monotonic() + left
+	}
 	x := t.p.types.of("mmsghdr")
 	size := uint64(x.guest.size)
 	n := min(uint64(uint32(a[2])), 1024)
 	const msgWaitforone = 0x10000
-	for i := range n {
+	var i uint64
+	for i < n {
 		va := a[1] + i*size
 		t.used, t.keep = 0, t.keep[:0]
 		flags := a[3] &^ msgWaitforone
@@ -264,7 +286,7 @@ func (t *Thread) recvmmsg(spec string, a *[6]uint64) uint64 {
 		r := t.recvmsg(a[0], va, flags)
 		if failed(r) {
 			if i > 0 {
-				return i
+				break
 			}
 			return r
 		}
@@ -273,13 +295,39 @@ func (t *Thread) recvmmsg(spec string, a *[6]uint64) uint64 {
 			return negative(unix.EFAULT)
 		}
 		x.guest.set(dst, "len", r)
+		i++
+		if a[4] != 0 {
+			if left = max(end-t.monotonic(), 0); left == 0 {
+				break
+			}
+		}
 	}
-	return n
+	if a[4] == 0 {
+		return i
+	}
+	timeout = t.room(spec)
+	le.PutUint64(timeout, uint64(left/1e9))
+	le.PutUint64(timeout[8:], uint64(left%1e9))
+	return t.outAfter(i, spec, a[4], timeout)
+}
+
+// monotonic is CLOCK_MONOTONIC in ns.
+func (t *Thread) monotonic() int64 {
+	b := t.alloc(16)
+	t.raw(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, ref(b))
+	return int64(le.Uint64(b))*1e9 + int64(le.Uint64(b[8:]))
 }
 
 // timeOption reports whether a socket option is a struct timeval.
 func timeOption(level, name uint64) bool {
 	return level == unix.SOL_SOCKET && (name == unix.SO_RCVTIMEO || name == unix.SO_SNDTIMEO)
+}
+
+// groupOption reports whether a socket option is one of multicasting groups whose
+// structure has an int before a struct sockaddr_storage, which is aligned as a long is
+// (RFC 3678).
+func groupOption(level, name uint64) bool {
+	return (level == unix.IPPROTO_IP || level == unix.IPPROTO_IPV6) && name >= unix.MCAST_JOIN_GROUP && name <= unix.MCAST_MSFILTER
 }
 
 func sysGetsockopt(t *Thread, a *[6]uint64) uint64 {
@@ -308,6 +356,16 @@ func sysSetsockopt(t *Thread, a *[6]uint64) uint64 {
 		if errno != 0 || b == nil {
 			return negative(unix.EFAULT)
 		}
+		return t.raw(unix.SYS_SETSOCKOPT, fd(a[0]), uintptr(a[1]), uintptr(a[2]), ref(b), uintptr(len(b)))
+	case t.p.abi.Long == 4 && groupOption(a[1], a[2]) && a[4] >= 4:
+		n := min(a[4], 1<<16)
+		src := t.p.sp.readable(a[3], n)
+		if src == nil {
+			return negative(unix.EFAULT)
+		}
+		b := t.alloc(int(n) + 4)
+		copy(b, src[:4])
+		copy(b[8:], src[4:])
 		return t.raw(unix.SYS_SETSOCKOPT, fd(a[0]), uintptr(a[1]), uintptr(a[2]), ref(b), uintptr(len(b)))
 	case a[1] == unix.SOL_SOCKET && a[2] == unix.SO_ATTACH_FILTER:
 		n, e1 := t.get32(a[3])

@@ -88,7 +88,7 @@ func sysStime(t *Thread, a *[6]uint64) uint64 {
 func sysGettimeofday(t *Thread, a *[6]uint64) uint64 {
 	b := t.room("timeval")
 	r := t.raw(unix.SYS_GETTIMEOFDAY, ref(b), t.output(a[1], 8))
-	return t.outAfter(r, "timeval", a[0], b)
+	return t.outIf(r, "timeval", a[0], b)
 }
 
 func sysSettimeofday(t *Thread, a *[6]uint64) uint64 {
@@ -101,7 +101,11 @@ func sysSettimeofday(t *Thread, a *[6]uint64) uint64 {
 
 func (t *Thread) clockGet(nr uintptr, a *[6]uint64) uint64 {
 	b := t.room("timespec")
-	return t.outAfter(t.raw(nr, fd(a[0]), ref(b)), "timespec", a[1], b)
+	r := t.raw(nr, fd(a[0]), ref(b))
+	if nr == unix.SYS_CLOCK_GETRES {
+		return t.outIf(r, "timespec", a[1], b)
+	}
+	return t.outAfter(r, "timespec", a[1], b)
 }
 
 func (t *Thread) sleep(clock uintptr, flags, req, rem uint64) uint64 {
@@ -151,7 +155,7 @@ func sysSetitimer(t *Thread, a *[6]uint64) uint64 {
 		return negative(errno)
 	}
 	old := t.room("itimerval")
-	return t.outAfter(t.raw(unix.SYS_SETITIMER, uintptr(a[0]), ref(b), ref(old)), "itimerval", a[2], old)
+	return t.outIf(t.raw(unix.SYS_SETITIMER, uintptr(a[0]), ref(b), ref(old)), "itimerval", a[2], old)
 }
 
 func sysTimerCreate(t *Thread, a *[6]uint64) uint64 {
@@ -169,11 +173,14 @@ func sysTimerCreate(t *Thread, a *[6]uint64) uint64 {
 
 func (t *Thread) timerSet(nr uintptr, a *[6]uint64) uint64 {
 	b, errno := t.in("itimerspec", a[2])
+	if a[2] == 0 && nr == unix.SYS_TIMER_SETTIME {
+		return negative(unix.EINVAL)
+	}
 	if errno != 0 || b == nil {
 		return negative(unix.EFAULT)
 	}
 	old := t.room("itimerspec")
-	return t.outAfter(t.raw(nr, fd(a[0]), uintptr(a[1]), ref(b), ref(old)), "itimerspec", a[3], old)
+	return t.outIf(t.raw(nr, fd(a[0]), uintptr(a[1]), ref(b), ref(old)), "itimerspec", a[3], old)
 }
 
 func (t *Thread) timerGet(nr uintptr, a *[6]uint64) uint64 {
@@ -536,7 +543,7 @@ func (t *Thread) futex(spec string, a *[6]uint64) uint64 {
 func sysFutexWaitv(t *Thread, a *[6]uint64) uint64 {
 	const size, most = 24, 128
 	n := uint64(uint32(a[1]))
-	if n == 0 || n > most {
+	if n == 0 || n > most || a[0] == 0 {
 		return negative(unix.EINVAL)
 	}
 	src := t.p.sp.readable(a[0], n*size)

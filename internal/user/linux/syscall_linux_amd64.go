@@ -55,6 +55,7 @@ func newTable(a *ABI) *table {
 
 // syscall does the system call that the program has stopped for.
 func (t *Thread) syscall() {
+	defer t.noMemory()
 	nr := t.cpu.syscall(&t.args)
 	r := t.p.abi.calls.row(nr)
 	t.call = nr
@@ -86,6 +87,29 @@ func (t *Thread) syscall() {
 	default:
 		t.cpu.setResult(x)
 	}
+}
+
+// noMemory ends a system call that has accessed memory of the program's that is
+// not behind its mapping: the file is shorter, or another thread has unmapped it.
+func (t *Thread) noMemory() {
+	if e := recover(); e != nil {
+		t.p.sp.faultOf(e)
+		t.kept = false
+		t.cpu.setResult(negative(unix.EFAULT))
+	}
+}
+
+// touches runs what accesses memory of the program's that may not be there. It
+// reports whether it was.
+func (t *Thread) touches(f func()) (ok bool) {
+	defer func() {
+		if e := recover(); e != nil {
+			t.p.sp.faultOf(e)
+			ok = false
+		}
+	}()
+	f()
+	return true
 }
 
 func (t *Thread) do(r *row, nr int, a *[6]uint64) uint64 {
@@ -280,15 +304,23 @@ func (t *Thread) out(name string, va uint64, b []byte) unix.Errno {
 	return 0
 }
 
-// outAfter is out for the result of a call, if there is an address.
+// outAfter is out for the result of a call.
 func (t *Thread) outAfter(r uint64, name string, va uint64, b []byte) uint64 {
-	if failed(r) || va == 0 {
+	if failed(r) {
 		return r
 	}
 	if errno := t.out(name, va, b); errno != 0 {
 		return negative(errno)
 	}
 	return r
+}
+
+// outIf is outAfter if there is an address.
+func (t *Thread) outIf(r uint64, name string, va uint64, b []byte) uint64 {
+	if va == 0 {
+		return r
+	}
+	return t.outAfter(r, name, va, b)
 }
 
 // ref is the address of a host's structure, 0 of none.

@@ -120,15 +120,15 @@ const i386Calls = `
 141 getdents conv fd,ptr,size
 142 _newselect conv int,ptr,ptr,ptr,ptr
 143 flock pass fd,int
-144 msync pass ptr,size,int
+144 msync conv ptr,size,int
 145 readv conv fd,ptr,int
 146 writev conv fd,ptr,int
 147 getsid quick pid
 148 fdatasync pass fd
-150 mlock pass ptr,size
-151 munlock pass ptr,size
-152 mlockall part hex ; nothing is locked: the translator's memory would be
-153 munlockall pass
+150 mlock conv ptr,size
+151 munlock conv ptr,size
+152 mlockall conv hex
+153 munlockall conv
 154 sched_setparam quick pid,ptr
 155 sched_getparam quick pid,out
 156 sched_setscheduler quick pid,int,ptr
@@ -188,7 +188,7 @@ const i386Calls = `
 215 setfsuid32 quick int
 216 setfsgid32 quick int
 217 pivot_root pass path,path
-218 mincore pass ptr,size,out
+218 mincore conv ptr,size,out
 219 madvise conv ptr,size,int
 220 getdents64 conv fd,ptr,size
 221 fcntl64 conv fd,int,ptr
@@ -306,7 +306,7 @@ const i386Calls = `
 346 setns pass fd,hex
 347 process_vm_readv no
 348 process_vm_writev no
-349 kcmp no
+349 kcmp conv pid,pid,int,hex,hex
 351 sched_setattr pass pid,ptr,hex
 352 sched_getattr pass pid,out:3,size,hex
 353 renameat2 pass fd,path,fd,path,hex
@@ -332,7 +332,7 @@ const i386Calls = `
 373 shutdown pass fd,int
 374 userfaultfd no
 375 membarrier pass int,hex,int
-376 mlock2 pass ptr,size,hex
+376 mlock2 conv ptr,size,hex
 377 copy_file_range pass fd,out,fd,out,size,hex
 378 preadv2 conv fd,ptr,int,lo,hi,hex
 379 pwritev2 conv fd,ptr,int,lo,hi,hex
@@ -384,5 +384,6 @@ const i386Calls = `
 439 faccessat2 pass fd,path,mode,hex
 441 epoll_pwait2 conv fd,ptr,int,ptr,ptr,size
 449 futex_waitv conv ptr,uint,hex,ptr,int
+451 cachestat pass fd,in,out,hex
 452 fchmodat2 pass fd,path,mode,hex
 `

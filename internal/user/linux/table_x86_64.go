@@ -49,8 +49,8 @@ const x8664Calls = `
 23 select conv int,ptr,ptr,ptr,ptr
 24 sched_yield pass
 25 mremap conv ptr,size,size,hex,ptr
-26 msync pass ptr,size,int
-27 mincore pass ptr,size,out
+26 msync conv ptr,size,int
+27 mincore conv ptr,size,out
 28 madvise conv ptr,size,int
 29 shmget pass int,size,hex
 30 shmat conv int,ptr,hex
@@ -169,10 +169,10 @@ const x8664Calls = `
 146 sched_get_priority_max quick int
 147 sched_get_priority_min quick int
 148 sched_rr_get_interval pass pid,out
-149 mlock pass ptr,size
-150 munlock pass ptr,size
-151 mlockall part hex ; nothing is locked: the translator's memory would be
-152 munlockall pass
+149 mlock conv ptr,size
+150 munlock conv ptr,size
+151 mlockall conv hex
+152 munlockall conv
 153 vhangup pass
 154 modify_ldt no int,ptr,size
 155 pivot_root pass path,path
@@ -306,7 +306,7 @@ const x8664Calls = `
 309 getcpu quick out,out,ptr
 310 process_vm_readv no
 311 process_vm_writev no
-312 kcmp no
+312 kcmp conv pid,pid,int,hex,hex
 314 sched_setattr pass pid,ptr,hex
 315 sched_getattr pass pid,out:3,size,hex
 316 renameat2 pass fd,path,fd,path,hex
@@ -317,7 +317,7 @@ const x8664Calls = `
 322 execveat conv fd,path,argv,argv,hex
 323 userfaultfd no
 324 membarrier pass int,hex,int
-325 mlock2 pass ptr,size,hex
+325 mlock2 conv ptr,size,hex
 326 copy_file_range pass fd,out,fd,out,size,hex
 327 preadv2 conv fd,ptr,int,lo,hi,hex
 328 pwritev2 conv fd,ptr,int,lo,hi,hex
@@ -339,5 +339,6 @@ const x8664Calls = `
 439 faccessat2 pass fd,path,mode,hex
 441 epoll_pwait2 conv fd,ptr,int,ptr,ptr,size
 449 futex_waitv conv ptr,uint,hex,ptr,int
+451 cachestat pass fd,in,out,hex
 452 fchmodat2 pass fd,path,mode,hex
 `

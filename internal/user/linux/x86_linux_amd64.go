@@ -23,15 +23,25 @@ type x86CPU struct {
 	sys *mem.RAM // descriptor tables
 }
 
-// clock is the host's, in nanoseconds: the time stamp counter's.
-type clock struct{ start time.Time }
+// clock is the host's, in nanoseconds since it was started: the time stamp counter's,
+// of all processors and processes.
+type clock struct {
+	start time.Time
+	at    int64 // what it was at start
+}
 
-func (c clock) Now() int64                         { return int64(time.Since(c.start)) }
+func newClock() clock {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return clock{time.Now(), ts.Nano()}
+}
+
+func (c clock) Now() int64                         { return c.at + int64(time.Since(c.start)) }
 func (c clock) NewTimer(fire func()) *vclock.Timer { panic("BUG: linux: a processor has no timers") }
 
 // make makes the processor of that number.
 func (c *x86CPU) make(p *Process, number int) error {
-	c.cpu = x86.New(x86.Config{Model: p.model, Clock: clock{time.Now()}, Log: p.cfg.Log, Pages: p.sp})
+	c.cpu = x86.New(x86.Config{Model: p.model, Clock: p.clock, Log: p.cfg.Log, Pages: p.sp})
 	engine, size := p.cfg.Engine, codeSize(number)
 	if size == 0 {
 		engine, size = tcg.Interpreter, 1<<20
@@ -210,10 +220,13 @@ func (c *x86CPU) exception(t *Thread) (sig int, info *siginfo) {
 
 // pageFault is the code of a page fault's signal.
 func (c *x86CPU) pageFault(t *Thread, tr x86.Trap) int {
-	if tr.Addr < t.p.sp.size && t.p.sp.bitsAt(tr.Addr)&pageMapped != 0 {
-		return segvAccerr
+	if tr.Addr >= t.p.sp.size {
+		return segvMaperr
 	}
-	return segvMaperr
+	if b := t.p.sp.bitsAt(tr.Addr); b&pageMapped == 0 || isGuard(b) {
+		return segvMaperr
+	}
+	return segvAccerr
 }
 
 // fpeCode is FPE_* of the unmasked exceptions of an x87 or of SSE, by their
@@ -235,3 +248,26 @@ func fpeCode(bits uint32) int {
 	}
 	return 0
 }
+
+// timeStamps is prctl of PR_GET_TSC and PR_SET_TSC: whether RDTSC may be executed.
+func (t *Thread) timeStamps(what int, arg uint64) uint64 {
+	c, ok := t.cpu.(interface{ user() *x86.CPU })
+	if !ok {
+		return negative(unix.EINVAL)
+	}
+	if what == unix.PR_GET_TSC {
+		v := uint32(unix.PR_TSC_SIGSEGV)
+		if c.user().TimeStamps() {
+			v = unix.PR_TSC_ENABLE
+		}
+		return negative(t.put32(arg, v))
+	}
+	switch arg {
+	case unix.PR_TSC_ENABLE, unix.PR_TSC_SIGSEGV:
+		c.user().SetTimeStamps(arg == unix.PR_TSC_ENABLE)
+		return 0
+	}
+	return negative(unix.EINVAL)
+}
+
+func (c *x86CPU) user() *x86.CPU { return c.cpu }

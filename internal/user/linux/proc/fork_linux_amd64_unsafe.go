@@ -4,6 +4,7 @@ package proc
 
 import (
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -50,11 +51,7 @@ func blockEverything() (old uint64) {
 func fork(flags, childTID uintptr) uintptr {
 	s := &state
 	if s.held == 0 {
-		for s.left != s.claimed { // of the fork before
-			raw(unix.SYS_SCHED_YIELD, 0, 0, 0, 0, 0, 0)
-		}
-		s.claimed, s.stopped, s.left = 0, 0, 0
-		storeBarrier(&s.pending, 1)
+		collect(s)
 	}
 	pid := raw(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
 	self := raw(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0)
@@ -92,6 +89,25 @@ func fork(flags, childTID uintptr) uintptr {
 		reviveAll()
 	}
 	return 0
+}
+
+// collect has threads that get SIGURG wait, once those of the fork before have
+// gone on.
+//
+//go:nosplit
+func collect(s *shared) {
+	for {
+		n := load32(&s.claimed)
+		if load32(&s.left) == n {
+			s.stopped, s.left = 0, 0
+			storeBarrier(&s.pending, 1)
+			if atomic.CompareAndSwapUint32(&s.claimed, n, collecting) {
+				return
+			}
+			s.left = n
+		}
+		raw(unix.SYS_SCHED_YIELD, 0, 0, 0, 0, 0, 0)
+	}
 }
 
 // aWhile is for how long threads are missed by nobody, in nanoseconds.
@@ -195,7 +211,8 @@ func Whole() {
 }
 
 // leaveWindow makes a thread that waits in a guest's system call, or is about to
-// begin one, end it: the child has no use for what it does.
+// begin one, end it: the child has no use for what it does. A signal that it was
+// taking is the parent's.
 //
 //go:nosplit
 func leaveWindow(p *parked) {
@@ -205,11 +222,14 @@ func leaveWindow(p *parked) {
 		*rip = bailAddress()
 	case *rip-state.raw < state.rawSize:
 		*rip = rawBailAddress()
+	case *rip-state.guest < state.guestSize:
+		*rip = noSignalAddress()
 	}
 }
 
 func bailAddress() uintptr
 func rawBailAddress() uintptr
+func noSignalAddress() uintptr
 
 //go:nosplit
 func pointer2(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&a)) }
@@ -217,6 +237,7 @@ func pointer2(a uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Point
 //go:nosplit
 func release(s *shared) {
 	s.held = 0
+	atomic.AndUint32(&s.claimed, places)
 	storeBarrier(&s.pending, 0)
 	const wakePrivate = 129
 	raw(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.pending)), wakePrivate, 1<<30, 0, 0, 0)
@@ -227,8 +248,17 @@ func release(s *shared) {
 //
 //go:nosplit
 func stopOthers(pid, self uintptr) uintptr {
+	const patience = 16 // rounds of 4 ms
 	tries := 0
 	for round := 0; ; round++ {
+		if round == patience {
+			// A thread that begins or ends blocks all signals. It may want a lock of the
+			// runtime's that one which has stopped holds.
+			release(&state)
+			raw(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&moment)), 0, 0, 0, 0, 0)
+			collect(&state)
+			round = 0
+		}
 		fd := files.open(&taskDir[0], unix.O_RDONLY|unix.O_DIRECTORY)
 		if fd > ^uintptr(4095) {
 			return fd
@@ -253,7 +283,7 @@ func stopOthers(pid, self uintptr) uintptr {
 					continue
 				}
 				others++
-				if !isStopped(tid) && round&15 == 0 {
+				if !isStopped(tid) && round == 0 {
 					raw(unix.SYS_TGKILL, pid, tid, uintptr(unix.SIGURG), 0, 0, 0)
 				}
 			}

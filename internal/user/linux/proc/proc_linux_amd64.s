@@ -42,7 +42,7 @@ TEXT ·parkURG(SB), NOSPLIT|NOFRAME, $0-0
 	CMPL AX, $SI_TIMER
 	JEQ  timer
 	CMPL AX, $SI_TKILL
-	JNE  guests
+	JNE  killed
 	MOVL $SYS_getpid, AX
 	SYSCALL
 	CMPL AX, SI_PID(SI)
@@ -52,6 +52,14 @@ TEXT ·parkURG(SB), NOSPLIT|NOFRAME, $0-0
 timer:
 	MOVQ ·state+shared_alarm(SB), AX
 	CMPQ AX, SI_VALUE(SI)
+	JEQ  ours
+	JMP  guests
+
+killed:
+	// By kill(2) of no process: RLIMIT_SIGPENDING has left no siginfo, and it is the
+	// runtime's most likely.
+	MOVL SI_PID(SI), CX
+	ORL  AX, CX
 	JEQ  ours
 
 guests:
@@ -171,15 +179,30 @@ whole:
 	POPQ SI
 	POPQ DI
 
+	// The sign of claimed says that somebody is about to fork, together with the
+	// place: a thread that comes late has none of the next fork's.
 park:
-	MOVL ·state+shared_pending(SB), AX
+	MOVL ·state+shared_claimed(SB), AX
 	TESTL AX, AX
-	JEQ  next
+	JGE  next
 	MOVL $1, R8
 	LOCK
 	XADDL R8, ·state+shared_claimed(SB)
+	TESTL R8, R8
+	JLT  place
+	LOCK
+	DECL ·state+shared_claimed(SB)
+	JMP  next
+
+full:
+	LOCK
+	INCL ·state+shared_left(SB)
+	JMP  next
+
+place:
+	ANDL $const_places, R8
 	CMPL R8, $const_maxParked
-	JCC  next
+	JCC  full
 	SHLQ $const_parkedShift, R8
 	LEAQ ·parking(SB), R12
 	ADDQ R8, R12
@@ -377,7 +400,7 @@ found:
 	JEQ  stray
 	MOVL Record_Over(R12), AX
 	TESTL AX, AX
-	JNE  over
+	JNE  stray // the child of a fork has no such thread
 	MOVL Record_Signal(R12), AX
 	TESTL AX, AX
 	JNE  another
@@ -452,24 +475,8 @@ keep:
 	ORQ  AX, UC_MASK(DX)
 	JMP  send
 
-over:
-	// The child of a fork, which has no such thread: what was sent to it, perhaps
-	// before the fork, is not for another.
-	MOVL SI_CODE(SI), AX
-	CMPL AX, $const_Carried
-	JEQ  original
-	CMPL AX, $const_Held
-	JNE  directed
-
-original:
-	MOVL SI_ERRNO(SI), AX
-
-directed:
-	CMPL AX, $SI_TKILL
-	JEQ  none
-
 stray:
-	// Some other thread of the runtime's: it takes no more of them, and passes
+	// Some other thread of the process: it takes no more of them, and passes
 	// this one on to a guest's.
 	MOVQ ·state+shared_blockAll(SB), AX
 	ORQ  AX, UC_MASK(DX)
@@ -502,6 +509,10 @@ marked:
 	SYSCALL
 
 none:
+	RET
+
+// noSignal ends guestSignal wherever that is.
+TEXT ·noSignal(SB), NOSPLIT|NOFRAME, $0-0
 	RET
 
 // faultSignal is before the handler of exceptions: what another process sent
@@ -537,6 +548,12 @@ TEXT ·addresses(SB), NOSPLIT, $0-48
 TEXT ·thisM(SB), NOSPLIT, $0-8
 	MOVQ (TLS), CX
 	MOVQ const_mOffset(CX), AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// func noSignalAddress() uintptr
+TEXT ·noSignalAddress(SB), NOSPLIT, $0-8
+	LEAQ ·noSignal(SB), AX
 	MOVQ AX, ret+0(FP)
 	RET
 

@@ -17,6 +17,8 @@ import (
 const (
 	mOffset     = 48 // of g.m; setUp checks it
 	maxParked   = 1 << 14
+	collecting  = 1 << 31
+	places      = collecting - 1
 	parkedShift = 6
 	hashShift   = 8
 	indexSize   = 1 << 15
@@ -41,7 +43,7 @@ type parked struct {
 // shared is what the handlers use.
 type shared struct {
 	pending uint32 // a futex; 1 = threads are to wait
-	claimed uint32 // places of parking that are taken
+	claimed uint32 // places of parking that are taken; with collecting, more may be
 	stopped uint32 // that are filled in
 	left    uint32 // that are not used any more
 	absent  uint32 // not 0: so many are to be made anew (reviveAll)
@@ -62,6 +64,8 @@ type shared struct {
 	directSize uintptr
 	raw        uintptr
 	rawSize    uintptr
+	guest      uintptr // of guestSignal
+	guestSize  uintptr
 	blockAll   uint64
 	forward    uintptr // the Record of who gets the signals of other threads
 	nextFault  [65]uintptr
@@ -180,10 +184,11 @@ func setUp() error {
 			break
 		}
 	}
-	park, _, fault, window, direct, raw := addresses()
+	park, guest, fault, window, direct, raw := addresses()
 	state.window, state.windowSize = window, windowSize(window)
 	state.direct, state.directSize = direct, windowSize(direct)
 	state.raw, state.rawSize = raw, windowSize(raw)
+	state.guest, state.guestSize = guest, noSignalAddress()-guest
 	if state.windowSize == 0 || state.directSize == 0 || state.rawSize == 0 {
 		return errors.New("BUG: proc: no system call in the window")
 	}

@@ -28,14 +28,15 @@ type signalEntry struct {
 	name  string
 }
 
-// Flags of entries (runtime/runtime2.go): the last three make each new thread
-// unblock the signal.
+// Flags of entries (runtime/runtime2.go): sigKill, sigThrow and sigUnblock make each
+// new thread unblock the signal.
 const (
-	sigNotify  = 1
-	sigKill    = 2
-	sigThrow   = 4
-	sigUnblock = 128
-	sigIgn     = 256
+	sigNotify   = 1
+	sigKill     = 2
+	sigThrow    = 4
+	sigSetStack = 64
+	sigUnblock  = 128
+	sigIgn      = 256
 )
 
 // ended are signals that new threads would unblock, though it is not for the
@@ -43,6 +44,7 @@ const (
 var ended = map[unix.Signal]int32{
 	unix.SIGHUP: sigNotify | sigKill, unix.SIGINT: sigNotify | sigKill, unix.SIGTERM: sigNotify | sigKill,
 	unix.SIGQUIT: sigNotify | sigThrow, unix.SIGABRT: sigNotify | sigThrow, unix.SIGCHLD: sigNotify | sigUnblock | sigIgn,
+	32: sigSetStack | sigUnblock, 33: sigSetStack | sigUnblock, 34: sigSetStack | sigUnblock,
 }
 
 // leaveSignals has new threads leave those signals blocked. If the table is not as

@@ -53,6 +53,24 @@ static void both(char *when)
 	pthread_join(t, 0);
 }
 
+static unsigned long long theirs;
+
+static void *reader(void *x) { theirs = __builtin_ia32_rdtsc(); return x; }
+
+/* The time stamp counters of threads are one. */
+static void counters(void)
+{
+	int ordered = 1;
+	for (int i = 0; i < 20; i++) {
+		pthread_t t;
+		unsigned long long before = __builtin_ia32_rdtsc();
+		pthread_create(&t, 0, reader, 0);
+		pthread_join(t, 0);
+		ordered &= before < theirs && theirs < __builtin_ia32_rdtsc();
+	}
+	printf("counters %d\n", ordered);
+}
+
 int main(void)
 {
 	cpu_set_t cpus;
@@ -60,6 +78,7 @@ int main(void)
 	gid_t groups[] = {44, 55};
 	struct __user_cap_data_struct some[2] = {{0x4400, 0x4400, 0x4400}};
 
+	counters();
 	both("start");
 	CPU_ZERO(&cpus);
 	CPU_SET(0, &cpus);

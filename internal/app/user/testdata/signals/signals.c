@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,50 @@ static void many(void)
 	wait(0);
 }
 
+static volatile int over;
+static _Atomic int taken[2], ready;
+static __thread int which;
+
+static void taker(int sig) { taken[which]++; }
+
+static void *masker(void *n)
+{
+	sigset_t all, old;
+	which = (long)n;
+	ready++;
+	sigfillset(&all);
+	while (!over) {
+		sigprocmask(SIG_SETMASK, &all, &old);
+		sigprocmask(SIG_SETMASK, &old, 0);
+	}
+	return 0;
+}
+
+/* Signals for two threads that block them again and again: each takes its own. */
+static void directed(void)
+{
+	struct sigaction a = {.sa_handler = taker};
+	pthread_t t[2];
+	int lost = 0;
+	sigaction(SIGUSR1, &a, 0), sigaction(SIGURG, &a, 0);
+	for (long i = 0; i < 2; i++)
+		pthread_create(&t[i], 0, masker, (void *)i);
+	while (ready < 2)
+		usleep(1000);
+	for (int n = 1; n <= 200 && !lost; n++) {
+		for (int i = 0; i < 2; i++)
+			pthread_kill(t[i], n & 1 ? SIGUSR1 : SIGURG);
+		for (int i = 0; i < 5000 && (taken[0] < n || taken[1] < n); i++)
+			i < 100 ? sched_yield() : usleep(1000);
+		lost = taken[0] != n || taken[1] != n;
+	}
+	printf("directed: lost %d\n", lost);
+	over = 1;
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], 0);
+	signal(SIGUSR1, SIG_DFL), signal(SIGURG, SIG_DFL);
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, 0, _IONBF, 0);
@@ -252,6 +297,7 @@ int main(int argc, char **argv)
 	wait(0);
 	waited();
 	many();
+	directed();
 	printf("done\n");
 	return 0;
 }

@@ -120,16 +120,18 @@ func TestGDB(t *testing.T) {
 	}
 }
 
-// printed is what a program prints; first is closed when there is something.
+// printed is what a program prints; all is closed when it waits.
 type printed struct {
-	text  bytes.Buffer
-	once  sync.Once
-	first chan struct{}
+	text bytes.Buffer
+	once sync.Once
+	all  chan struct{}
 }
 
 func (p *printed) Write(b []byte) (int, error) {
 	n, err := p.text.Write(b)
-	p.once.Do(func() { close(p.first) })
+	if bytes.Contains(p.text.Bytes(), []byte("waits\n")) {
+		p.once.Do(func() { close(p.all) })
+	}
 	return n, err
 }
 
@@ -138,7 +140,7 @@ func testGDB(t *testing.T, gdb, exe, where, remote string) {
 	defer cancel()
 	program := exec.CommandContext(ctx, "/proc/self/exe", "-g", where, exe)
 	program.Args[0], program.WaitDelay = asUser, time.Minute
-	printed := printed{first: make(chan struct{})}
+	printed := printed{all: make(chan struct{})}
 	program.Stdout, program.Stderr = &printed, &printed
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
@@ -172,7 +174,7 @@ func testGDB(t *testing.T, gdb, exe, where, remote string) {
 		t.Fatal(err)
 	}
 	go func() {
-		<-printed.first // the program runs on, until it is interrupted
+		<-printed.all // the program runs on, until it is interrupted
 		debugger.Process.Signal(os.Interrupt)
 	}()
 	err := debugger.Wait()
@@ -189,7 +191,7 @@ func testGDB(t *testing.T, gdb, exe, where, remote string) {
 		rest = rest[at[1]:]
 	}
 	program.Wait()
-	if status := program.ProcessState.ExitCode(); status != 9 || printed.text.String() != "done 6 0 0.5\n" {
+	if status := program.ProcessState.ExitCode(); status != 9 || printed.text.String() != "done 6 0 0.5\nwaits\n" {
 		t.Errorf("after that the program ends with %d and prints %q\n%s", status, printed.text.String(), out)
 	}
 }

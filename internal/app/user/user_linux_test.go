@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // As cmd/rhea: see there.
@@ -181,6 +183,25 @@ func TestGo(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestFewSignals: signals of which the kernel keeps nothing but the number, as too many
+// are pending, are known all the same.
+func TestFewSignals(t *testing.T) {
+	exe := build(t, "amd64")
+	var old unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_SIGPENDING, nil, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Prlimit(0, unix.RLIMIT_SIGPENDING, &unix.Rlimit{Max: old.Max}, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prlimit(0, unix.RLIMIT_SIGPENDING, &old, nil)
+	want, _, _ := start(t, true, exe, "threads", "signals")
+	out, errs, status := start(t, false, exe, "threads", "signals")
+	if out != want || status != 0 {
+		t.Fatalf("status %d\n%s%s\nwant\n%s", status, out, errs, want)
 	}
 }
 

@@ -108,14 +108,16 @@ func (i *siginfo) carry() {
 
 // carried undoes what carry and proc.MarkHeld do.
 func (i *siginfo) carried() {
-	switch code := i.code(); {
-	case code == proc.Carried && i.signal() == proc.Carrier:
-		le.PutUint32(i[0:], uint32(sigURG))
-	case code != proc.Held:
-		return
+	carried := i.signal() == proc.Carrier && i.code() == proc.Carried
+	if carried || i.code() == proc.Held {
+		copy(i[8:12], i[4:8])
+		clear(i[4:8])
 	}
-	copy(i[8:12], i[4:8])
-	clear(i[4:8])
+	// RLIMIT_SIGPENDING may have left no siginfo, which looks as if nobody had sent it:
+	// hardly a program sends the signal that the carrier is elsewhere.
+	if carried || i.signal() == proc.Carrier && i.code() == siUser && le.Uint32(i[16:]) == 0 {
+		le.PutUint32(i[0:], uint32(sigURG))
+	}
 }
 
 func (i *siginfo) signal() int { return int(int32(le.Uint32(i[0:]))) }

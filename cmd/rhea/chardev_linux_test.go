@@ -51,11 +51,7 @@ func TestSerialFiles(t *testing.T) {
 		}
 	}
 	master, line := masterSide(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
+	telnet := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	type both struct {
 		io.Reader
 		io.Writer
@@ -69,7 +65,7 @@ func TestSerialFiles(t *testing.T) {
 		{"pty", []string{"-serial", "pty", "-monitor", "stdio", "-S"}, func(g *guest) io.ReadWriter {
 			g.expect(`char device redirected to /dev/pts/`, slow)
 			f := file("/dev/pts/"+g.expect(`[0-9]+`, slow), os.O_RDWR|unix.O_NOCTTY)
-			time.Sleep(500 * time.Millisecond) // rhea looks 20 times a second
+			time.Sleep(3 * time.Second) // rhea looks 20 times a second, and does not tell
 			g.send("cont\n")
 			return f
 		}},
@@ -77,14 +73,15 @@ func TestSerialFiles(t *testing.T) {
 			return both{file(fifo+".out", os.O_RDWR), file(fifo+".in", os.O_RDWR)}
 		}},
 		{"line of the host", []string{"-serial", line}, func(*guest) io.ReadWriter { return master }},
-		{"telnet", []string{"-serial", "telnet:" + l.Addr().String() + ",server=on"}, func(*guest) io.ReadWriter {
-			for {
-				if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
-					t.Cleanup(func() { c.Close() })
-					return c
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
+		{"telnet", []string{"-serial", "telnet:" + telnet + ",server=on"}, func(*guest) io.ReadWriter {
+			var c net.Conn
+			until(t, "somebody listens", func() bool {
+				var err error
+				c, err = net.Dial("tcp", telnet)
+				return err == nil
+			})
+			t.Cleanup(func() { c.Close() })
+			return c
 		}},
 		{"ringbuf", []string{"-serial", "ringbuf", "-monitor", "stdio"}, func(g *guest) io.ReadWriter {
 			for end := time.Now().Add(slow); !strings.Contains(g.out.String(), "serial here") && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {

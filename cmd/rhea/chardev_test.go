@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -59,15 +60,14 @@ func TestSerialPorts(t *testing.T) {
 	sock := filepath.Join(dir, "s")
 	dial := func(network, addr string) func(*exec.Cmd) io.ReadWriter {
 		return func(*exec.Cmd) io.ReadWriter {
-			for range 500 {
-				if c, err := net.Dial(network, addr); err == nil {
-					t.Cleanup(func() { c.Close() })
-					return c
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-			t.Fatal("nobody listens on " + addr)
-			return nil
+			var c net.Conn
+			until(t, "somebody listens on "+addr, func() (ok bool) {
+				var err error
+				c, err = net.Dial(network, addr)
+				return err == nil
+			})
+			t.Cleanup(func() { c.Close() })
+			return c
 		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,11 +75,7 @@ func TestSerialPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
+	free := fmt.Sprint(freePort(t))
 	log := filepath.Join(dir, "log")
 	for _, tc := range []struct {
 		name string
@@ -87,8 +83,8 @@ func TestSerialPorts(t *testing.T) {
 		peer func(*exec.Cmd) io.ReadWriter
 	}{
 		{"unix server", []string{"-serial", "unix:" + sock + ",server"}, dial("unix", sock)},
-		{"tcp server", []string{"-chardev", "socket,id=c,host=127.0.0.1,port=" + port(free) + ",server=on,wait=on,logfile=" + log, "-serial", "chardev:c"},
-			dial("tcp", free.Addr().String())},
+		{"tcp server", []string{"-chardev", "socket,id=c,host=127.0.0.1,port=" + free + ",server=on,wait=on,logfile=" + log, "-serial", "chardev:c"},
+			dial("tcp", "127.0.0.1:"+free)},
 		{"tcp client", []string{"-serial", "tcp:" + l.Addr().String()}, func(*exec.Cmd) io.ReadWriter {
 			c, err := l.Accept()
 			if err != nil {
@@ -139,11 +135,6 @@ func TestSerialPorts(t *testing.T) {
 	if b, err := os.ReadFile(log); err != nil || !strings.HasSuffix(string(b), "serial here\n") {
 		t.Errorf("the log file has %q, %v", b, err)
 	}
-}
-
-func port(l net.Listener) string {
-	_, p, _ := net.SplitHostPort(l.Addr().String())
-	return p
 }
 
 // A peer that does not read for a while holds the guest's transmitter up:

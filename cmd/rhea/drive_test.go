@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // withPrograms returns an initramfs with some of the host's programs and their
@@ -91,13 +90,13 @@ func TestDrives(t *testing.T) {
 	do("dd if=/dev/sda of=/dev/null bs=512 skip=20003 count=1", `Input/output error`)
 	do("smartctl -l error /dev/sda", `(?s)ATA Error Count.*UNC.*LBA = 0x00004e23 = 20003`)
 	do("smartctl -t long /dev/sda", `Testing has begun`)
-	do("for i in 1 2 3 4 5 6 7 8 9; do smartctl -l selftest /dev/sda | grep '# 1' && break; sleep 1; done", `# 1 .*Completed: read failure .* 20003`)
-	do("smartctl -t short /dev/sdb; sleep 1; smartctl -l selftest /dev/sdb", `# 1 .*Short offline .*Completed without error`)
+	do("while ! smartctl -l selftest /dev/sda | grep '# 1'; do sleep 1; done", `# 1 .*Completed: read failure .* 20003`)
+	do("smartctl -t short /dev/sdb; while ! smartctl -l selftest /dev/sdb | grep '# 1'; do sleep 1; done", `# 1 .*Short offline .*Completed without error`)
 
 	g.send("dd if=/proc/version of=/dev/sdb; sync && echo WRIT''TEN\n")
-	for !strings.Contains(g.errs.String(), "no space left on device: the machine is stopped") {
-		time.Sleep(20 * time.Millisecond)
-	}
+	until(t, "the machine is stopped", func() bool {
+		return strings.Contains(g.errs.String(), "no space left on device: the machine is stopped")
+	})
 	inMonitor("info status", `paused \(io-error\)`, "cont", "")
 	g.expect("WRITTEN", slow)
 	if !strings.HasPrefix(string(read(t, file("b.img"))), "Linux version 6") {

@@ -219,6 +219,53 @@ func (g *guest) ends(wait time.Duration) {
 
 const slow = 5 * time.Minute // for what takes seconds on an idle machine
 
+// until waits for cond.
+func until(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(slow); !cond(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
+// again does something, in vain perhaps, until the guest has written what matches
+// the expression.
+func (g *guest) again(re string, do func()) {
+	g.t.Helper()
+	x := regexp.MustCompile(re)
+	for end := time.Now().Add(slow); ; {
+		do()
+		for next := time.Now().Add(10 * time.Second); time.Now().Before(next); time.Sleep(20 * time.Millisecond) {
+			if x.MatchString(g.out.String()[g.from:]) {
+				g.expect(re, slow)
+				return
+			}
+		}
+		if time.Now().After(end) {
+			g.t.Fatalf("the guest did not write %q within %v", re, slow)
+		}
+	}
+}
+
+// attempts tries what a busy host may spoil, as it does sound, until it is right.
+// What is wrong in rhea is so every time.
+func attempts(t *testing.T, try func() error) {
+	t.Helper()
+	const most = 10
+	for n := 1; ; n++ {
+		err := try()
+		if err == nil {
+			return
+		}
+		if n == most {
+			t.Errorf("attempt %d: %v", n, err)
+			return
+		}
+		t.Logf("attempt %d: %v", n, err)
+	}
+}
+
 // Point 2: kernels started directly reach their shell, take commands, power off.
 func TestKernels(t *testing.T) {
 	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -146,14 +147,20 @@ func fetch(t *testing.T, port int) []byte {
 	return nil
 }
 
+// freePort is a port on which nobody listens. It is none of those that kernels
+// choose from (ip_local_port_range, from 32768 on), so nobody gets it meanwhile
+// who does not want it.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		n := 10000 + rand.IntN(20000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n)); err == nil {
+			l.Close()
+			return n
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // serve and ask are two machines on one cable; the second fetches a file of
@@ -210,7 +217,7 @@ func TestNetworkWithQEMU(t *testing.T) {
 				return
 			}
 			g := start(t, args(ask, ours, "e1000")...)
-			time.Sleep(500 * time.Millisecond) // it listens
+			waitFor(t, at)
 			run(serve)
 			g.expect("ASKED 1000000", slow)
 		})
@@ -225,13 +232,10 @@ func waitFor(t *testing.T, at string) {
 	var n int
 	fmt.Sscan(port, &n)
 	entry := fmt.Sprintf(":%04X 00000000:0000 0A", n)
-	for range 600 {
-		if b, err := os.ReadFile("/proc/net/tcp"); err != nil || strings.Contains(string(b), entry) {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatal("nobody listens on " + at)
+	until(t, "somebody listens on "+at, func() bool {
+		b, err := os.ReadFile("/proc/net/tcp")
+		return err != nil || strings.Contains(string(b), entry)
+	})
 }
 
 // netBoot is a network boot program (PXE): it writes NBP to COM1 and ends the

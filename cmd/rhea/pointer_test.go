@@ -47,19 +47,19 @@ func (g *guest) dialRFB() *rfb {
 	// The picture is asked for once: then the server knows whether the guest
 	// wants places.
 	c.Write([]byte{3, 0, 0, 0, 0, 0, 255, 255, 255, 255})
+	skip(1)
 	go io.Copy(io.Discard, r)
-	time.Sleep(time.Second)
 	return v
 }
 
-// point is a PointerEvent.
+// point is a PointerEvent. Moves that come before the guest has seen the last one
+// add up.
 func (v *rfb) point(buttons byte, x, y int) {
 	v.t.Helper()
 	b := []byte{5, buttons, byte(x >> 8), byte(x), byte(y >> 8), byte(y)}
 	if _, err := v.Write(b); err != nil {
 		v.t.Fatal(err)
 	}
-	time.Sleep(50 * time.Millisecond) // moves in one go add up
 }
 
 // TestPointer moves the mouse of a Linux guest by the monitor and by VNC, and
@@ -70,33 +70,35 @@ func TestPointer(t *testing.T) {
 	g := start(t, "-m", "64", "-vnc", "127.0.0.1:40,to=200", "-serial", "mon:stdio", "-kernel", guestFile(t, "bzImage-i386-486"),
 		"-initrd", guestFile(t, "initramfs-i386.gz"), "-append", "console=ttyS0")
 	g.expect("# ", slow)
-	// A line for each packet; the last one has the right button down.
-	g.send("mknod /m c 13 63; echo read''ing; dd if=/m bs=3 count=9 2>/dev/null | hexdump -v -e '3/1 \"%02x \" \"\\n\"'; echo do''ne\n")
+	// A line for each packet.
+	g.send("mknod /m c 13 63; exec 3</m; echo read''ing; while :; do dd bs=3 count=1 <&3 2>/dev/null | hexdump -v -e '\"packet \" 3/1 \"%02x \" \"\\n\"'; done\n")
 	g.expect("reading", slow)
-	time.Sleep(time.Second)
 	g.send("\x01c")
 	g.expect(`\(qemu\) `, slow)
-	step := func(cmd string) {
-		g.send(cmd + "\n")
-		g.expect(regexp.QuoteMeta(cmd)+`[^\n]*\n\(qemu\) `, slow)
-		time.Sleep(50 * time.Millisecond)
+	packet := func(want string) {
+		t.Helper()
+		if got := strings.TrimPrefix(g.expect(`packet [0-9a-f]{2} [0-9a-f]{2} [0-9a-f]{2}`, slow), "packet "); got != want {
+			t.Errorf("the guest's packet is %s, want %s", got, want)
+		}
 	}
-	step("mouse_move 30 -20") // down is positive, to a PS/2 mouse up is
-	step("mouse_button 1")
-	step("mouse_move -5 7")
-	step("mouse_button 0")
+	step := func(cmd, want string) {
+		t.Helper()
+		g.send(cmd + "\n")
+		packet(want)
+	}
+	step("mouse_move 30 -20", "08 1e 14") // down is positive, to a PS/2 mouse up is
+	step("mouse_button 1", "09 00 00")
+	step("mouse_move -5 7", "39 fb f9")
+	step("mouse_button 0", "08 00 00")
 	v := g.dialRFB()
 	v.point(0, 100, 100) // where it is is known from now on
-	v.point(0, 110, 95)
-	v.point(0, 90, 99)
-	v.point(1, 90, 99)
-	v.point(0, 90, 99)
-	v.point(4, 90, 99)
-	g.expect("done", time.Minute)
-	_, out, _ := strings.Cut(g.out.String(), "\nreading")
-	got := fmt.Sprint(regexp.MustCompile(`\b[0-9a-f]{2} [0-9a-f]{2} [0-9a-f]{2}\b`).FindAllString(out, -1))
-	if want := "[08 1e 14 09 00 00 39 fb f9 08 00 00 08 0a 05 38 ec fc 09 00 00 08 00 00 0a 00 00]"; got != want {
-		t.Errorf("the guest's packets are\n%s, want\n%s", got, want)
+	for _, m := range []struct {
+		buttons byte
+		x, y    int
+		want    string
+	}{{0, 110, 95, "08 0a 05"}, {0, 90, 99, "38 ec fc"}, {1, 90, 99, "09 00 00"}, {0, 90, 99, "08 00 00"}, {4, 90, 99, "0a 00 00"}} {
+		v.point(m.buttons, m.x, m.y)
+		packet(m.want)
 	}
 }
 
@@ -115,21 +117,22 @@ func TestVMMouseLinux(t *testing.T) {
 	g.expect("VirtualPS/2 VMware VMMouse", slow)
 	// The pointer's two devices have the same vendor and one name; that of places has /input1.
 	g.send("for e in /sys/class/input/event*; do grep -q input1 $e/device/phys && n=${e##*/}; done; stty -F /dev/ttyS1 raw\n")
-	g.send("echo read''ing $n; dd if=/dev/input/$n of=/dev/ttyS1 bs=16 count=13; echo do''ne\n")
+	g.send("exec 3</dev/input/$n; echo read''ing $n; dd of=/dev/ttyS1 bs=16 count=13 <&3; echo do''ne\n")
 	g.expect("reading event", slow)
-	time.Sleep(time.Second)
 	g.send("\x01c")
 	g.expect(`\(qemu\) `, slow)
 	g.send("info mice\n")
 	g.expect(`\* Mouse #1: vmmouse \(absolute\)`, slow)
 	v := g.dialRFB() // 720 pixels by 400, the text of the kernel
-	v.point(0, 0, 0)
-	v.point(0, 719, 399)
-	v.point(1, 719, 399)
-	v.point(0, 719, 399)
-	v.point(0, 360, 0)
-	v.point(0, 361, 399)
-	g.expect("done", time.Minute)
+	for _, m := range []struct {
+		buttons      byte
+		x, y, events int
+	}{{0, 0, 0, 0}, {0, 719, 399, 3}, {1, 719, 399, 2}, {0, 719, 399, 2}, {0, 360, 0, 3}, {0, 361, 399, 3}} {
+		n := len(read(t, events))
+		v.point(m.buttons, m.x, m.y)
+		until(t, fmt.Sprintf("the driver tells of %v", m), func() bool { return len(read(t, events)) >= n+16*m.events })
+	}
+	g.expect("done", slow)
 	var got []string
 	for b := read(t, events); len(b) >= 16; b = b[16:] { // struct input_event with times of 32 bits
 		if kind := binary.LittleEndian.Uint16(b[8:]); kind != 0 {
@@ -162,5 +165,5 @@ func TestGraphicalInstaller(t *testing.T) {
 	g.send("mouse_move 2000 2000\n")
 	g.golden("installer-corner")
 	g.send("quit\n")
-	g.ends(time.Minute)
+	g.ends(slow)
 }

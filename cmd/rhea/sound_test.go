@@ -7,8 +7,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 )
 
 // elf is a static i386 program that is made of system calls.
@@ -219,40 +219,39 @@ func TestLinuxSound(t *testing.T) {
 		{"sbpro mono", "sb16,version=0x0302", sbpro, 8000, 1, formatU8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			out := filepath.Join(t.TempDir(), "out.wav")
-			g := start(t, "-m", "64", "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
-				"-audiodev", "wav,id=a,path="+out, "-device", c.card+",audiodev=a",
-				"-kernel", guestFile(t, "bzImage-i386-486"), "-initrd", initrd(t, "initramfs-i486.gz", player(c.rate, c.channels, c.format)),
-				"-append", "console=ttyS0 "+c.append)
-			g.expect(`PLAYING`, 60*time.Second)
-			g.expect(`PLAYED`, 30*time.Second)
-			g.send("reboot -f\n")
-			g.ends(30 * time.Second)
-			f, rate := wavFile(t, out)
-			f = sounding(f)
-			if s := float64(len(f)) / float64(rate); s < 0.95 || s > 1.1 {
-				t.Errorf("%.3f s of sound, want 1", s)
-			}
-			if len(f) < rate/2 {
-				return
-			}
-			mid := f[len(f)/8 : len(f)*7/8]
-			want := [2][2]float64{{13107, 0}, {0, 13107}}
-			if c.channels == 1 {
-				want = [2][2]float64{{13107, 13107}, {13107, 13107}}
-			}
-			for side := range 2 {
-				a := tones(mid, side, rate, 440, 1000, 523)
-				for i, w := range want[side] {
-					if math.Abs(a[i]-w) > 400 {
-						t.Errorf("side %d: tone %d has %.0f, want %.0f", side, i, a[i], w)
+			kernel, initrd := guestFile(t, "bzImage-i386-486"), initrd(t, "initramfs-i486.gz", player(c.rate, c.channels, c.format))
+			attempts(t, func() error {
+				out := filepath.Join(t.TempDir(), "out.wav")
+				g := start(t, "-m", "64", "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
+					"-audiodev", "wav,id=a,path="+out, "-device", c.card+",audiodev=a", "-kernel", kernel, "-initrd", initrd,
+					"-append", "console=ttyS0 "+c.append)
+				g.expect(`PLAYING`, slow)
+				g.expect(`PLAYED`, slow)
+				g.send("reboot -f\n")
+				g.ends(slow)
+				f, rate := wavFile(t, out)
+				f = sounding(f)
+				if s := float64(len(f)) / float64(rate); s < 0.95 || s > 1.1 {
+					return fmt.Errorf("%.3f s of sound, want 1", s)
+				}
+				mid := f[len(f)/8 : len(f)*7/8]
+				want := [2][2]float64{{13107, 0}, {0, 13107}}
+				if c.channels == 1 {
+					want = [2][2]float64{{13107, 13107}, {13107, 13107}}
+				}
+				for side := range 2 {
+					a := tones(mid, side, rate, 440, 1000, 523)
+					for i, w := range want[side] {
+						if math.Abs(a[i]-w) > 400 {
+							return fmt.Errorf("side %d: tone %d has %.0f, want %.0f", side, i, a[i], w)
+						}
+					}
+					if a[2] > 100 {
+						return fmt.Errorf("side %d: there is %.0f of 523 Hz", side, a[2])
 					}
 				}
-				if a[2] > 100 {
-					t.Errorf("side %d: there is %.0f of 523 Hz", side, a[2])
-				}
-			}
+				return nil
+			})
 		})
 	}
 }
@@ -260,29 +259,41 @@ func TestLinuxSound(t *testing.T) {
 // The monitor captures what the speaker plays: the guest is a program that
 // beeps at 1000 Hz.
 func TestWavCapture(t *testing.T) {
-	dir := t.TempDir()
-	out := filepath.Join(dir, "out.wav")
+	attempts(t, func() error { return captureBeep(t) })
+}
+
+func captureBeep(t *testing.T) error {
+	out := filepath.Join(t.TempDir(), "out.wav")
 	g := start(t, "-display", "none", "-serial", "none", "-monitor", "stdio", "-audiodev", "none,id=a", "-drive", "file="+beeper(t)+",format=raw")
 	g.expect(`\(qemu\) `, slow)
-	time.Sleep(2 * time.Second) // the firmware takes less
+	until(t, "the guest beeps", func() bool {
+		g.send("i /b 0x61\n")
+		v := g.expect(`portb\[0x0*61\] = 0x..`, slow)
+		return strings.ContainsAny(v[len(v)-1:], "37bf")
+	})
 	g.send("wavcapture " + out + " a 22050\n")
 	g.expect(`\(qemu\) `, slow)
-	time.Sleep(time.Second)
-	g.send("info capture\n")
-	g.expect(`\[0\]: Capturing audio\(22050,16,2\) to .*out.wav: [0-9]+ bytes`, slow)
+	until(t, "a second is captured", func() bool {
+		g.send("info capture\n")
+		s := g.expect(`\[0\]: Capturing audio\(22050,16,2\) to .*out.wav: [0-9]+ bytes`, slow)
+		var n int
+		fmt.Sscanf(s[strings.LastIndex(s, ": "):], ": %d", &n)
+		return n > 22050*4
+	})
 	g.send("stopcapture 0\nstopcapture 0\n")
 	g.expect("there is no such capture", slow)
 	g.send("quit\n")
 	g.ends(slow)
 	f, rate := wavFile(t, out)
 	if f = sounding(f); rate != 22050 || len(f) < rate/4 {
-		t.Fatalf("%d frames at %d Hz", len(f), rate)
+		return fmt.Errorf("%d frames at %d Hz", len(f), rate)
 	}
 	// A square wave: the third harmonic is a third.
 	a := tones(f, 0, rate, 1193182./1193, 2*1193182./1193, 3*1193182./1193)
 	if a[0] < 9000 || a[1] > 200 || a[2] < a[0]/4 || a[2] > a[0]/2.5 {
-		t.Errorf("tones %.0f", a)
+		return fmt.Errorf("tones %.0f", a)
 	}
+	return nil
 }
 
 // A boot sector programs the FM synthesizer at 388h: 440 Hz, an AdLib's and a
@@ -290,7 +301,6 @@ func TestWavCapture(t *testing.T) {
 func TestFM(t *testing.T) {
 	for _, card := range []string{"adlib", "sb16"} {
 		t.Run(card, func(t *testing.T) {
-			t.Parallel()
 			dir := t.TempDir()
 			sector := make([]byte, 512)
 			copy(sector, []byte{
@@ -303,25 +313,27 @@ func TestFM(t *testing.T) {
 			copy(sector[0x20:], []byte{0x01, 0x20, 0x60, 0x00, 0x23, 0x21, 0x43, 0x00, 0x63, 0xf0, 0x83, 0x0f, 0xc0, 0x01, 0xa0, 0x44, 0xb0, 0x32})
 			sector[510], sector[511] = 0x55, 0xaa
 			write(t, filepath.Join(dir, "disk"), sector)
-			out := filepath.Join(dir, "out.wav")
-			g := start(t, "-display", "none", "-serial", "none", "-monitor", "stdio", "-audiodev", "wav,id=a,path="+out, "-device", card+",audiodev=a",
-				"-drive", "file="+filepath.Join(dir, "disk")+",format=raw")
-			g.expect(`\(qemu\) `, slow)
-			for until := time.Now().Add(slow); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
-				if st, err := os.Stat(out); err == nil && st.Size() > 4*44100 {
-					break // the header is written when there is a second and a half
+			attempts(t, func() error {
+				out := filepath.Join(t.TempDir(), "out.wav")
+				g := start(t, "-display", "none", "-serial", "none", "-monitor", "stdio", "-audiodev", "wav,id=a,path="+out, "-device", card+",audiodev=a",
+					"-drive", "file="+filepath.Join(dir, "disk")+",format=raw")
+				g.expect(`\(qemu\) `, slow)
+				until(t, "there is a second and a half", func() bool { // then the header is written
+					st, err := os.Stat(out)
+					return err == nil && st.Size() > 4*44100
+				})
+				g.send("quit\n")
+				g.ends(slow)
+				f, rate := wavFile(t, out)
+				if f = sounding(f); len(f) < rate/2 {
+					return fmt.Errorf("%d frames", len(f))
 				}
-			}
-			g.send("quit\n")
-			g.ends(slow)
-			f, rate := wavFile(t, out)
-			if f = sounding(f); len(f) < rate/2 {
-				t.Fatalf("%d frames", len(f))
-			}
-			hz := 0x244 * 16 * 49716. / (1 << 20)
-			if a := tones(f[rate/10:], 0, rate, hz, 2*hz); a[0] < 3900 || a[0] > 4200 || a[1] > 100 {
-				t.Errorf("tones %.0f", a)
-			}
+				hz := 0x244 * 16 * 49716. / (1 << 20)
+				if a := tones(f[rate/10:], 0, rate, hz, 2*hz); a[0] < 3900 || a[0] > 4200 || a[1] > 100 {
+					return fmt.Errorf("tones %.0f", a)
+				}
+				return nil
+			})
 		})
 	}
 }

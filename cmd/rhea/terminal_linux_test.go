@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -69,19 +70,14 @@ func TestTerminal(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { cmd.Process.Kill() })
-			for i := 0; !raw(); i++ {
-				if i > 1000 {
-					t.Fatal("the terminal never became raw")
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-			time.Sleep(200 * time.Millisecond)
+			until(t, "the terminal is raw", raw)
+			until(t, "the machine runs", func() bool { return strings.Contains(out.String(), "SeaBIOS") })
 			tc.end(master, cmd.Process)
 			done := make(chan error, 1)
 			go func() { done <- cmd.Wait() }()
 			select {
 			case <-done:
-			case <-time.After(30 * time.Second):
+			case <-time.After(slow):
 				t.Fatalf("it does not end\n%s", out)
 			}
 			if c := cmd.ProcessState.ExitCode(); c != tc.code {
@@ -91,11 +87,10 @@ func TestTerminal(t *testing.T) {
 			if *after != *before {
 				t.Error("the terminal is not as it was")
 			}
-			for i := 0; !regexp.MustCompile(tc.want).MatchString(out.String()); i++ {
-				if i > 100 {
+			for end := time.Now().Add(time.Minute); !regexp.MustCompile(tc.want).MatchString(out.String()); time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(end) {
 					t.Fatalf("no %q in %q", tc.want, out)
 				}
-				time.Sleep(10 * time.Millisecond)
 			}
 		})
 	}

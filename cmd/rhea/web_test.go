@@ -53,33 +53,35 @@ func chromium(t *testing.T) *browser {
 		}
 	}
 	go io.Copy(io.Discard, errs)
-	r, err := http.Get("http://" + addr + "/json/list")
-	if err != nil {
-		t.Fatalf("chromium: %v", err)
-	}
-	defer r.Body.Close()
-	var pages []struct {
-		Type string
-		URL  string `json:"webSocketDebuggerUrl"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&pages); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	t.Cleanup(cancel)
-	for _, p := range pages {
-		if p.Type != "page" {
-			continue
-		}
-		ws, _, err := websocket.Dial(ctx, p.URL, nil)
+	page := ""
+	until(t, "chromium has a page", func() bool {
+		r, err := http.Get("http://" + addr + "/json/list")
 		if err != nil {
+			t.Fatalf("chromium: %v", err)
+		}
+		defer r.Body.Close()
+		var pages []struct {
+			Type string
+			URL  string `json:"webSocketDebuggerUrl"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&pages); err != nil {
 			t.Fatal(err)
 		}
-		ws.SetReadLimit(64 << 20)
-		return &browser{t: t, ws: ws, ctx: ctx}
+		for _, p := range pages {
+			if p.Type == "page" {
+				page = p.URL
+			}
+		}
+		return page != ""
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 6*slow)
+	t.Cleanup(cancel)
+	ws, _, err := websocket.Dial(ctx, page, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("chromium has no page")
-	return nil
+	ws.SetReadLimit(64 << 20)
+	return &browser{t: t, ws: ws, ctx: ctx}
 }
 
 // do sends a command and returns its result.
@@ -131,7 +133,7 @@ func (b *browser) eval(js string) string {
 func (b *browser) until(js, want string) {
 	b.t.Helper()
 	got := ""
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(slow); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if got = b.eval(js); got == want {
 			return
 		}
@@ -211,13 +213,12 @@ func webPage(t *testing.T, args ...string) (*guest, string) {
 	}
 	need(t, "seabios", "/usr/share/seabios/bios-256k.bin")
 	g := start(t, append([]string{"-display", "web=127.0.0.1:0"}, args...)...)
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if m := regexp.MustCompile(`http://\S+`).FindString(g.errs.String()); m != "" {
-			return g, m
-		}
-	}
-	t.Fatal("no address")
-	return nil, ""
+	url := ""
+	until(t, "there is an address", func() bool {
+		url = regexp.MustCompile(`http://\S+\s`).FindString(g.errs.String())
+		return url != ""
+	})
+	return g, strings.TrimSpace(url)
 }
 
 // TestWebPage does with a guest what a person does: sees it boot, types into
@@ -242,19 +243,22 @@ func TestWebPage(t *testing.T) {
 	b.typed("uname\n")
 	b.until(text("serial0")+`.includes("uname\nLinux")`, "true")
 	// A shell on the screen, and a program that tells of it here.
-	b.do("Input.insertText", map[string]any{"text": "echo 'echo 4$((1+1)) by the screen >/dev/ttyS0' >/bin/run; chmod 755 /bin/run; setsid sh -i </dev/tty1 >/dev/tty1 2>&1 & sleep 2; echo re''ady"})
+	b.do("Input.insertText", map[string]any{"text": "echo 'echo 4$((1+1)) by the screen >/dev/ttyS0' >/bin/run; chmod 755 /bin/run; setsid sh -i </dev/tty1 >/dev/tty1 2>&1 & echo re''ady"})
 	b.typed("\n")
-	b.until(text("serial0")+`.includes("ready")`, "true") // the shell drops what was typed before it began
+	b.until(text("serial0")+`.includes("ready")`, "true")
 	b.shot("serial")
 
 	// The screen: what is typed there changes its picture.
-	b.click("#tab-screen")
-	b.click("#screen canvas")
-	b.typed("run\n")
-	time.Sleep(time.Second)
-	b.shot("screen-light")
-	b.click("#tab-serial0")
-	b.until(text("serial0")+`.includes("42 by the screen")`, "true")
+	until(t, "the program is run", func() bool { // the shell drops what was typed before it began
+		b.click("#tab-screen")
+		b.click("#screen canvas")
+		b.typed("run\n")
+		time.Sleep(time.Second)
+		b.shot("screen-light")
+		b.click("#tab-serial0")
+		time.Sleep(time.Second)
+		return b.eval(text("serial0")+`.includes("42 by the screen")`) == "true"
+	})
 	b.click("#tab-screen")
 	b.scheme("dark")
 	b.shot("screen-dark")
@@ -289,7 +293,7 @@ func TestWebPage(t *testing.T) {
 	b.until(text("serial0")+`.includes("42 by")`, "false") // it boots anew
 	b.click("#tab-monitor")
 	b.typed("quit\n")
-	g.ends(time.Minute)
+	g.ends(slow)
 }
 
 // TestWebRefuses asks as other sites' pages and strangers do.
@@ -398,7 +402,6 @@ func TestWebSound(t *testing.T) {
 	b.click("#sound")
 	b.until(`document.querySelector('#sound').getAttribute('aria-pressed')`, "true")
 	b.until(`window.probe !== undefined`, "true")
-	time.Sleep(1500 * time.Millisecond)
 	// The loudest frequency, and how much of the last 0.7 s is silence.
 	b.until(`(() => {
 		const f = new Float32Array(probe.frequencyBinCount), s = new Float32Array(probe.fftSize);
@@ -414,5 +417,5 @@ func TestWebSound(t *testing.T) {
 	b.until(`probe.context.state`, "closed")
 	b.click("#tab-monitor")
 	b.typed("quit\n")
-	g.ends(time.Minute)
+	g.ends(slow)
 }

@@ -56,7 +56,7 @@ func (s *sink) Event(e Event) { s.events = append(s.events, e) }
 
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !f(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); !f(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("never: " + what)
 		}
@@ -93,17 +93,16 @@ func TestPumpFlow(t *testing.T) {
 	}
 }
 
-// A peer that does not read costs Limit bytes and no time.
+// A peer that does not read costs Limit bytes and no wait.
 func TestPumpSlowPeer(t *testing.T) {
 	l := newLoop(t)
 	p := NewPump(PumpConfig{Post: l.post})
 	host, guest := net.Pipe()
 	p.Connect(guest, nil)
 	b := make([]byte, 3*Limit)
-	start := time.Now()
-	n, err := p.Write(b)
-	if !errors.Is(err, io.ErrShortWrite) || n > Limit || n < Limit-64<<10 || time.Since(start) > time.Second {
-		t.Error(n, err, time.Since(start))
+	n, err := p.Write(b) // for ever, if it waits for the peer
+	if !errors.Is(err, io.ErrShortWrite) || n > Limit || n < Limit-64<<10 {
+		t.Error(n, err)
 	}
 	if p.Room() != Limit-n {
 		t.Error(p.Room())

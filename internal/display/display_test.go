@@ -130,6 +130,13 @@ func TestKeyGap(t *testing.T) {
 	}
 }
 
+// waiting reports whether there are events, or somebody is to come for them.
+func (in *Input) waiting() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.posted
+}
+
 func TestInputIsBounded(t *testing.T) {
 	var mu sync.Mutex
 	var posted []func()
@@ -146,24 +153,32 @@ func TestInputIsBounded(t *testing.T) {
 		t.Fatalf("%d functions posted, %d events wait", len(posted), len(in.events))
 	}
 	count := func() int { mu.Lock(); defer mu.Unlock(); return len(posted) }
-	for i, idle := 0, 0; idle < 20; { // keys come one by one
-		if i < count() {
-			posted[i]()
-			i, idle = i+1, 0
-			continue
+	i := 0
+	deliver := func(what string) { // until there is nothing more; keys come one by one
+		t.Helper()
+		end := time.Now().Add(5 * time.Minute)
+		for in.waiting() {
+			if i < count() {
+				posted[i]()
+				i++
+				continue
+			}
+			if time.Now().After(end) {
+				t.Fatal(what, "do not come")
+			}
+			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(time.Millisecond)
-		idle++
 	}
+	deliver("events")
 	n := count()
 	if m.dx < 1<<15 || m.moves > maxEvents || len(b.got) == 0 {
 		t.Errorf("%d moves by %d, %d keys", m.moves, m.dx, len(b.got))
 	}
 	in.Key(2, true)
-	time.Sleep(2 * keyGap)
 	if count() != n+1 {
-		t.Error("later events do not come")
+		t.Error("nobody comes for later events")
 	}
+	deliver("later events")
 }
 
 // TestPace: what changes all the time is looked at as fast as can be, what

@@ -84,7 +84,9 @@ func TestSwitch(t *testing.T) {
 				t.Fatal(n)
 			}
 			s.KeySymbol(k, 0, down)
-			time.Sleep(4 * keyGap)
+			for in.waiting() {
+				time.Sleep(time.Millisecond)
+			}
 		}
 	}
 	sees := func(w int, colour uint32) {

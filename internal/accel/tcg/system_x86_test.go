@@ -222,7 +222,7 @@ func (s *sysRig) label(ip uint32) string {
 // step runs until a handler reports, or something else ends it.
 func (s *sysRig) step(single bool) (e sysEvent, end string) {
 	s.vector = -1
-	stuck := time.AfterFunc(20*time.Second, s.vcpu.Kick)
+	stuck := time.AfterFunc(5*time.Minute, s.vcpu.Kick)
 	defer stuck.Stop()
 	budget := int64(0)
 	if single {

@@ -33,7 +33,9 @@ pwd; cat seven
 (exit 9); echo $?
 (read x 2>/dev/null || echo no input)
 sh -c 'kill -USR1 $$; echo inherited'
-(trap 'echo TERM in a child; exit 4' TERM; sleep 5 & sleep 0.3; while :; do :; done) & sleep 1; kill -TERM $!; wait $!; echo $?
+rm -f ready
+(trap 'echo TERM in a child; exit 4' TERM; sleep 5 >/dev/null 2>&1 & sleep 0.3; : >ready; while :; do :; done) &
+while [ ! -e ready ]; do sleep 0.1; done; kill -TERM $!; wait $!; echo $?
 (kill -SEGV $(exec sh -c 'echo $PPID')) 2>/dev/null; echo $?
 n=0; for i in 1 2 3 4 5; do n=$(($n + $( (echo $i; echo $i) | wc -l ) )); done; echo $n
 exec 0</dev/null

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -67,7 +68,6 @@ continue
 print $_exitcode
 #void
 delete
-shell (sleep 1; kill -INT $PPID) &
 continue
 #received signal SIGINT
 frame function main
@@ -120,19 +120,32 @@ func TestGDB(t *testing.T) {
 	}
 }
 
+// printed is what a program prints; first is closed when there is something.
+type printed struct {
+	text  bytes.Buffer
+	once  sync.Once
+	first chan struct{}
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	n, err := p.text.Write(b)
+	p.once.Do(func() { close(p.first) })
+	return n, err
+}
+
 func testGDB(t *testing.T, gdb, exe, where, remote string) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	program := exec.CommandContext(ctx, "/proc/self/exe", "-g", where, exe)
-	program.Args[0], program.WaitDelay = asUser, time.Second
-	var printed bytes.Buffer
+	program.Args[0], program.WaitDelay = asUser, time.Minute
+	printed := printed{first: make(chan struct{})}
 	program.Stdout, program.Stderr = &printed, &printed
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
 	}
-	script, want := "set pagination off\nset confirm off\nset sysroot /\nset tcp connect-timeout 20\n", []string{}
+	script, want := "set pagination off\nset confirm off\nset sysroot /\nset tcp connect-timeout 300\n", []string{}
 	if strings.HasPrefix(remote, "/") {
-		for range 200 {
+		for range 6000 {
 			if _, err := os.Stat(remote); err == nil {
 				break
 			}
@@ -152,9 +165,18 @@ func testGDB(t *testing.T, gdb, exe, where, remote string) {
 		t.Fatal(err)
 	}
 	debugger := exec.CommandContext(ctx, gdb, "-q", "-nx", "-batch", "-x", file, exe)
-	debugger.WaitDelay = time.Second
-	b, err := debugger.CombinedOutput()
-	out := string(b)
+	debugger.WaitDelay = time.Minute
+	var b bytes.Buffer
+	debugger.Stdout, debugger.Stderr = &b, &b
+	if err := debugger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-printed.first // the program runs on, until it is interrupted
+		debugger.Process.Signal(os.Interrupt)
+	}()
+	err := debugger.Wait()
+	out := b.String()
 	if err != nil {
 		t.Errorf("gdb: %v", err)
 	}
@@ -167,7 +189,7 @@ func testGDB(t *testing.T, gdb, exe, where, remote string) {
 		rest = rest[at[1]:]
 	}
 	program.Wait()
-	if status := program.ProcessState.ExitCode(); status != 9 || printed.String() != "done 6 0 0.5\n" {
-		t.Errorf("after that the program ends with %d and prints %q\n%s", status, printed.String(), out)
+	if status := program.ProcessState.ExitCode(); status != 9 || printed.text.String() != "done 6 0 0.5\n" {
+		t.Errorf("after that the program ends with %d and prints %q\n%s", status, printed.text.String(), out)
 	}
 }

@@ -69,11 +69,11 @@ func start(t *testing.T, native bool, args ...string) (stdout, stderr string, st
 	cmd.Env = append(os.Environ(), "GUEST=here")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	cmd.WaitDelay = time.Second // what hangs may have children
+	cmd.WaitDelay = time.Minute // what hangs may have children
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(10*time.Minute, func() { cmd.Process.Kill() })
 	cmd.Wait()
 	if !timer.Stop() {
 		t.Errorf("%v hangs", args)
@@ -172,7 +172,7 @@ func build(t *testing.T, arch string) string {
 func TestGo(t *testing.T) {
 	host := build(t, "amd64") // not all hosts run programs of 32 bits
 	for _, exe := range []string{build(t, "386"), host} {
-		for _, name := range []string{"threads", "signals", "faults", "code", "net", "processes", "files"} {
+		for _, name := range []string{"threads", "signals", "faults", "code", "net", "processes", "files", "interrupted"} {
 			t.Run(filepath.Base(exe)+"/"+name, func(t *testing.T) {
 				want, _, _ := start(t, true, host, name)
 				for range 3 {

@@ -30,7 +30,7 @@ func (s *sink) Receive(b []byte) { s.got.Write(b) }
 
 func (s *sink) expect(t *testing.T, want string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); ; time.Sleep(time.Millisecond) {
 		s.mu.Lock()
 		got := s.got.String()
 		s.mu.Unlock()
@@ -54,7 +54,7 @@ func TestPTY(t *testing.T) {
 	want := ""
 	for _, word := range []string{"a\x03\rb\n", "again"} {
 		io.WriteString(p, "nobody is there, it is dropped")
-		p.Drain(5 * time.Second)
+		p.Drain(5 * time.Minute)
 		f, err := os.OpenFile(p.Name(), os.O_RDWR|unix.O_NOCTTY, 0)
 		if err != nil {
 			t.Fatal(err)

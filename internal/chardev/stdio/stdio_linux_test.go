@@ -61,7 +61,7 @@ func TestTerminal(t *testing.T) {
 	}
 	p.Attach(s)
 	master.WriteString("\x03\rk")
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		s.mu.Lock()
 		got := s.got.String()
 		s.mu.Unlock()

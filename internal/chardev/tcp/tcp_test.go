@@ -34,7 +34,7 @@ func (s *sink) Event(e chardev.Event) { s.events = append(s.events, e) }
 
 func (s *sink) expect(t *testing.T, want string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); ; time.Sleep(time.Millisecond) {
 		s.mu.Lock()
 		got := s.got.String()
 		s.mu.Unlock()
@@ -51,7 +51,7 @@ func expect(t *testing.T, r io.Reader, want string) {
 	t.Helper()
 	b := make([]byte, len(want))
 	if c, ok := r.(net.Conn); ok {
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		c.SetReadDeadline(time.Now().Add(5 * time.Minute))
 	}
 	if n, err := io.ReadFull(r, b); err != nil || string(b) != want {
 		t.Fatalf("got %q, %v; want %q", b[:n], err, want)

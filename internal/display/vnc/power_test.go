@@ -62,7 +62,7 @@ func TestConnecting(t *testing.T) {
 				t.Errorf("another one had to go: %v", err)
 			}
 		}
-		in.SetReadDeadline(time.Now().Add(5 * time.Second))
+		in.SetReadDeadline(time.Now().Add(5 * time.Minute))
 		in.update(false)
 		if n := len(r.s.Clients()); n != 1 {
 			t.Errorf("%d clients are in", n)

@@ -110,7 +110,7 @@ func TestWebSocket(t *testing.T) {
 	}
 	go r.s.ServeWeb(l)
 	defer r.s.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	ws, _, err := websocket.Dial(ctx, "ws://"+l.Addr().String()+"/any", &websocket.DialOptions{Subprotocols: []string{"binary"}})
 	if err != nil {

@@ -75,7 +75,7 @@ func (f *fakeInput) SetButtons(b uint8)         { f.note("buttons %d", b) }
 // wait returns what has come since the last time, once there is n of it.
 func (f *fakeInput) wait(t *testing.T, n int) []string {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		f.mu.Lock()
 		if len(f.got) >= n {
 			got := f.got
@@ -194,7 +194,7 @@ func (r *rig) raw(t testing.TB) *viewer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(5 * time.Minute))
 	return &viewer{Conn: c, r: bufio.NewReader(c), t: t, z: map[int]io.Reader{}, zin: map[int]*bytes.Buffer{}, kinds: map[int32]int{}, leds: -1, abs: -1}
 }
 

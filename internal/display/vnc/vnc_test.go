@@ -285,9 +285,8 @@ func TestPointer(t *testing.T) {
 
 func TestShare(t *testing.T) {
 	gone := func(v *viewer) bool {
-		v.SetReadDeadline(time.Now().Add(5 * time.Second))
 		_, err := v.r.ReadByte()
-		return err != nil
+		return err != nil && !isTimeout(err)
 	}
 	r := newRig(8, 8, nil)
 	a := r.dial(t, 1)
@@ -406,7 +405,7 @@ func FuzzRFB(f *testing.F) {
 		z.Close()
 		select {
 		case <-done:
-		case <-time.After(10 * time.Second):
+		case <-time.After(5 * time.Minute):
 			t.Fatal("the server does not end")
 		}
 	})

@@ -160,7 +160,7 @@ func TestGuard(t *testing.T) {
 	}()
 	preempt := guardPreempt
 	seen := false
-	for end := time.Now().Add(10 * time.Second); !seen && time.Now().Before(end); {
+	for end := time.Now().Add(5 * time.Minute); !seen && time.Now().Before(end); {
 		for range 1000 {
 			_, _, guard, _ := stackBounds()
 			seen = seen || guard == uintptr(preempt)
@@ -292,41 +292,44 @@ func TestAttention(t *testing.T) {
 }
 
 // latencies runs c's code on a locked goroutine and collects garbage n times.
-func latencies(t testing.TB, n int) []time.Duration {
+// It returns how long that took, and how many collections were there as the code
+// gave up: those have waited for that, all but by accident.
+func latencies(t testing.TB, n int) (took []time.Duration, waited int) {
 	c, k := context(t, 0), code(t, spinCode)
 	var stop atomic.Bool
+	var gaveUp atomic.Int64
 	done := make(chan bool)
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
 		for !stop.Load() {
-			c.Enter(k.RX)
+			*c.Word(OffResult) = 0
+			if c.Enter(k.RX); int32(*c.Word(OffResult)) < 0 {
+				gaveUp.Add(1)
+			}
 		}
 	}()
-	var took []time.Duration
-	for end := time.Now().Add(10 * time.Second); len(took) < n && time.Now().Before(end); {
-		began := time.Now()
+	for end := time.Now().Add(5 * time.Minute); len(took) < n && time.Now().Before(end); {
+		before, began := gaveUp.Load(), time.Now()
 		runtime.GC()
 		took = append(took, time.Since(began))
+		if gaveUp.Load() != before {
+			waited++
+		}
 		time.Sleep(time.Millisecond)
 	}
 	stop.Store(true)
 	c.SetAttention()
 	<-done
 	slices.Sort(took)
-	return took
+	return took, waited
 }
 
-// tooLong is what no collection takes, and what every one takes that has to
-// wait for the code to give up.
-const tooLong = 200 * time.Millisecond
-
 func TestCollection(t *testing.T) {
-	took := latencies(t, 30)
-	median, most := took[len(took)/2], took[len(took)-1]
-	t.Logf("median %v, most %v", median, most)
-	if median > tooLong {
-		t.Errorf("a collection takes %v while generated code runs", median)
+	took, waited := latencies(t, 30)
+	t.Logf("median %v, most %v", took[len(took)/2], took[len(took)-1])
+	if waited > len(took)/2 {
+		t.Errorf("%d of %d collections wait for generated code", waited, len(took))
 	}
 }
 
@@ -351,7 +354,8 @@ func TestPatching(t *testing.T) {
 		done <- n
 	}()
 	var sum, na, nb uint64
-	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); {
+	least, most := time.Now().Add(300*time.Millisecond), time.Now().Add(5*time.Minute)
+	for time.Now().Before(least) || (na == 0 || nb == 0) && time.Now().Before(most) {
 		if enterReally(c, k.RX) != 7 {
 			t.Fatal("fault")
 		}
@@ -363,7 +367,7 @@ func TestPatching(t *testing.T) {
 	if na+nb != sum {
 		t.Errorf("%d + %d != %d", na, nb, sum)
 	}
-	if n > 1000 && (na == 0 || nb == 0) {
+	if na == 0 || nb == 0 {
 		t.Error("patches were not seen")
 	}
 	defer func() {
@@ -500,16 +504,16 @@ func TestNotify(t *testing.T) {
 	}
 	select {
 	case <-ch:
-	case <-time.After(5 * time.Second):
+	case <-time.After(5 * time.Minute):
 		t.Error("a SIGURG got lost")
 	}
-	if took := latencies(t, 5); took[2] > tooLong {
-		t.Errorf("a collection takes %v after Notify", took[2])
+	if _, waited := latencies(t, 5); waited > 2 {
+		t.Errorf("%d collections wait after Notify", waited)
 	}
 	signal.Stop(ch)
 	signal.Reset(unix.SIGURG)
-	if took := latencies(t, 5); took[2] > tooLong {
-		t.Errorf("a collection takes %v after Reset", took[2])
+	if _, waited := latencies(t, 5); waited > 2 {
+		t.Errorf("%d collections wait after Reset", waited)
 	}
 }
 
@@ -519,7 +523,7 @@ func TestDump(t *testing.T) {
 	if os.Getenv("RHEA_HOST_DUMP") != "" {
 		c, k := context(t, 0), code(t, spinCode)
 		runtime.LockOSThread()
-		time.AfterFunc(10*time.Second, c.SetAttention)
+		time.AfterFunc(5*time.Minute, c.SetAttention)
 		tid := unix.Gettid()
 		go func() {
 			time.Sleep(20 * time.Millisecond)
@@ -610,7 +614,7 @@ func BenchmarkFault(b *testing.B) {
 
 func BenchmarkCollection(b *testing.B) {
 	for range b.N {
-		took := latencies(b, 50)
+		took, _ := latencies(b, 50)
 		b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-median")
 		b.ReportMetric(float64(took[len(took)-1].Microseconds()), "µs-max")
 	}

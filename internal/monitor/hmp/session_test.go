@@ -54,7 +54,7 @@ func (p *fakePort) WhenRoom(f func()) {
 // until waits for the output to be as cond wants it.
 func (p *fakePort) until(t *testing.T, cond func(out string) bool) string {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(5 * time.Minute)
 	for {
 		p.mu.Lock()
 		out := p.out.String()

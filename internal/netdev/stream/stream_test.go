@@ -36,7 +36,7 @@ func (s *sink) want(t *testing.T, f []byte) {
 		if !bytes.Equal(got, f) {
 			t.Fatalf("got %d bytes, want %d", len(got), len(f))
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("no frame came")
 	}
 }
@@ -98,7 +98,7 @@ func TestFraming(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Write(binary.BigEndian.AppendUint32(nil, length))
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		c.SetReadDeadline(time.Now().Add(5 * time.Minute))
 		if _, err := c.Read(make([]byte, 1)); err == nil {
 			t.Errorf("length %d is answered", length)
 		} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
@@ -118,7 +118,7 @@ func TestFraming(t *testing.T) {
 	s.want(t, f)
 	n.Deliver(f)
 	b := make([]byte, 104)
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(5 * time.Minute))
 	if k, err := readFull(c, b); err != nil || !bytes.Equal(b, append([]byte{0, 0, 0, 100}, f...)) {
 		t.Errorf("%x, %v", b[:k], err)
 	}
@@ -157,7 +157,7 @@ func TestReconnect(t *testing.T) {
 		if l, err = net.Listen("tcp", at); err != nil {
 			t.Skip(err)
 		}
-		l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Second))
+		l.(*net.TCPListener).SetDeadline(time.Now().Add(5 * time.Minute))
 		c, err := l.Accept()
 		if err != nil {
 			t.Fatal(err)

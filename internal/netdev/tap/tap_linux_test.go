@@ -61,7 +61,7 @@ func TestInterface(t *testing.T) {
 				goto back
 			}
 			continue
-		case <-time.After(10 * time.Second):
+		case <-time.After(5 * time.Minute):
 			t.Fatal("the frame did not come")
 		}
 	}
@@ -70,7 +70,7 @@ back:
 	if !n.Deliver(f) {
 		t.Fatal("the interface does not take the frame")
 	}
-	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10})
+	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 300})
 	b := make([]byte, 2000)
 	for {
 		k, err := unix.Read(fd, b)

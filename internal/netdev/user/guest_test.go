@@ -119,7 +119,7 @@ func subnet(s string) tcpip.Subnet {
 }
 
 func (g *guest) dial(to string) (*gonet.TCPConn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	a := netip.MustParseAddrPort(to)
 	return gonet.DialContextTCP(ctx, g.stack, full(a), protocol(a.Addr()))
@@ -134,7 +134,7 @@ func (g *guest) udp(to string) *gonet.UDPConn {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(5 * time.Minute))
 	return c
 }
 

@@ -133,11 +133,11 @@ type Thread struct {
 	robustSize uint64
 
 	// The system call that is being done, for a restart.
-	call    int
-	args    [6]uint64
-	tried   [6]uint64 // args as they are for this try
-	restart bool
-	ended   bool
+	call           int
+	args           [6]uint64
+	tried          [6]uint64 // args as they are for this try
+	restart, early bool
+	ended          bool
 
 	debug debugState
 

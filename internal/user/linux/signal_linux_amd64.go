@@ -508,7 +508,7 @@ func (t *Thread) finishCall(again bool) {
 		return
 	}
 	t.restart = false
-	if again || neverRestarts(t.p.abi.calls.name(t.call)) {
+	if again || t.early || neverRestarts(t.p.abi.calls.name(t.call)) {
 		t.cpu.again(t.call)
 		return
 	}

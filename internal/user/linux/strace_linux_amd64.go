@@ -141,7 +141,7 @@ func (t *Thread) traceResult(r *row, x uint64) {
 	switch {
 	case t.ended:
 		return
-	case x == erestart:
+	case restarts(x):
 		text = "? (restarts)"
 	case failed(x):
 		text = fmt.Sprintf("-1 errno=%d (%s)", int(errnoOf(x)), errnoOf(x).Error())

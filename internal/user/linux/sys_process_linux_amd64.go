@@ -181,6 +181,10 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 		t.learn()
 	}
 	old := proc.BlockAll()
+	if t.rec.Signal != 0 { // it is the parent's alone
+		proc.SetMask(old)
+		return eearly
+	}
 	if p.debug != nil {
 		p.debug.mu.Lock()
 	}

@@ -305,12 +305,12 @@ func (t *Thread) suspend(m uint64) uint64 {
 		r := t.wait(unix.SYS_RT_SIGSUSPEND, ref(b), 8)
 		if t.rec.Signal != 0 && !t.over() && t.before(r, t.saved, t.mask) {
 			t.restoreMask()
-			return erestart
+			return eearly
 		}
 		if t.rec.Signal != 0 || t.over() {
 			return negative(unix.EINTR)
 		}
-		if r != erestart && r != negative(unix.EINTR) {
+		if !restarts(r) && r != negative(unix.EINTR) {
 			t.restoreMask()
 			return r
 		}
@@ -322,7 +322,7 @@ func (t *Thread) suspend(m uint64) uint64 {
 // it is to be handled, and the call to be done again. r is its result.
 func (t *Thread) before(r, mask, other uint64) bool {
 	sig := sigbit(t.stored())
-	return other&sig != 0 || r == erestart && mask&sig == 0
+	return other&sig != 0 || restarts(r) && mask&sig == 0
 }
 
 // maskFor is a mask for the host to wait with.

@@ -329,7 +329,7 @@ func (t *Thread) selectTime(a *[6]uint64) uint64 {
 		return negative(errno)
 	}
 	r := t.wait(unix.SYS_SELECT, fd(a[0]), ref(sets[0].b), ref(sets[1].b), ref(sets[2].b), ref(tv))
-	if tv != nil && r != erestart {
+	if tv != nil && !restarts(r) {
 		t.out("timeval", a[4], tv)
 	}
 	if failed(r) {
@@ -390,11 +390,11 @@ func (t *Thread) waitMasked(mask []byte, nr uintptr, a ...uintptr) uint64 {
 	}
 	t.releaseHeld(t.waits)
 	r := t.wait(nr, a...)
-	if r != erestart && r != negative(unix.EINTR) || t.rec.Signal == 0 || t.over() {
+	if !restarts(r) && r != negative(unix.EINTR) || t.rec.Signal == 0 || t.over() {
 		return r
 	}
 	if t.before(r, t.mask, t.waits) {
-		return erestart
+		return eearly
 	}
 	t.saved, t.mask, t.swapped = t.mask, t.waits, true
 	return negative(unix.EINTR)
@@ -464,7 +464,7 @@ func (t *Thread) pselect(spec string, a *[6]uint64) uint64 {
 		return negative(errno)
 	}
 	r := t.waitMasked(mask, unix.SYS_PSELECT6, fd(a[0]), ref(sets[0].b), ref(sets[1].b), ref(sets[2].b), ref(ts), t.maskRef(mask))
-	if ts != nil && r != erestart {
+	if ts != nil && !restarts(r) {
 		t.out(spec, a[4], ts)
 	}
 	if failed(r) {
@@ -487,7 +487,7 @@ func (t *Thread) ppoll(spec string, a *[6]uint64) uint64 {
 	}
 	at, other := t.pollSet(a[0], uint64(uint32(a[1])))
 	r := t.waitMasked(mask, unix.SYS_PPOLL, at, uintptr(uint32(a[1])), ref(ts), ref(mask), 8)
-	if ts != nil && r != erestart {
+	if ts != nil && !restarts(r) {
 		t.out(spec, a[2], ts)
 	}
 	if errno := t.putPolled(a[0], other); errno != 0 {

@@ -13,8 +13,14 @@ import (
 // negated.
 type handler func(t *Thread, a *[6]uint64) uint64
 
-// erestart is the result of a call that a signal has kept from beginning.
-const erestart = ^uint64(proc.ERESTARTSYS - 1)
+// Results of a call that a signal has ended, which begins anew unless a handler
+// without SA_RESTART has run, and of one that it has kept from beginning.
+const (
+	erestart = ^uint64(proc.ERESTARTSYS - 1)
+	eearly   = ^uint64(proc.ERESTARTNOINTR - 1)
+)
+
+func restarts(x uint64) bool { return x == erestart || x == eearly }
 
 // newTable makes the table of an ABI's system calls. What is wrong with it is
 // a mistake of ours.
@@ -65,7 +71,7 @@ func (t *Thread) syscall() {
 		t.tried = t.args
 		x = t.do(r, nr, &t.tried)
 		// A fork of another thread's has interrupted it, not a signal.
-		if (x == erestart || x == negative(unix.EINTR)) && t.rec.Signal == 0 && !t.over() && !t.swapped {
+		if (restarts(x) || x == negative(unix.EINTR)) && t.rec.Signal == 0 && !t.over() && !t.swapped {
 			continue
 		}
 		break
@@ -76,8 +82,8 @@ func (t *Thread) syscall() {
 	switch {
 	case t.ended || t.kept:
 		t.kept = false
-	case x == erestart:
-		t.restart = true
+	case restarts(x):
+		t.restart, t.early = true, x == eearly
 	default:
 		t.cpu.setResult(x)
 	}

@@ -22,5 +22,5 @@
 //
 // [Thread.Syscall] does not enter the kernel if a signal is stored. The test
 // and the entry are one window for the handler: interrupted in between, the
-// call ends as if it had not begun, with [ERESTARTSYS].
+// call ends with [ERESTARTSYS], or with [ERESTARTNOINTR] if it had not begun.
 package proc

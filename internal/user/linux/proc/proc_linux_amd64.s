@@ -5,6 +5,7 @@
 // convention: DI the signal, SI its siginfo, DX its ucontext. They use no
 // stack, so that the next handler can be jumped to as if it had been called.
 
+#define UC_RCX 152
 #define UC_RIP 168
 #define UC_MASK 296
 #define SI_ERRNO 4
@@ -304,8 +305,11 @@ TEXT ·raw(SB), NOSPLIT|NOFRAME, $0-64
 // func safe(signal *uint32, nr, a, b, c, d, e, f uintptr) uintptr
 //
 // From here to the end of the SYSCALL instruction is the window: a handler
-// that interrupts it goes on at bail.
+// that interrupts it goes on at bail, or at bailEarly if the kernel has not
+// begun. It tells them apart by CX: where the kernel has the thread do a call
+// again, it is at the SYSCALL, whose CX it still has (shared.marks).
 TEXT ·safe(SB), NOSPLIT|NOFRAME, $0-72
+	XORL CX, CX
 	MOVQ signal+0(FP), R12
 	MOVQ nr+8(FP), AX
 	MOVQ a+16(FP), DI
@@ -321,7 +325,7 @@ TEXT ·safe(SB), NOSPLIT|NOFRAME, $0-72
 	RET
 
 stored:
-	MOVQ $const_errRestart, ret+64(FP)
+	MOVQ $const_errEarly, ret+64(FP)
 	RET
 
 // func direct(over *uint32, nr, a, b, c, d, e, f uintptr) uintptr
@@ -348,6 +352,19 @@ ended:
 
 TEXT ·bail(SB), NOSPLIT|NOFRAME, $0-72
 	MOVQ $const_errRestart, ret+64(FP)
+	RET
+
+TEXT ·bailEarly(SB), NOSPLIT|NOFRAME, $0-72
+	MOVQ $const_errEarly, ret+64(FP)
+	RET
+
+// func marks() bool
+TEXT ·marks(SB), NOSPLIT, $0-1
+	XORL  CX, CX
+	MOVL  $SYS_getpid, AX
+	SYSCALL
+	TESTQ CX, CX
+	SETNE ret+0(FP)
 	RET
 
 TEXT ·rawBail(SB), NOSPLIT|NOFRAME, $0-64
@@ -391,8 +408,22 @@ found:
 	SUBQ ·state+shared_window(SB), AX
 	CMPQ AX, ·state+shared_windowSize(SB)
 	JCC  outside
-	LEAQ ·bail(SB), AX
-	MOVQ AX, UC_RIP(DX)
+	LEAQ ·bail(SB), R10
+	MOVL ·state+shared_marks(SB), R9
+	TESTL R9, R9
+	JEQ  leave
+	ADDQ $2, AX // of SYSCALL
+	CMPQ AX, ·state+shared_windowSize(SB)
+	JNE  early
+	ADDQ ·state+shared_window(SB), AX
+	CMPQ AX, UC_RCX(DX)
+	JEQ  leave
+
+early:
+	LEAQ ·bailEarly(SB), R10
+
+leave:
+	MOVQ R10, UC_RIP(DX)
 
 outside:
 	// 128 bytes of siginfo.

@@ -24,10 +24,14 @@ const (
 	indexSize   = 1 << 15
 	indexMask   = indexSize - 1
 
-	// ERESTARTSYS is what Syscall returns, negated, if a signal came first.
-	ERESTARTSYS = 512
+	// ERESTARTSYS is what Syscall returns, negated, if a signal has ended a call
+	// that SA_RESTART has done again, ERESTARTNOINTR if it came first: the
+	// kernel's names.
+	ERESTARTSYS    = 512
+	ERESTARTNOINTR = 513
 
 	errRestart = -ERESTARTSYS
+	errEarly   = -ERESTARTNOINTR
 )
 
 // parked is a thread that waits for a fork to end: the registers with which
@@ -46,6 +50,8 @@ type shared struct {
 	quiet   uint32 // 1 = threads without a record are to block the guest's signals
 	held    uint32 // 1: the threads stay stopped until the next fork (hold)
 	urgent  uint32 // 1: the guest does not ignore SIGURG
+	marks   uint32 // 1: CX says whether a SYSCALL has begun. With FRED it is not changed.
+	_       uint32
 
 	holder uintptr // the runtime's M of the thread that forks
 	alarm  uint64  // tells timers of ours from the guest's
@@ -85,6 +91,7 @@ func safe(signal *uint32, nr, a, b, c, d, e, f uintptr) uintptr
 func direct(over *uint32, nr, a, b, c, d, e, f uintptr) uintptr
 func addresses() (park, guest, fault, window, direct, raw uintptr)
 func thisM() uintptr
+func marks() bool
 
 //go:linkname entersyscall runtime.entersyscall
 func entersyscall()
@@ -184,6 +191,9 @@ func setUp() error {
 	state.guest, state.guestSize = guest, noSignalAddress()-guest
 	if state.windowSize == 0 || state.directSize == 0 || state.rawSize == 0 {
 		return errors.New("BUG: proc: no system call in the window")
+	}
+	if marks() {
+		state.marks = 1
 	}
 	state.blockAll = ^internal()
 	var now unix.Timespec
@@ -346,8 +356,10 @@ func result(r uintptr) (uintptr, unix.Errno) {
 	return r, 0
 }
 
-// Syscall is a system call that may wait. It ends with ERESTARTSYS if a signal
-// is stored in the record, or comes before the kernel has begun.
+// Syscall is a system call that may wait. It ends with ERESTARTNOINTR if a signal
+// is stored in the record, or comes before the kernel has begun, and with
+// ERESTARTSYS if the kernel was to do it again after one, or may have been: where
+// the processor does not tell (marks), that is all that is known.
 func (r *Record) Syscall(nr uintptr, a *[6]uintptr) uintptr {
 	return blocking(&r.Signal, nr, a[0], a[1], a[2], a[3], a[4], a[5])
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,6 +63,34 @@ static void *thread(void *p) {
 	check(waitpid(pid, &s, 0) == pid && WIFEXITED(s) && WEXITSTATUS(s) == 33);
 	a[0][1] = 't';
 	return 0;
+}
+
+static volatile pid_t alarmed;
+
+static void ring(int s) { alarmed = getpid(); }
+
+// Signals of the parent's come to no child.
+static void storm(void) {
+	struct sigaction sa = {.sa_handler = ring, .sa_flags = SA_RESTART};
+	sigaction(SIGALRM, &sa, 0);
+	struct itimerval often = {{0, 50}, {0, 50}}, never = {};
+	int alien = 0;
+	for (int i = 0; i < 200; i++) {
+		setitimer(ITIMER_REAL, &often, 0);
+		pid_t pid = fork();
+		if (pid == 0) {
+			for (int j = 0; j < 20; j++)
+				getppid();
+			_exit(alarmed == getpid());
+		}
+		setitimer(ITIMER_REAL, &never, 0);
+		int s;
+		check(waitpid(pid, &s, 0) == pid && WIFEXITED(s));
+		alien += WEXITSTATUS(s);
+	}
+	if (alien)
+		printf("wrong: %d children took an alarm\n", alien);
+	check(alarmed == getpid());
 }
 
 static int cloned(void *p) { return *(int *)p; }
@@ -128,6 +157,7 @@ int main(int argc, char **argv) {
 	int status = 21, s;
 	pid_t pid = clone(cloned, stack + sizeof stack, SIGCHLD, &status);
 	check(waitpid(pid, &s, 0) == pid && WIFEXITED(s) && WEXITSTATUS(s) == 21);
+	storm();
 	puts("done");
 	return bad;
 }

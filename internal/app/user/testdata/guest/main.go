@@ -27,7 +27,7 @@ func main() {
 }
 
 var tests = map[string]func(){
-	"threads": threads, "signals": signals, "faults": faults, "code": code, "net": network, "processes": processes, "files": files, "child": child,
+	"threads": threads, "signals": signals, "faults": faults, "code": code, "net": network, "processes": processes, "files": files, "child": child, "interrupted": interrupted,
 	"asleep": func() { time.Sleep(time.Minute) },
 }
 
@@ -100,6 +100,64 @@ func signals() {
 		<-tick.C
 	}
 	fmt.Println("signals end")
+}
+
+// interrupted does calls that never wait, and one that does, under signals whose
+// handler is without SA_RESTART.
+func interrupted() {
+	runtime.LockOSThread()
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGUSR1)
+	var act struct {
+		handler, flags, restorer uintptr
+		mask                     uint64
+	}
+	at := uintptr(unsafe.Pointer(&act))
+	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGUSR1), 0, at, 8, 0, 0)
+	act.flags &^= 0x10000000 // SA_RESTART
+	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGUSR1), at, 0, 8, 0, 0)
+	me, tid := os.Getpid(), syscall.Gettid()
+	storm := func(pause time.Duration) (end func()) {
+		var stop atomic.Bool
+		done := make(chan bool)
+		go func() {
+			for !stop.Load() {
+				syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(me), uintptr(tid), uintptr(syscall.SIGUSR1))
+				time.Sleep(pause)
+			}
+			close(done)
+		}()
+		return func() { stop.Store(true); <-done }
+	}
+	errs := map[string]int{}
+	call := func(name string, nr uintptr, a ...uintptr) uintptr {
+		r, _, errno := syscall.Syscall(nr, a[0], a[1], a[2])
+		if errno != 0 {
+			errs[name+": "+errno.Error()]++
+		}
+		return r
+	}
+	end := storm(10 * time.Microsecond)
+	null, b := []byte("/dev/null\x00"), make([]byte, 1)
+	for from := time.Now(); time.Since(from) < 500*time.Millisecond; {
+		var p [2]int32
+		call("pipe2", syscall.SYS_PIPE2, uintptr(unsafe.Pointer(&p)), syscall.O_CLOEXEC, 0)
+		call("write", syscall.SYS_WRITE, uintptr(p[1]), uintptr(unsafe.Pointer(&b[0])), 1)
+		call("dup3", syscall.SYS_DUP3, uintptr(p[0]), 100, syscall.O_CLOEXEC)
+		call("read", syscall.SYS_READ, 100, uintptr(unsafe.Pointer(&b[0])), 1)
+		fd := call("open", syscall.SYS_OPEN, uintptr(unsafe.Pointer(&null[0])), 0, 0)
+		for _, fd := range []uintptr{fd, 100, uintptr(p[0]), uintptr(p[1])} {
+			call("close", syscall.SYS_CLOSE, fd, 0, 0)
+		}
+	}
+	end()
+	fmt.Println(errs)
+	var p [2]int
+	syscall.Pipe2(p[:], syscall.O_CLOEXEC)
+	end = storm(20 * time.Millisecond)
+	_, _, errno := syscall.Syscall(syscall.SYS_READ, uintptr(p[0]), uintptr(unsafe.Pointer(&b[0])), 1)
+	fmt.Println(errno)
+	end()
 }
 
 func faults() {

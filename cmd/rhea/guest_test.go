@@ -21,6 +21,7 @@ var rhea = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	bin := filepath.Join(dir, "rhea")
 	cmd := exec.Command("go", "build", "-o", bin, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -29,6 +30,16 @@ var rhea = sync.OnceValues(func() (string, error) {
 	}
 	return bin, nil
 })
+
+var built string // its folder
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if built != "" {
+		os.RemoveAll(built)
+	}
+	os.Exit(status)
+}
 
 func rheaBinary(t *testing.T) string {
 	t.Helper()

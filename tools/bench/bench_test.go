@@ -76,7 +76,7 @@ func TestFollow(t *testing.T) {
 		if err != nil {
 			t.Skip(err)
 		}
-		got, err := follow(p, steps, time.Now().Add(20*time.Second))
+		got, err := follow(p, steps, time.Now().Add(5*time.Minute))
 		p.stop()
 		switch {
 		case x.wrong != "" && (err == nil || !strings.Contains(err.Error(), x.wrong)):
@@ -96,14 +96,14 @@ func TestProcessCPU(t *testing.T) {
 		command  string
 		min, max time.Duration
 	}{
-		{"echo a; i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo b; exec sleep 10", 5 * time.Millisecond, time.Minute},
-		{"echo a; sleep 0.3; echo b; exec sleep 10", 0, 100 * time.Millisecond},
+		{"echo a; i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo b; exec sleep 600", 5 * time.Millisecond, time.Minute},
+		{"echo a; sleep 0.3; echo b; exec sleep 600", 0, 100 * time.Millisecond},
 	} {
 		p, err := startProcess("/bin/sh", "-c", x.command)
 		if err != nil {
 			t.Skip(err)
 		}
-		limit := time.Now().Add(time.Minute)
+		limit := time.Now().Add(5 * time.Minute)
 		a, err := p.expect("a", limit)
 		if err != nil {
 			t.Fatal(err)
@@ -120,11 +120,14 @@ func TestProcessCPU(t *testing.T) {
 }
 
 func TestExpectTimesOut(t *testing.T) {
-	p, err := startProcess("/bin/sh", "-c", "echo hello; exec sleep 10")
+	p, err := startProcess("/bin/sh", "-c", "echo begin hello; exec sleep 600")
 	if err != nil {
 		t.Skip(err)
 	}
 	defer p.stop()
+	if _, err := p.expect("begin", time.Now().Add(5*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := p.expect("never", time.Now().Add(300*time.Millisecond)); err == nil || !strings.Contains(err.Error(), "hello") {
 		t.Errorf("%v", err)
 	}

@@ -274,7 +274,7 @@ func (r *fuzzRig) run(t testing.TB, most uint64, budget func() int64) (end strin
 			return "halted", n
 		case n >= most:
 			return "goes on", n
-		case round&0xff == 0xff && time.Since(begin) > 20*time.Second:
+		case round&0xff == 0xff && time.Since(begin) > time.Minute:
 			return "stuck", n
 		}
 		r.turn.Add(1)

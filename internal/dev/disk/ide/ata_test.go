@@ -377,7 +377,7 @@ func TestAsynchronous(t *testing.T) {
 			}
 		}, Drives: [2]*DriveConfig{{Backend: disk}}})
 	deliver := func() {
-		for range 1000 {
+		for range 300_000 { // minutes
 			mu.Lock()
 			p := posted
 			posted = nil

@@ -175,6 +175,7 @@ func hostCalls() map[string]uintptr {
 		"pidfd_getfd":                  unix.SYS_PIDFD_GETFD,
 		"faccessat2":                   unix.SYS_FACCESSAT2,
 		"cachestat":                    unix.SYS_CACHESTAT,
-		"fchmodat2":                    unix.SYS_FCHMODAT2,
+		"file_getattr":                 unix.SYS_FILE_GETATTR, "file_setattr": unix.SYS_FILE_SETATTR,
+		"fchmodat2": unix.SYS_FCHMODAT2,
 	}
 }

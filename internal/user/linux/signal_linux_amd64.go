@@ -522,7 +522,7 @@ func neverRestarts(name string) bool {
 	case "pause", "sigsuspend", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64", "nanosleep", "clock_nanosleep", "clock_nanosleep_time64",
 		"poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64", "epoll_wait", "epoll_pwait", "epoll_pwait2",
 		"io_getevents", "io_pgetevents", "io_pgetevents_time64", "semop", "semtimedop_time64", "msgsnd", "msgrcv",
-		"sigprocmask", "rt_sigprocmask", "ssetmask", "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal":
+		"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal":
 		return true
 	}
 	return false

@@ -123,6 +123,7 @@ func fileCalls() map[string]handler {
 		},
 		"sendfile": sysSendfile,
 		"getdents": sysGetdents,
+		"readdir":  sysReaddir,
 		"fcntl":    sysFcntl, "fcntl64": sysFcntl,
 		"ioctl": sysIoctl,
 		"chown": func(t *Thread, a *[6]uint64) uint64 { return t.chown16(atFDCWD, a[0], a[1], a[2], 0) },
@@ -425,6 +426,37 @@ func sysGetdents64(t *Thread, a *[6]uint64) uint64 {
 
 // sysGetdents converts struct linux_dirent: inode, offset, length, name, and
 // the type behind the name.
+// sysReaddir is readdir(2), which tells of one entry: struct old_linux_dirent of its
+// number, offset, and the length of its name.
+func sysReaddir(t *Thread, a *[6]uint64) uint64 {
+	const most = 19 + 256 // of an entry of the host's
+	for {
+		b := t.alloc(most + 5)
+		r := t.wait(unix.SYS_GETDENTS64, fd(a[0]), ref(b), uintptr(len(b)))
+		if failed(r) || r == 0 {
+			return r
+		}
+		b = b[:le.Uint16(b[16:])]
+		ino, off := le.Uint64(b), le.Uint64(b[8:])
+		if r := t.raw(unix.SYS_LSEEK, fd(a[0]), uintptr(off), unix.SEEK_SET); failed(r) { // others may have come with it
+			return r
+		}
+		if t.hideEntries(int(int32(a[0])), b) == 0 {
+			continue
+		}
+		name, _, _ := strings.Cut(string(b[19:]), "\x00")
+		long := uint64(t.p.abi.Long)
+		e1, e2 := t.putWord(a[1], ino), t.putWord(a[1]+long, t.dirOffset(off))
+		dst := t.p.sp.writable(a[1]+2*long, 2+uint64(len(name))+1)
+		if e1|e2 != 0 || dst == nil {
+			return negative(unix.EFAULT)
+		}
+		t.p.abi.Order.PutUint16(dst, uint16(len(name)))
+		copy(dst[2:], name+"\x00")
+		return 1
+	}
+}
+
 func sysGetdents(t *Thread, a *[6]uint64) uint64 {
 	long := uint64(t.p.abi.Long)
 	n := min(a[2], 1<<20)

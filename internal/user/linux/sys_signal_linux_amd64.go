@@ -224,7 +224,7 @@ func (t *Thread) changeMask(how, m uint64) unix.Errno {
 	t.applyMask()
 	if t.rec.Signal != 0 && !t.over() && m&^old&sigbit(t.stored()) != 0 {
 		t.mask = old
-		return proc.ERESTARTSYS
+		return proc.ERESTARTNOINTR
 	}
 	return 0
 }

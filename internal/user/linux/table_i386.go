@@ -77,6 +77,7 @@ const i386Calls = `
 83 symlink pass str,path
 85 readlink conv path,ptr,size
 88 reboot pass hex,hex,hex,ptr
+89 readdir conv fd,ptr,uint
 90 mmap conv ptr
 91 munmap conv ptr,size
 92 truncate pass path,long
@@ -386,4 +387,6 @@ const i386Calls = `
 449 futex_waitv conv ptr,uint,hex,ptr,int
 451 cachestat pass fd,in,out,hex
 452 fchmodat2 pass fd,path,mode,hex
+468 file_getattr pass fd,path,out:4,size,hex
+469 file_setattr pass fd,path,in,size,hex
 `

@@ -341,4 +341,6 @@ const x8664Calls = `
 449 futex_waitv conv ptr,uint,hex,ptr,int
 451 cachestat pass fd,in,out,hex
 452 fchmodat2 pass fd,path,mode,hex
+468 file_getattr pass fd,path,out:4,size,hex
+469 file_setattr pass fd,path,in,size,hex
 `

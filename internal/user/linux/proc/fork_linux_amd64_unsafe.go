@@ -216,14 +216,22 @@ func Whole() {
 //
 //go:nosplit
 func leaveWindow(p *parked) {
-	rip := (*uintptr)(pointer2(p.dx + 168))
-	switch {
-	case *rip-state.window < state.windowSize, *rip-state.direct < state.directSize:
-		*rip = bailAddress()
-	case *rip-state.raw < state.rawSize:
-		*rip = rawBailAddress()
-	case *rip-state.guest < state.guestSize:
-		*rip = noSignalAddress()
+	const regRSP, regRIP = 160, 168 // in struct ucontext
+	context := p.dx
+	for {
+		rip := (*uintptr)(pointer2(context + regRIP))
+		switch {
+		case *rip-state.window < state.windowSize, *rip-state.direct < state.directSize:
+			*rip = bailAddress()
+		case *rip-state.raw < state.rawSize:
+			*rip = rawBailAddress()
+		case *rip-state.guest < state.guestSize:
+			*rip = noSignalAddress()
+			// It uses no stack: behind the address it returns to is what it has interrupted.
+			context = *(*uintptr)(pointer2(context + regRSP)) + 8
+			continue
+		}
+		return
 	}
 }
 

@@ -44,7 +44,8 @@ const (
 var ended = map[unix.Signal]int32{
 	unix.SIGHUP: sigNotify | sigKill, unix.SIGINT: sigNotify | sigKill, unix.SIGTERM: sigNotify | sigKill,
 	unix.SIGQUIT: sigNotify | sigThrow, unix.SIGABRT: sigNotify | sigThrow, unix.SIGCHLD: sigNotify | sigUnblock | sigIgn,
-	32: sigSetStack | sigUnblock, 33: sigSetStack | sigUnblock, 34: sigSetStack | sigUnblock,
+	unix.SIGSYS: sigThrow,
+	32:          sigSetStack | sigUnblock, 33: sigSetStack | sigUnblock, 34: sigSetStack | sigUnblock,
 }
 
 // leaveSignals has new threads leave those signals blocked. If the table is not as

@@ -1,4 +1,4 @@
-/* System calls about memory that is not mapped, not there, locked or guarded. */
+/* System calls about memory that is not mapped, not there, locked or guarded; some of files. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <setjmp.h>
@@ -12,6 +12,8 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -174,6 +176,20 @@ int main(void)
 	write(s[0], "x", 1);
 	SHOW(recvmmsg(s[1], mm, 2, 0, &ten));
 	printf("%d\n", ten.tv_sec >= 8 && ten.tv_sec < 10);
+
+#ifdef SYS_readdir
+	/* Entries of a directory one by one. */
+	struct { unsigned long ino, off; unsigned short len; char name[256]; } e;
+	int dir = open("/usr/bin", O_RDONLY | O_DIRECTORY);
+	DIR *d = opendir("/usr/bin");
+	struct dirent *want;
+	int alike = 0, entries = 0;
+	while ((want = readdir(d)) && syscall(SYS_readdir, dir, &e, 1) == 1) {
+		entries++;
+		alike += e.ino == want->d_ino && e.len == strlen(e.name) && !strcmp(e.name, want->d_name);
+	}
+	printf("%d %d %d\n", alike == entries, entries > 10, (int)syscall(SYS_readdir, dir, &e, 1));
+#endif
 	puts("done");
 	return 0;
 }

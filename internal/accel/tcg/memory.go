@@ -288,12 +288,30 @@ func (v *VCPU) Bytes(va uint64, n, index int, a guest.Access) []byte {
 		if fault != nil {
 			return nil
 		}
-		if p = e.Page(va, a == guest.Write); p == nil {
+		if p = e.Page(va, a == guest.Write); p == nil && a == guest.Write {
+			v.reopen(e, va, n, index)
+			p = e.Page(va, true)
+		}
+		if p == nil {
 			return nil
 		}
 	}
 	off := int(va & pageMask)
 	return p[off:min(off+n, mem.PageSize)]
+}
+
+// reopen has stores to the page of e, which may be written, be direct again: each
+// page that code is found in ends that for all. Bytes at va that are not code of a
+// program's may be written directly though there is code in the page.
+func (v *VCPU) reopen(e *interp.Entry, va uint64, n, index int) {
+	page, ok := v.space.WritePage(e.Slow.PA)
+	if f := v.cfg.Flat; ok && f != nil && page.RAM.Watched(page.Off) {
+		if any, _ := v.cache.hits(place{page.RAM, page.Off | va&pageMask}, uint64(n), nil); any {
+			return
+		}
+		f.written(v, va)
+	}
+	v.refill(e, index)
 }
 
 // LoadPhys implements guest.Memory.

@@ -289,8 +289,7 @@ func (v *VCPU) Bytes(va uint64, n, index int, a guest.Access) []byte {
 			return nil
 		}
 		if p = e.Page(va, a == guest.Write); p == nil && a == guest.Write {
-			v.reopen(e, va, n, index)
-			p = e.Page(va, true)
+			p = v.reopen(e, va, n, index)
 		}
 		if p == nil {
 			return nil
@@ -302,16 +301,21 @@ func (v *VCPU) Bytes(va uint64, n, index int, a guest.Access) []byte {
 
 // reopen has stores to the page of e, which may be written, be direct again: each
 // page that code is found in ends that for all. Bytes at va that are not code of a
-// program's may be written directly though there is code in the page.
-func (v *VCPU) reopen(e *interp.Entry, va uint64, n, index int) {
+// program's may be written directly though there is code in the page. It returns the
+// page, nil if that is not to be.
+func (v *VCPU) reopen(e *interp.Entry, va uint64, n, index int) *[4096]byte {
 	page, ok := v.space.WritePage(e.Slow.PA)
 	if f := v.cfg.Flat; ok && f != nil && page.RAM.Watched(page.Off) {
 		if any, _ := v.cache.hits(place{page.RAM, page.Off | va&pageMask}, uint64(n), nil); any {
-			return
+			return nil
 		}
 		f.written(v, va)
 	}
-	v.refill(e, index)
+	data := v.refill(e, index)
+	if v.careful() { // helpers know what is to be done if the host refuses
+		return data
+	}
+	return e.Page(va, true)
 }
 
 // LoadPhys implements guest.Memory.

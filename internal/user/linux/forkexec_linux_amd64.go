@@ -69,7 +69,7 @@ type heirAction struct {
 }
 
 // forkExec is fork of a process whose child executes rhea again.
-func (t *Thread) forkExec(c cloneArgs, flags uint64) (pid int, errno unix.Errno) {
+func (t *Thread) forkExec(c cloneArgs, v *vfork, flags uint64) (pid int, errno unix.Errno) {
 	p := t.p
 	if lost := flags & unix.CLONE_FILES; lost != 0 {
 		p.cfg.Log.Unimp("clone: descriptors that parent and child share, where fork is by execve")
@@ -287,7 +287,7 @@ func (p *Process) takeOver(in *inheritance, h *heir) (*Thread, error) {
 		a := h.Acts[sig]
 		p.setAction(sig, &action{a.Handler, a.Restorer, a.Flags, a.Mask})
 	}
-	x := t.childOf(cloneArgs{flags: h.Flags, stack: h.Stack, tls: h.TLS, childTID: h.ChildTID})
+	x := t.childOf(cloneArgs{flags: h.Flags, stack: h.Stack, tls: h.TLS, childTID: h.ChildTID}, nil)
 	if p.cfg.Strace != nil {
 		t.traceCall(p.abi.calls.row(t.call), t.call, &t.args)
 		t.traceResult(p.abi.calls.row(t.call), x)
@@ -310,6 +310,7 @@ func (p *Process) takeMemory(in *inheritance, h *heir) error {
 		if err := s.takeArea(a); err != nil {
 			return fmt.Errorf("fork: memory of the child at %#x: %w", a.Lo, err)
 		}
+		s.setShared(a.Lo, a.Hi, a.Shared)
 	}
 	var again, closed []int
 	for {

@@ -1,0 +1,527 @@
+//go:build linux && amd64
+
+package linux
+
+import (
+	"bytes"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"rhea/internal/mem"
+	"rhea/internal/user/linux/proc"
+)
+
+// This file is the memory of a child that has its parent's until it executes a
+// program or ends (clone(2), CLONE_VM with CLONE_VFORK). It is a copy, as any
+// child's, whose private pages are write-protected. The first store to one
+// replaces it by a page that is the parent's, too, which also gets what was there
+// before. The parent, which waits, stores what differs once it goes on: nothing
+// is to be done at the child's end, however that comes.
+//
+// It waits for a robust futex of the child's (set_robust_list(2)): the kernel
+// marks it and wakes the waiter at execve(2), when that cannot fail any more, and
+// when the thread ends.
+
+// vfork is what parent and child share.
+type vfork struct {
+	at, size uintptr
+	head     *vforkHead
+	steps    []vforkStep
+	slots    uintptr // of pages, two each: what was there before, what is
+	most     int     // of them
+
+	done  int            // steps that the parent has made
+	child bool           // this is the child's
+	taken map[uint64]int // pages that are the parent's to see: their slots
+	used  int
+	lost  bool // there was no more room
+	unimp func(format string, args ...any)
+}
+
+type vforkHead struct {
+	// word is the futex: 0, then the child's thread, then futexOwnerDied.
+	word   uint32
+	steps  uint32     // how many there are
+	robust [3]uintptr // struct robust_list_head: the first, what is from it to the futex, none
+	node   uintptr    // the only struct robust_list
+	step   [vforkSlots + 1<<12]vforkStep
+}
+
+// vforkStep is a change of the child's memory, lo to hi-1.
+type vforkStep struct {
+	lo, hi uint64
+	what   uint32
+	value  uint32
+}
+
+// What steps are.
+const (
+	vforkPage    = iota // value is its slot
+	vforkMap            // anonymous memory was mapped, with the protection value
+	vforkUnmap          // addresses became free
+	vforkProtect        // the protection is value
+	vforkBreak          // the end of data is hi, and was lo
+	vforkDrop           // what was there is gone (MADV_DONTNEED)
+)
+
+const (
+	vforkSlots    = 1 << 15
+	vforkHeadSize = (unsafe.Sizeof(vforkHead{}) + pageMask) &^ pageMask
+	// vforkOver, with the protection that vforkMap has: something was mapped there.
+	vforkOver = 1 << 8
+	// Larger mappings are not write-protected: a bit of each page would be too many.
+	vforkLargest = 1 << 36
+
+	futexWaiters   = 1 << 31
+	futexOwnerDied = 1 << 30
+)
+
+// newVfork makes what a parent shares with its next child. Memory is whether the
+// guest's is; fd is of the file that it is in, -1 = none.
+func newVfork(memory bool, fd int) (*vfork, unix.Errno) {
+	v := &vfork{size: page}
+	if memory {
+		v.most = vforkSlots
+	}
+	for {
+		if memory {
+			v.size = vforkHeadSize + uintptr(v.most)*2*page
+		}
+		flags := unix.MAP_SHARED | unix.MAP_NORESERVE
+		if fd < 0 {
+			flags |= unix.MAP_ANON
+		}
+		at, err := unix.MmapPtr(fd, 0, nil, v.size, unix.PROT_READ|unix.PROT_WRITE, flags)
+		if err == nil {
+			v.at = uintptr(at)
+			break
+		}
+		if v.most /= 2; v.most < 16 {
+			return nil, unix.ENOMEM
+		}
+	}
+	v.head = (*vforkHead)(address(v.at))
+	if memory {
+		v.steps = v.head.step[:]
+		v.slots = v.at + vforkHeadSize
+	}
+	return v, 0
+}
+
+func (v *vfork) free() {
+	if v != nil && !v.child {
+		unix.MunmapPtr(address(v.at), v.size)
+	}
+}
+
+// begin has the parent wait for the calling thread, the child's first.
+func (v *vfork) begin() {
+	v.child = true
+	h := v.head
+	node, list := uintptr(unsafe.Pointer(&h.node)), uintptr(unsafe.Pointer(&h.robust))
+	h.node = list
+	h.robust = [3]uintptr{node, uintptr(unsafe.Pointer(&h.word)) - node}
+	word := uint32(unix.Gettid()) | futexWaiters
+	if _, errno := proc.Raw(unix.SYS_SET_ROBUST_LIST, list, unsafe.Sizeof(h.robust)); errno != 0 {
+		word = futexOwnerDied
+	}
+	atomic.StoreUint32(&h.word, word)
+}
+
+// end has it wait no longer.
+func (v *vfork) end() {
+	const wake = 1
+	atomic.StoreUint32(&v.head.word, futexOwnerDied)
+	proc.Raw(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&v.head.word)), wake, 1)
+}
+
+// await waits until the child has executed a program, or has ended. Threads that wait
+// for what it stores see that soon.
+func (t *Thread) await(v *vfork, pid int) {
+	const soon = 20e6 // nanoseconds
+	limit := t.alloc(16)
+	le.PutUint64(limit[8:], soon)
+	for !t.over() {
+		w := atomic.LoadUint32(&v.head.word)
+		if w&futexOwnerDied != 0 || w == 0 && isGone(pid) {
+			return
+		}
+		if t.rec.Await(&v.head.word, w, ref(limit)) == unix.ETIMEDOUT && !t.over() {
+			t.takeBack(v)
+		}
+	}
+}
+
+// isGone reports whether a child has ended.
+func isGone(pid int) bool {
+	info := make([]byte, 128)
+	const pPid = 1
+	_, errno := proc.Raw(unix.SYS_WAITID, pPid, uintptr(pid), ref(info), unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, 0)
+	if errno == unix.ECHILD { // nobody is to wait for it, or another does
+		_, errno = proc.Raw(unix.SYS_KILL, uintptr(pid), 0)
+		return errno == unix.ESRCH
+	}
+	return errno == 0 && le.Uint32(info) != 0
+}
+
+// page returns what was in a slot's page, and what is now.
+func (v *vfork) page(slot int) (before, after []byte) {
+	at := v.slots + uintptr(slot)*2*page
+	return hostBytes(at, page), hostBytes(at+page, page)
+}
+
+// note adds a step. It returns false if there is no room.
+func (v *vfork) note(s *space, what uint32, lo, hi uint64, value int) bool {
+	n := v.head.steps
+	if v.lost || int(n) >= len(v.steps) {
+		v.giveUp(s)
+		return false
+	}
+	v.steps[n] = vforkStep{lo, hi, what, uint32(value)}
+	atomic.StoreUint32(&v.head.steps, n+1)
+	return true
+}
+
+// giveUp has the child's memory be its own from now on, but for what is not.
+func (v *vfork) giveUp(s *space) {
+	if !v.lost {
+		v.lost = true
+		v.unimp("vfork: a child that changes more than %d MiB of its parent's memory", v.most*page>>20)
+		s.unguard()
+	}
+}
+
+// take has stores to a page of the child's be the parent's to see. It returns
+// false if they are already, or are not to be.
+func (v *vfork) take(s *space, va uint64) bool {
+	if _, ok := v.taken[va]; ok || v.lost || s.shared.bits(va) != 0 {
+		return false
+	}
+	if v.used == v.most || int(v.head.steps) == len(v.steps) {
+		v.giveUp(s)
+		return true
+	}
+	before, after := v.page(v.used)
+	if !copied(before, s.all[va:va+page]) { // the file is shorter
+		return false
+	}
+	copy(after, before)
+	if _, errno := proc.Raw(unix.SYS_MREMAP, ref(after), page, page, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, s.host(va)); errno != 0 {
+		v.giveUp(s)
+		return true
+	}
+	v.taken[va] = v.used
+	v.used++
+	return v.note(s, vforkPage, va, va+page, v.used-1)
+}
+
+// copied copies memory that may not be there. It reports whether it was.
+func copied(to, from []byte) (ok bool) {
+	defer func() { ok = recover() == nil }()
+	copy(to, from)
+	return
+}
+
+// --- the child's map
+
+// shareBack has what is stored from now on be the parent's to see.
+func (s *space) shareBack(v *vfork) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.taken = make(map[uint64]int)
+	s.vfork = v
+	s.guard(0, s.size)
+	s.remapped(false)
+}
+
+// guard write-protects what is private of lo..hi-1, but the pages that are taken.
+func (s *space) guard(lo, hi uint64) {
+	s.private(lo, hi, func(lo, hi uint64) {
+		if hi-lo > vforkLargest {
+			s.vfork.unimp("vfork: a mapping of %d GiB, of which the parent does not see the child's stores", (hi-lo)>>30)
+			return
+		}
+		s.protect(lo, hi-lo, unix.PROT_READ)
+		s.ram.WatchRange(lo, hi-lo)
+	})
+	for va := range s.vfork.taken {
+		if va >= lo && va < hi && s.maps.bits(va)&pageW != 0 {
+			s.protect(va, page, unix.PROT_READ|unix.PROT_WRITE)
+			s.ram.Unwatch(va)
+		}
+	}
+}
+
+// unguard undoes guard of all, and forgets the code there.
+func (s *space) unguard() {
+	s.private(0, s.size, func(lo, hi uint64) {
+		for va, end := max(lo, s.codeLo), min(hi, s.codeHi); va < end; va += page {
+			if s.ram.Watched(va) {
+				s.forget(va, page)
+			}
+		}
+		s.ram.UnwatchRange(lo, hi-lo)
+		s.protect(lo, hi-lo, unix.PROT_READ|unix.PROT_WRITE)
+	})
+}
+
+// private calls f of the ranges of lo..hi-1 that may be written and are not shared.
+func (s *space) private(lo, hi uint64, f func(lo, hi uint64)) {
+	for i := s.maps.search(lo); i < len(s.maps) && s.maps[i].lo < hi; i++ {
+		m := s.maps[i]
+		if m.bits&pageW == 0 {
+			continue
+		}
+		at, end := max(lo, m.lo), min(hi, m.hi)
+		for j := s.shared.search(at); at < end; j++ {
+			next, behind := end, end
+			if j < len(s.shared) && s.shared[j].lo < end {
+				next, behind = max(at, s.shared[j].lo), s.shared[j].hi
+			}
+			if at < next {
+				f(at, next)
+			}
+			at = behind
+		}
+	}
+}
+
+// fresh says that lo..hi-1 is anonymous memory now, with a vforkMap's value, or a file
+// or shared, which the parent does not get.
+func (s *space) fresh(lo, hi uint64, value, flags int) {
+	v := s.vfork
+	if v == nil {
+		return
+	}
+	s.gone(lo, hi)
+	if flags&unix.MAP_ANON == 0 || flags&unix.MAP_SHARED != 0 {
+		v.unimp("vfork: what the child maps at %#x is not mapped in its parent", lo)
+	} else if v.note(s, vforkMap, lo, hi, value) {
+		s.guard(lo, hi)
+	}
+}
+
+// gone says that the child has not the pages of lo..hi-1 any more.
+func (s *space) gone(lo, hi uint64) {
+	if v := s.vfork; v != nil {
+		for va := range v.taken {
+			if va >= lo && va < hi {
+				delete(v.taken, va)
+			}
+		}
+		s.ram.UnwatchRange(lo, hi-lo)
+	}
+}
+
+// released says that lo..hi-1 is free now.
+func (s *space) released(lo, hi uint64) {
+	if s.vfork != nil {
+		s.gone(lo, hi)
+		s.vfork.note(s, vforkUnmap, lo, hi, 0)
+	}
+}
+
+// protected says that the protection of lo..hi-1 is prot now.
+func (s *space) protected(lo, hi uint64, prot int) {
+	if v := s.vfork; v != nil && v.note(s, vforkProtect, lo, hi, prot) {
+		s.guard(lo, hi)
+	}
+}
+
+// broke says that the end of data was lo, and is hi.
+func (s *space) broke(lo, hi uint64) {
+	if v := s.vfork; v != nil && v.note(s, vforkBreak, lo, hi, 0) && hi > lo {
+		s.guard((lo+pageMask)&^pageMask, (hi+pageMask)&^pageMask)
+	}
+}
+
+// dropped says that what was in lo..hi-1 is gone: anonymous memory is empty.
+func (s *space) dropped(lo, hi uint64) {
+	v := s.vfork
+	if v == nil {
+		return
+	}
+	for at := lo; at < hi; at += page {
+		if _, ok := v.taken[at]; ok {
+			if lo < at {
+				v.note(s, vforkDrop, lo, at, 0)
+			}
+			clear(s.all[at : at+page])
+			lo = at + page
+		}
+	}
+	if lo < hi {
+		v.note(s, vforkDrop, lo, hi, 0)
+	}
+}
+
+// vforkCopy is a page that a child of the process is to have for itself.
+type vforkCopy struct {
+	va   uint64
+	data []byte
+}
+
+// copies are the pages that a child of the process shares with its parent.
+func (s *space) copies() (list []vforkCopy) {
+	if s.vfork == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for va := range s.vfork.taken {
+		list = append(list, vforkCopy{va, bytes.Clone(s.all[va : va+page])})
+	}
+	return list
+}
+
+// ownMemory has the child of a process with a vfork have its memory for itself.
+func (s *space) ownMemory(list []vforkCopy) {
+	if s.vfork == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.vfork = nil
+	const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_FIXED
+	for _, c := range list {
+		proc.Raw(unix.SYS_MMAP, s.host(c.va), page, unix.PROT_READ|unix.PROT_WRITE, flags, ^uintptr(0), 0)
+		copy(s.all[c.va:], c.data)
+		s.protect(c.va, page, protOf(s.maps.bits(c.va)))
+	}
+	s.unguard()
+}
+
+// --- the parent
+
+// vfork makes what is shared with a child that the thread waits for, nil = it does not.
+func (t *Thread) vfork(c cloneArgs, byExec bool) (v *vfork, errno unix.Errno) {
+	log := t.p.cfg.Log
+	memory := c.flags&unix.CLONE_VM != 0
+	waits := c.flags&unix.CLONE_VFORK != 0
+	switch {
+	case memory && !waits:
+		log.Unimp("clone of a process that shares its parent's memory (flags %#x): it has a copy", c.flags)
+	case memory && byExec:
+		log.Unimp("vfork where fork is by execve: the child has a copy of its parent's memory")
+	}
+	if c.flags&unix.CLONE_SIGHAND != 0 {
+		log.Unimp("clone of a process that shares its parent's handlers of signals (flags %#x): it has a copy", c.flags)
+	}
+	if !waits || byExec {
+		return nil, 0
+	}
+	if v, errno = newVfork(memory, -1); errno == 0 {
+		v.unimp = log.Unimp
+	}
+	return v, errno
+}
+
+// waitFor waits for a child that has the memory, or is to be waited for. All signals are
+// blocked but those that end the process whatever its threads wait for: the others wait,
+// too.
+func (t *Thread) waitFor(v *vfork, c cloneArgs, pid int) {
+	if v == nil {
+		return
+	}
+	proc.SetMask(^t.p.fatalSignals(t.mask))
+	t.await(v, pid)
+	proc.BlockAll()
+	if t.over() {
+		return
+	}
+	t.takeBack(v)
+	if c.flags&unix.CLONE_CHILD_CLEARTID != 0 && v.most > 0 {
+		const wake = 1
+		t.touches(func() { t.put32(c.childTID, 0) })
+		t.raw(unix.SYS_FUTEX, t.pointer(c.childTID), wake, 1)
+	}
+}
+
+// fatalSignals are those that end the process at once, without a dump of its memory
+// (complete_signal in the kernel's kernel/signal.c), and are not in mask.
+func (p *Process) fatalSignals(mask uint64) (m uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for sig := 1; sig < len(p.acts); sig++ {
+		if p.acts[sig].handler == sigDfl && kills(sig) && !stops(sig) && !dumps(sig) {
+			m |= sigbit(sig)
+		}
+	}
+	return m &^ mask &^ sigbits(sigURG, proc.Carrier)
+}
+
+// dumps reports whether a signal's default is to dump the memory, too.
+func dumps(sig int) bool {
+	switch unix.Signal(sig) {
+	case unix.SIGQUIT, unix.SIGILL, unix.SIGTRAP, unix.SIGABRT, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGSYS:
+		return true
+	}
+	return false
+}
+
+// takeBack makes the changes of the child's since it was called before.
+func (t *Thread) takeBack(v *vfork) {
+	s := t.p.sp
+	n := min(int(atomic.LoadUint32(&v.head.steps)), len(v.steps))
+	done := v.done
+	v.done = n
+	for i := range v.steps[:n] {
+		e, errno := v.steps[i], unix.Errno(0)
+		if i < done && e.what != vforkPage {
+			continue
+		}
+		switch e.what {
+		case vforkPage:
+			if int(e.value) >= v.most || !t.touches(func() { errno = v.store(s, e.lo, int(e.value)) }) {
+				errno = unix.EFAULT
+			}
+		case vforkMap:
+			fixed := unix.MAP_FIXED
+			if e.value&vforkOver == 0 { // another thread may have mapped something since
+				fixed = mapFixedNoReplace
+			}
+			_, errno = s.mmap(e.lo, e.hi-e.lo, int(e.value&^vforkOver), unix.MAP_PRIVATE|unix.MAP_ANON|fixed, -1, 0)
+		case vforkUnmap:
+			errno = s.munmap(e.lo, e.hi-e.lo)
+		case vforkProtect:
+			errno = s.mprotect(e.lo, e.hi-e.lo, int(e.value))
+		case vforkBreak:
+			if s.setBrk(e.hi) != e.hi {
+				errno = unix.ENOMEM
+			}
+		case vforkDrop:
+			if x := t.madvise(e.lo, e.hi-e.lo, unix.MADV_DONTNEED); failed(x) {
+				errno = errnoOf(x)
+			}
+		}
+		if errno != 0 {
+			t.p.cfg.Log.Unimp("vfork: the child's change %d of memory at %#x in its parent: %v", e.what, e.lo, errno)
+		}
+	}
+}
+
+// store stores what the child has stored in a page: other bytes may be another
+// thread's.
+func (v *vfork) store(s *space, va uint64, slot int) unix.Errno {
+	before, after := v.page(slot)
+	if va&pageMask != 0 || bytes.Equal(before, after) {
+		return 0
+	}
+	to := s.writable(va, mem.PageSize)
+	if to == nil {
+		return unix.EFAULT
+	}
+	for i := 0; i < page; i += 8 {
+		if le.Uint64(before[i:]) == le.Uint64(after[i:]) {
+			continue
+		}
+		for k := i; k < i+8; k++ {
+			if b := after[k]; b != before[k] {
+				to[k], before[k] = b, b
+			}
+		}
+	}
+	return 0
+}

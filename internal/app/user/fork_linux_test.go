@@ -81,6 +81,23 @@ func testForkMemory(t *testing.T) {
 	}
 }
 
+// TestForkExecWaits: where fork is by execve, what calls vfork waits, too.
+func TestForkExecWaits(t *testing.T) {
+	source, err := filepath.Abs("testdata/vfork/vfork.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := sysroot(t, "amd64")
+	exe := filepath.Join(t.TempDir(), "vfork")
+	if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-w", "-static", "-o", exe, source, "-lpthread"); status != 0 {
+		t.Fatalf("gcc: %s%s", out, errs)
+	}
+	t.Setenv(forkVar, "exec")
+	if out, errs, status := start(t, false, exe, "order"); status != 0 || out != "child, in time 1\n9\n" {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+}
+
 // TestForkOption: what RHEA_FORK may not be is told.
 func TestForkOption(t *testing.T) {
 	t.Setenv(forkVar, "nonsense")

@@ -41,6 +41,8 @@ type heir struct {
 	AltSP, AltSize uint64
 	AltFlags       int32
 	CPU            []byte
+	// Wait is the descriptor of what the parent waits by, -1 = it does not.
+	Wait int
 	// Clone's arguments.
 	Flags, Stack, TLS, ChildTID uint64
 	// A debugger's, which the child has not.
@@ -89,11 +91,18 @@ func (t *Thread) forkExec(c cloneArgs, v *vfork, flags uint64) (pid int, errno u
 		}
 	}()
 	p.areas(h, s)
+	if h.Wait = -1; v != nil {
+		h.Wait = v.fd
+	}
 	head, err := json.Marshal(h)
 	if err != nil {
 		panic("BUG: linux: heir: " + err.Error())
 	}
 	s.Head, s.Pass = head, h.Files
+	if v != nil {
+		s.Pass = append(slices.Clone(h.Files), v.fd)
+		defer v.close()
+	}
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return name == HeirVar || name == "QEMU_GDB"
@@ -261,6 +270,14 @@ func (p *Process) takeOver(in *inheritance, h *heir) (*Thread, error) {
 	if p.sp.size != h.Space {
 		return nil, fmt.Errorf("fork: %w of addresses for the child", unix.ENOMEM)
 	}
+	var v *vfork
+	if h.Wait >= 0 {
+		var errno unix.Errno
+		if v, errno = newVfork(false, h.Wait); errno != 0 {
+			return nil, fmt.Errorf("fork: memory that the parent waits by: %w", errno)
+		}
+		v.close()
+	}
 	if err := p.takeMemory(in, h); err != nil {
 		return nil, err
 	}
@@ -287,7 +304,7 @@ func (p *Process) takeOver(in *inheritance, h *heir) (*Thread, error) {
 		a := h.Acts[sig]
 		p.setAction(sig, &action{a.Handler, a.Restorer, a.Flags, a.Mask})
 	}
-	x := t.childOf(cloneArgs{flags: h.Flags, stack: h.Stack, tls: h.TLS, childTID: h.ChildTID}, nil)
+	x := t.childOf(cloneArgs{flags: h.Flags, stack: h.Stack, tls: h.TLS, childTID: h.ChildTID}, v)
 	if p.cfg.Strace != nil {
 		t.traceCall(p.abi.calls.row(t.call), t.call, &t.args)
 		t.traceResult(p.abi.calls.row(t.call), x)

@@ -31,6 +31,7 @@ type vfork struct {
 	steps    []vforkStep
 	slots    uintptr // of pages, two each: what was there before, what is
 	most     int     // of them
+	fd       int     // of the file that it is in, -1 = none
 
 	done  int            // steps that the parent has made
 	child bool           // this is the child's
@@ -81,7 +82,7 @@ const (
 // newVfork makes what a parent shares with its next child. Memory is whether the
 // guest's is; fd is of the file that it is in, -1 = none.
 func newVfork(memory bool, fd int) (*vfork, unix.Errno) {
-	v := &vfork{size: page}
+	v := &vfork{size: page, fd: fd}
 	if memory {
 		v.most = vforkSlots
 	}
@@ -112,7 +113,16 @@ func newVfork(memory bool, fd int) (*vfork, unix.Errno) {
 
 func (v *vfork) free() {
 	if v != nil && !v.child {
+		v.close()
 		unix.MunmapPtr(address(v.at), v.size)
+	}
+}
+
+// close closes the file.
+func (v *vfork) close() {
+	if v.fd >= 0 {
+		unix.Close(v.fd)
+		v.fd = -1
 	}
 }
 
@@ -267,25 +277,33 @@ func (s *space) unguard() {
 	})
 }
 
-// private calls f of the ranges of lo..hi-1 that may be written and are not shared.
-func (s *space) private(lo, hi uint64, f func(lo, hi uint64)) {
-	for i := s.maps.search(lo); i < len(s.maps) && s.maps[i].lo < hi; i++ {
-		m := s.maps[i]
-		if m.bits&pageW == 0 {
+// openAt has the pages that a system call's arguments may be addresses in be stored to by
+// the host: few calls say of all that is written where that is. It reports whether
+// there was one that was write-protected for the parent to see.
+func (s *space) openAt(args *[6]uint64) (any bool) {
+	if s.vfork == nil {
+		return false
+	}
+	for _, va := range args {
+		if s.abi.Long == 4 {
+			va = uint64(uint32(va))
+		}
+		if va >= s.size {
 			continue
 		}
-		at, end := max(lo, m.lo), min(hi, m.hi)
-		for j := s.shared.search(at); at < end; j++ {
-			next, behind := end, end
-			if j < len(s.shared) && s.shared[j].lo < end {
-				next, behind = max(at, s.shared[j].lo), s.shared[j].hi
+		for _, at := range s.watched(va, va+page) {
+			if s.bitsAt(at)&pageW != 0 {
+				s.codeWritten(at)
+				any = true
 			}
-			if at < next {
-				f(at, next)
-			}
-			at = behind
 		}
 	}
+	return any
+}
+
+// private calls f of the ranges of lo..hi-1 that may be written and are not shared.
+func (s *space) private(lo, hi uint64, f func(lo, hi uint64)) {
+	s.maps.without(s.shared, lo, hi, pageW, f)
 }
 
 // fresh says that lo..hi-1 is anonymous memory now, with a vforkMap's value, or a file
@@ -409,11 +427,21 @@ func (t *Thread) vfork(c cloneArgs, byExec bool) (v *vfork, errno unix.Errno) {
 	if c.flags&unix.CLONE_SIGHAND != 0 {
 		log.Unimp("clone of a process that shares its parent's handlers of signals (flags %#x): it has a copy", c.flags)
 	}
-	if !waits || byExec {
-		return nil, 0
-	}
-	if v, errno = newVfork(memory, -1); errno == 0 {
-		v.unimp = log.Unimp
+	switch fd := -1; {
+	case !waits:
+	case byExec:
+		var err error
+		if fd, err = unix.MemfdCreate("rhea", unix.MFD_CLOEXEC); err != nil {
+			return nil, unix.ENOMEM
+		}
+		unix.Ftruncate(fd, page)
+		if v, errno = newVfork(false, fd); errno != 0 {
+			unix.Close(fd)
+		}
+	default:
+		if v, errno = newVfork(memory, -1); errno == 0 {
+			v.unimp = log.Unimp
+		}
 	}
 	return v, errno
 }

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"rhea/internal/mem"
 	"rhea/internal/user/linux/proc"
 )
 
@@ -29,7 +28,7 @@ type vfork struct {
 	at, size uintptr
 	head     *vforkHead
 	steps    []vforkStep
-	slots    uintptr // of pages, two each: what was there before, what is
+	slots    uintptr // of pages: what was there before in each, then what is
 	most     int     // of them
 	fd       int     // of the file that it is in, -1 = none
 
@@ -37,7 +36,9 @@ type vfork struct {
 	child bool           // this is the child's
 	taken map[uint64]int // pages that are the parent's to see: their slots
 	used  int
-	lost  bool // there was no more room
+	next  uint64 // behind the last one
+	run   int    // how many were taken together
+	lost  bool   // there was no more room
 	unimp func(format string, args ...any)
 }
 
@@ -59,7 +60,7 @@ type vforkStep struct {
 
 // What steps are.
 const (
-	vforkPage    = iota // value is its slot
+	vforkPage    = iota // value is the first page's slot
 	vforkMap            // anonymous memory was mapped, with the protection value
 	vforkUnmap          // addresses became free
 	vforkProtect        // the protection is value
@@ -72,6 +73,7 @@ const (
 	vforkHeadSize = (unsafe.Sizeof(vforkHead{}) + pageMask) &^ pageMask
 	// vforkOver, with the protection that vforkMap has: something was mapped there.
 	vforkOver = 1 << 8
+	vforkRun  = 64
 	// Larger mappings are not write-protected: a bit of each page would be too many.
 	vforkLargest = 1 << 36
 
@@ -176,10 +178,10 @@ func isGone(pid int) bool {
 	return errno == 0 && le.Uint32(info) != 0
 }
 
-// page returns what was in a slot's page, and what is now.
-func (v *vfork) page(slot int) (before, after []byte) {
-	at := v.slots + uintptr(slot)*2*page
-	return hostBytes(at, page), hostBytes(at+page, page)
+// pages returns what was in the pages of slots, and what is now.
+func (v *vfork) pages(slot, n int) (before, after []byte) {
+	at := v.slots + uintptr(slot)*page
+	return hostBytes(at, n*page), hostBytes(at+uintptr(v.most)*page, n*page)
 }
 
 // note adds a step. It returns false if there is no room.
@@ -204,7 +206,8 @@ func (v *vfork) giveUp(s *space) {
 }
 
 // take has stores to a page of the child's be the parent's to see. It returns
-// false if they are already, or are not to be.
+// false if they are already, or are not to be. Of pages that are stored to in their
+// order it takes more at once.
 func (v *vfork) take(s *space, va uint64) bool {
 	if _, ok := v.taken[va]; ok || v.lost || s.shared.bits(va) != 0 {
 		return false
@@ -213,18 +216,42 @@ func (v *vfork) take(s *space, va uint64) bool {
 		v.giveUp(s)
 		return true
 	}
-	before, after := v.page(v.used)
-	if !copied(before, s.all[va:va+page]) { // the file is shorter
-		return false
+	if v.run *= 2; va != v.next {
+		v.run = 1
+	}
+	n := 1
+	for ; n < min(v.run, vforkRun, v.most-v.used) && v.follows(s, va+uint64(n)*page); n++ {
+	}
+	before, after := v.pages(v.used, n)
+	if !copied(before, s.all[va:va+uint64(n)*page]) { // the file is shorter
+		if n, before, after = 1, before[:page], after[:page]; !copied(before, s.all[va:va+page]) {
+			return false
+		}
 	}
 	copy(after, before)
-	if _, errno := proc.Raw(unix.SYS_MREMAP, ref(after), page, page, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, s.host(va)); errno != 0 {
+	size := uintptr(n) * page
+	if _, errno := proc.Raw(unix.SYS_MREMAP, ref(after), size, size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, s.host(va)); errno != 0 {
 		v.giveUp(s)
 		return true
 	}
-	v.taken[va] = v.used
-	v.used++
-	return v.note(s, vforkPage, va, va+page, v.used-1)
+	slot := v.used
+	v.used += n
+	v.next = va + uint64(n)*page
+	for i := range n {
+		at := va + uint64(i)*page
+		v.taken[at] = slot + i
+		if s.ram.Watched(at) {
+			s.ram.Unwatch(at)
+			s.forget(at, page)
+		}
+	}
+	return v.note(s, vforkPage, va, v.next, slot)
+}
+
+// follows reports whether a page may be taken with the one before.
+func (v *vfork) follows(s *space, va uint64) bool {
+	_, ok := v.taken[va]
+	return !ok && s.maps.bits(va)&pageW != 0 && s.shared.bits(va) == 0 && s.ram.Watched(va)
 }
 
 // copied copies memory that may not be there. It reports whether it was.
@@ -502,7 +529,7 @@ func (t *Thread) takeBack(v *vfork) {
 		}
 		switch e.what {
 		case vforkPage:
-			if int(e.value) >= v.most || !t.touches(func() { errno = v.store(s, e.lo, int(e.value)) }) {
+			if !t.touches(func() { errno = v.store(s, e) }) {
 				errno = unix.EFAULT
 			}
 		case vforkMap:
@@ -530,26 +557,34 @@ func (t *Thread) takeBack(v *vfork) {
 	}
 }
 
-// store stores what the child has stored in a page: other bytes may be another
-// thread's.
-func (v *vfork) store(s *space, va uint64, slot int) unix.Errno {
-	before, after := v.page(slot)
-	if va&pageMask != 0 || bytes.Equal(before, after) {
-		return 0
-	}
-	to := s.writable(va, mem.PageSize)
-	if to == nil {
+// store stores what the child has stored in the pages of a step: other bytes may be
+// another thread's.
+func (v *vfork) store(s *space, e vforkStep) (failure unix.Errno) {
+	n := int(e.hi-e.lo) / page
+	if int(e.value)+n > v.most {
 		return unix.EFAULT
 	}
-	for i := 0; i < page; i += 8 {
-		if le.Uint64(before[i:]) == le.Uint64(after[i:]) {
+	all, now := v.pages(int(e.value), n)
+	for i := 0; i < len(all); i += page {
+		before, after := all[i:i+page], now[i:i+page]
+		if bytes.Equal(before, after) {
 			continue
 		}
-		for k := i; k < i+8; k++ {
-			if b := after[k]; b != before[k] {
-				to[k], before[k] = b, b
+		to := s.writable(e.lo+uint64(i), page)
+		if to == nil {
+			failure = unix.EFAULT
+			continue
+		}
+		for i := 0; i < page; i += 8 {
+			if le.Uint64(before[i:]) == le.Uint64(after[i:]) {
+				continue
+			}
+			for k := i; k < i+8; k++ {
+				if b := after[k]; b != before[k] {
+					to[k], before[k] = b, b
+				}
 			}
 		}
 	}
-	return 0
+	return failure
 }

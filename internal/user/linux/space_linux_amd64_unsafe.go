@@ -249,9 +249,7 @@ func (s *space) protectCode(va uint64) {
 
 // codeWritten is tcg.Flat's Written.
 func (s *space) codeWritten(va uint64) {
-	if s.vfork != nil {
-		proc.EndOver() // which would change the parent's memory
-	}
+	proc.EndOver()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unwatch(va)
@@ -380,6 +378,12 @@ func (s *space) setShared(lo, hi uint64, is bool) {
 	if is {
 		s.shared.set(lo, hi, pageMapped)
 	}
+}
+
+func (s *space) isShared(va uint64) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.shared.bits(va) != 0
 }
 
 // lockFlag is what new mappings are locked with.

@@ -33,6 +33,7 @@ type vfork struct {
 	fd       int     // of the file that it is in, -1 = none
 
 	done  int            // steps that the parent has made
+	seen  map[int][]byte // pages of slots as it has stored them: what is shared is not its alone
 	child bool           // this is the child's
 	taken map[uint64]int // pages that are the parent's to see: their slots
 	used  int
@@ -152,16 +153,17 @@ func (v *vfork) end() {
 // await waits until the child has executed a program, or has ended. Threads that wait
 // for what it stores see that soon.
 func (t *Thread) await(v *vfork, pid int) {
-	const soon = 20e6 // nanoseconds
+	const soonest, latest = 20e6, 320e6 // nanoseconds
 	limit := t.alloc(16)
-	le.PutUint64(limit[8:], soon)
-	for !t.over() {
+	for soon := uint64(soonest); !t.over(); {
+		le.PutUint64(limit[8:], soon)
 		w := atomic.LoadUint32(&v.head.word)
 		if w&futexOwnerDied != 0 || w == 0 && isGone(pid) {
 			return
 		}
 		if t.rec.Await(&v.head.word, w, ref(limit)) == unix.ETIMEDOUT && !t.over() {
-			t.takeBack(v)
+			t.takeBack(v, false)
+			soon = min(2*soon, latest)
 		}
 	}
 }
@@ -186,6 +188,7 @@ func (v *vfork) pages(slot, n int) (before, after []byte) {
 
 // note adds a step. It returns false if there is no room.
 func (v *vfork) note(s *space, what uint32, lo, hi uint64, value int) bool {
+	proc.EndOver() // what it changes is not the child's
 	n := v.head.steps
 	if v.lost || int(n) >= len(v.steps) {
 		v.giveUp(s)
@@ -209,6 +212,7 @@ func (v *vfork) giveUp(s *space) {
 // false if they are already, or are not to be. Of pages that are stored to in their
 // order it takes more at once.
 func (v *vfork) take(s *space, va uint64) bool {
+	proc.EndOver()
 	if _, ok := v.taken[va]; ok || v.lost || s.shared.bits(va) != 0 {
 		return false
 	}
@@ -231,6 +235,7 @@ func (v *vfork) take(s *space, va uint64) bool {
 	copy(after, before)
 	size := uintptr(n) * page
 	if _, errno := proc.Raw(unix.SYS_MREMAP, ref(after), size, size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, s.host(va)); errno != 0 {
+		s.replace(va, before) // the kernel may have unmapped what was there
 		v.giveUp(s)
 		return true
 	}
@@ -429,13 +434,19 @@ func (s *space) ownMemory(list []vforkCopy) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.vfork = nil
-	const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_FIXED
 	for _, c := range list {
-		proc.Raw(unix.SYS_MMAP, s.host(c.va), page, unix.PROT_READ|unix.PROT_WRITE, flags, ^uintptr(0), 0)
-		copy(s.all[c.va:], c.data)
+		s.replace(c.va, c.data)
 		s.protect(c.va, page, protOf(s.maps.bits(c.va)))
 	}
 	s.unguard()
+}
+
+// replace has pages be new ones with these contents.
+func (s *space) replace(va uint64, data []byte) {
+	const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_FIXED
+	if _, errno := proc.Raw(unix.SYS_MMAP, s.host(va), uintptr(len(data)), unix.PROT_READ|unix.PROT_WRITE, flags, ^uintptr(0), 0); errno == 0 {
+		copy(s.all[va:], data)
+	}
 }
 
 // --- the parent
@@ -486,7 +497,7 @@ func (t *Thread) waitFor(v *vfork, c cloneArgs, pid int) {
 	if t.over() {
 		return
 	}
-	t.takeBack(v)
+	t.takeBack(v, true)
 	if c.flags&unix.CLONE_CHILD_CLEARTID != 0 && v.most > 0 {
 		const wake = 1
 		t.touches(func() { t.put32(c.childTID, 0) })
@@ -516,8 +527,9 @@ func dumps(sig int) bool {
 	return false
 }
 
-// takeBack makes the changes of the child's since it was called before.
-func (t *Thread) takeBack(v *vfork) {
+// takeBack makes the changes of the child's since it was called before; last says that
+// there will be no more.
+func (t *Thread) takeBack(v *vfork, last bool) {
 	s := t.p.sp
 	n := min(int(atomic.LoadUint32(&v.head.steps)), len(v.steps))
 	done := v.done
@@ -529,7 +541,7 @@ func (t *Thread) takeBack(v *vfork) {
 		}
 		switch e.what {
 		case vforkPage:
-			if !t.touches(func() { errno = v.store(s, e) }) {
+			if !t.touches(func() { errno = v.store(s, e, last) }) {
 				errno = unix.EFAULT
 			}
 		case vforkMap:
@@ -559,7 +571,7 @@ func (t *Thread) takeBack(v *vfork) {
 
 // store stores what the child has stored in the pages of a step: other bytes may be
 // another thread's.
-func (v *vfork) store(s *space, e vforkStep) (failure unix.Errno) {
+func (v *vfork) store(s *space, e vforkStep, last bool) (failure unix.Errno) {
 	n := int(e.hi-e.lo) / page
 	if int(e.value)+n > v.most {
 		return unix.EFAULT
@@ -567,6 +579,13 @@ func (v *vfork) store(s *space, e vforkStep) (failure unix.Errno) {
 	all, now := v.pages(int(e.value), n)
 	for i := 0; i < len(all); i += page {
 		before, after := all[i:i+page], now[i:i+page]
+		slot := int(e.value) + i/page
+		if b, ok := v.seen[slot]; ok {
+			before = b
+		}
+		if !last {
+			after = bytes.Clone(after)
+		}
 		if bytes.Equal(before, after) {
 			continue
 		}
@@ -580,10 +599,16 @@ func (v *vfork) store(s *space, e vforkStep) (failure unix.Errno) {
 				continue
 			}
 			for k := i; k < i+8; k++ {
-				if b := after[k]; b != before[k] {
-					to[k], before[k] = b, b
+				if before[k] != after[k] {
+					to[k] = after[k]
 				}
 			}
+		}
+		if !last {
+			if v.seen == nil {
+				v.seen = map[int][]byte{}
+			}
+			v.seen[slot] = after
 		}
 	}
 	return failure

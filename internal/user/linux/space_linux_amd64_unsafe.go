@@ -74,7 +74,9 @@ type space struct {
 	// guarded is told that a page is write-protected for the code in it.
 	guarded func()
 	shm     map[uint64]uint64 // segments of shared memory: their sizes
-	lockNew bool              // new mappings are locked, MCL_FUTURE
+	files   []fileRange
+	aliases aliases
+	lockNew bool // new mappings are locked, MCL_FUTURE
 	// Where code has been executed: a mapping may be much larger.
 	codeLo, codeHi uint64
 	execAll        bool // whatever may be read may be executed
@@ -214,6 +216,7 @@ func (s *space) unprotect(va, n uint64) {
 func (s *space) watched(lo, hi uint64) (list []uint64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	list = s.aliasesOf(lo, hi)
 	for i := s.maps.search(lo); i < len(s.maps) && s.maps[i].lo < hi; i++ {
 		m := s.maps[i]
 		at, end := max(lo&^pageMask, m.lo), min(hi, m.hi)
@@ -240,6 +243,14 @@ func (s *space) protectCode(va uint64) {
 	if s.ram.Watched(va) {
 		return
 	}
+	s.watch(va)
+	s.sharesFile(va, va+page, func(at, other, _ uint64) { s.protectAlias(other, at) })
+}
+
+func (s *space) watch(va uint64) {
+	if s.ram.Watched(va) {
+		return
+	}
 	s.ram.Watch(va)
 	if s.maps.bits(va)&pageW != 0 {
 		s.protect(va, page, unix.PROT_READ)
@@ -254,6 +265,7 @@ func (s *space) codeWritten(va uint64) {
 	defer s.mu.Unlock()
 	s.unwatch(va)
 	s.forget(va, page)
+	s.aliasWritten(va)
 }
 
 func (s *space) unwatch(va uint64) {
@@ -302,6 +314,10 @@ func (s *space) bits(prot int) byte {
 // forgotten. The protection of the host's is set anew by the caller.
 func (s *space) changed(lo, hi uint64) {
 	mapped, code := false, false
+	for _, va := range s.aliasesOf(lo, hi) {
+		s.ram.Unwatch(va)
+		s.aliasWritten(va)
+	}
 	for i := s.maps.search(lo); i < len(s.maps) && s.maps[i].lo < hi; i++ {
 		m := s.maps[i]
 		mapped = true
@@ -365,6 +381,9 @@ func (s *space) mmap(va, n uint64, prot, flags, fd int, off uint64) (uint64, uni
 	}
 	s.changed(va, va+n)
 	s.maps.set(va, va+n, s.bits(prot))
+	s.leavesFile(va, va+n)
+	s.mapsFile(va, va+n, flags, fd, off)
+	s.becomesWritable(va, va+n)
 	s.setShared(va, va+n, flags&unix.MAP_SHARED != 0)
 	s.fresh(va, va+n, value, flags)
 	return va, 0
@@ -430,6 +449,7 @@ func (s *space) release(lo, hi uint64) unix.Errno {
 	}
 	s.changed(lo, hi)
 	s.maps.remove(lo, hi)
+	s.leavesFile(lo, hi)
 	s.setShared(lo, hi, false)
 	s.released(lo, hi)
 	return 0
@@ -453,6 +473,7 @@ func (s *space) mprotect(va, n uint64, prot int) unix.Errno {
 		return errno
 	}
 	s.maps.set(va, va+n, s.bits(prot&7))
+	s.becomesWritable(va, va+n)
 	s.protected(va, va+n, prot&7)
 	return 0
 }
@@ -492,6 +513,8 @@ func (s *space) mremap(va, old, n uint64, flags int, to uint64) (uint64, unix.Er
 			proc.Raw(unix.SYS_MMAP, s.host(end), uintptr(n-old), unix.PROT_NONE, flags, ^uintptr(0), 0)
 		} else {
 			s.maps.set(end, va+n, s.maps.bits(end-1))
+			s.growsFile(end, n-old)
+			s.becomesWritable(end, va+n)
 			s.setShared(end, va+n, s.shared.bits(end-1) != 0)
 			return va, 0
 		}
@@ -533,6 +556,10 @@ func (s *space) moveMap(va, old, n, to uint64) (uint64, unix.Errno) {
 	s.maps.remove(va, va+old)
 	s.setShared(va, va+old, false)
 	s.maps.set(to, to+n, bits)
+	s.leavesFile(to, to+n)
+	s.movesFile(va, old, to)
+	s.growsFile(to+old, n-old)
+	s.becomesWritable(to, to+n)
 	s.setShared(to, to+n, shared)
 	return to, 0
 }

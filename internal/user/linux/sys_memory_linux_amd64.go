@@ -298,6 +298,7 @@ func (t *Thread) shmat(id, va, flags uint64) uint64 {
 	}
 	s.changed(va, va+n)
 	s.maps.set(va, va+n, s.bits(prot))
+	s.leavesFile(va, va+n)
 	s.setShared(va, va+n, true)
 	s.fresh(va, va+n, prot, unix.MAP_SHARED)
 	if s.shm == nil {

@@ -439,6 +439,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 		}
 		entry = n.entry
 		s := n.c.Site(n.code.RW, int(*resume-uint64(n.code.RX)))
+		n.c.Settle(n.frame, s)
 		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
@@ -659,7 +660,7 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	k := n.running
 	k.PC = n.target(s)
 	n.frame[n.pc] = k.PC
-	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner
+	at, link, owner, into := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner, s.Loop
 	flushes := v.cache.flushes + n.evictions
 	next, fault := v.find(k)
 	if fault != nil || next.native.size == 0 || v.cache.flushes+n.evictions != flushes {
@@ -675,7 +676,10 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		}
 	} else if next.valid && !next.cross && n.unitOf(owner).valid {
 		if number := int32(owner&^segmentMask) | int32(at); n.jump(number).next == 0 {
-			n.link(number, next)
+			if next != n.unitOf(owner) {
+				into = 0
+			}
+			n.link(number, next, into)
 		}
 	}
 	return next, nil

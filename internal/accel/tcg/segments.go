@@ -140,8 +140,8 @@ type jumpRecord struct {
 
 const lastJump = -1
 
-// link makes the jump with a number lead to u.
-func (n *coder) link(number int32, u *unit) {
+// link makes the jump with a number lead to u, so far behind its beginning.
+func (n *coder) link(number int32, u *unit, into int) {
 	j := n.jump(number)
 	j.next, j.prev = lastJump, -int32(u.native.number)
 	if first := u.native.incoming; first != 0 {
@@ -149,7 +149,7 @@ func (n *coder) link(number int32, u *unit) {
 		n.jump(first).prev = number
 	}
 	u.native.incoming = number
-	n.point(j, u.native.at)
+	n.point(j, u.native.at+into)
 }
 
 // unlink takes a jump off the list of those that lead to the same unit.

@@ -98,7 +98,7 @@ func (c *Compiler) analyse(r *run) {
 			}
 			c.setStamp[s], c.nextSet[s] = c.stamp, i
 			until := min(next, end-1)
-			if c.pin[s] != noReg { // it is written at once
+			if c.pin[s] != noReg || c.vec.regOf[s] >= 0 { // it is written at once
 				until = i
 			}
 			c.need(in.Args[0], until)

@@ -87,6 +87,7 @@ type Compiler struct {
 	copies                []copyOp
 
 	exitStub, entryStub int
+	exitVectors         int // saves the registers of vectors first
 	farStub             int // goes on at the program counter in EAX, by the table
 	lazyAt              int // the subroutine for lazy flags
 
@@ -163,6 +164,7 @@ type side struct {
 	jump       int
 	first, end int
 	pc, from   uint64
+	vectors    vecState
 }
 
 // copyOp is a Set to be written: a register (if r is not noReg), a word (if
@@ -216,6 +218,11 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.movmi(at(r15, offExit), 0)
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
+	c.exitVectors = c.n
+	for i := range uint16(vecRegs) {
+		c.rm(opMOVUPSs, reg(i), slotMem(faultWord+2*i))
+	}
+	c.patch(c.jmp(), c.exitStub)
 	c.vectorStubs()
 	c.lazyStub()
 	c.SyncStub = c.stackStubs()
@@ -284,6 +291,7 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
 	c.paged = 0
+	c.vec.now, c.vec.head.ok = vecState{}, false
 	c.regVal, c.held = [16]ir.Val{}, 0
 	for _, s := range c.homed {
 		c.home[s] = c.home[s][:0]
@@ -297,8 +305,10 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 // compile writes the unit; false means that it has no room.
 func (c *Compiler) compile(counted bool) bool {
 	c.analyseAll()
-	if counted {
+	if counted { // each time around, so that a loop comes here
 		c.countDown()
+	} else {
+		c.beginLoop()
 	}
 	for len(c.blockAt) < len(c.u.Blocks) {
 		c.blockAt = append(c.blockAt, 0)
@@ -334,6 +344,9 @@ func (c *Compiler) run(r *run) bool {
 		c.release(reg(bits.TrailingZeros16(m)))
 	}
 	c.dropPages()
+	if r.first == 0 && c.vec.head.ok {
+		c.vec.now = c.vec.head.vecState
+	}
 	c.groupsFrom, c.groupsEnd = r.groups, r.groupsEnd
 	c.fpu.staleCW = false
 	list, next := c.todo[r.from:r.to], c.u.Blocks[r.first].End

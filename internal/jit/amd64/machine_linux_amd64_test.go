@@ -180,6 +180,7 @@ func (m *machine) run(at int) string {
 			m.t.Fatalf("signal %d at offset %#x of the code (the unit is at %#x), address %#x", m.ctx.FaultSignal(), rip-m.code.RX, at, addr)
 		}
 		s := m.c.Site(m.code.RW, int(*resume-uint64(m.code.RX)))
+		m.c.Settle(m.frame, s)
 		if s.Owner != 7 {
 			m.t.Fatalf("a site has owner %d", s.Owner)
 		}

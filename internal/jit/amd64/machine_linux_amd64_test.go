@@ -164,6 +164,23 @@ func (m *machine) compile(u *ir.Unit, pc uint64, counted bool) int {
 	return 0
 }
 
+// closeLoops makes the jumps of the last unit, at an offset, that lead to its
+// beginning do so. It returns 1 if that is to where vectors are in registers.
+func (m *machine) closeLoops(at int) (loops int) {
+	head := &m.c.vec.head
+	for _, j := range m.c.Jumps {
+		if j.PC != m.c.unitPC {
+			continue
+		}
+		to := at
+		if head.ok {
+			to, loops = head.at, 1
+		}
+		m.code.Store32(j.At, uint32(to-(j.At+4)))
+	}
+	return loops
+}
+
 // run executes the code at an offset and says how it was left, in the words
 // of irtest.Evaluate.
 func (m *machine) run(at int) string {

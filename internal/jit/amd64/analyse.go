@@ -182,8 +182,12 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 		k := c.inst(in.Args[0])
 		if k.Op >= ir.Eq && k.Op <= ir.Les && k.Uses == k.Conds {
 			c.val(in.Args[0]).fused = true
-			c.need(k.Args[0], i)
-			c.need(k.Args[1], i)
+			x, y := c.compared(k)
+			if x != k.Args[0] {
+				c.val(k.Args[0]).fused = true
+			}
+			c.need(x, i)
+			c.need(y, i)
 			for j := 1; j < in.NArgs(); j++ {
 				c.need(in.Args[j], i)
 			}

@@ -411,11 +411,7 @@ func (c *Compiler) branch(in *ir.Inst) {
 	// What the condition needs must survive the flush.
 	k := c.inst(in.Args[0])
 	if c.val(in.Args[0]).fused {
-		for j := range 2 {
-			if _, ok := c.constOf(k.Args[j]); !ok {
-				c.use(k.Args[j])
-			}
-		}
+		c.useCompared(k)
 	} else {
 		c.use(in.Args[0])
 	}

@@ -313,6 +313,17 @@ func (c *Compiler) vmake(in *ir.Inst) {
 		return ok && k == 0
 	}
 	lo, hi := in.Args[0], in.Args[1]
+	if m, ok := c.fusedOperand(); ok {
+		w := c.vdest()
+		r := c.vreg(w)
+		if c.fused.size == 4 {
+			c.rm(opMOVDl, r, m)
+		} else {
+			c.rm(opMOVQl, r, m)
+		}
+		c.vstore(w, r)
+		return
+	}
 	var rlo, rhi reg
 	if !zero(lo) {
 		rlo = c.use(lo)

@@ -48,6 +48,7 @@ type Compiler struct {
 	// and the order they came in.
 	pend  [ir.TempBase]ir.Val
 	slots []ir.Slot
+	early bool // slots may have some that are written: see writeEarly
 
 	// What lies in a slot's own place, and which slots have an entry.
 	home  [ir.TempBase][]ir.Val
@@ -299,7 +300,7 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 	for _, s := range c.slots { // of a unit that was given up
 		c.pend[s] = 0
 	}
-	c.homed, c.slots = c.homed[:0], c.slots[:0]
+	c.homed, c.slots, c.early = c.homed[:0], c.slots[:0], false
 }
 
 // compile writes the unit; false means that it has no room.
@@ -501,9 +502,30 @@ func (c *Compiler) evict(r reg) {
 			return
 		}
 	}
+	if p.word == 0 && c.writeEarly(v, r) {
+		return
+	}
 	c.spill(v)
 	c.free(r)
 	p.kind = inWord
+}
+
+// writeEarly writes a pending Set of v, which is in register r, and leaves v in the
+// slot's place: to go to a word of its own would cost as much, and the Set as well.
+// It may be one of those that flush is going through: the list stays as it is.
+func (c *Compiler) writeEarly(v ir.Val, r reg) bool {
+	for _, s := range c.slots {
+		if c.pend[s] != v || c.special[s] || !c.homeFreeAt(s, c.i-1) {
+			continue
+		}
+		c.rm(opMOVst|wide, r, slotMem(uint16(s)))
+		c.pend[s], c.early = 0, true
+		c.home[s] = c.home[s][:0]
+		c.free(r)
+		c.live(int32(v)-1, s)
+		return true
+	}
+	return false
 }
 
 // spill makes sure that v, which is in a register, is in a word, too.
@@ -606,9 +628,12 @@ func (c *Compiler) live(i int32, s ir.Slot) {
 
 // homeFree reports whether nothing that is in s's place is needed after the
 // current instruction.
-func (c *Compiler) homeFree(s ir.Slot) bool {
+func (c *Compiler) homeFree(s ir.Slot) bool { return c.homeFreeAt(s, c.i) }
+
+// homeFreeAt is homeFree after the instruction at i.
+func (c *Compiler) homeFreeAt(s ir.Slot, i int32) bool {
 	for _, v := range c.home[s] {
-		if p := c.val(v); p.kind == inHome && p.slot == s && p.need > c.i {
+		if p := c.val(v); p.kind == inHome && p.slot == s && p.need > i {
 			return false
 		}
 	}

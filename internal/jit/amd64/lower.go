@@ -2,6 +2,7 @@ package amd64
 
 import (
 	"fmt"
+	"slices"
 
 	"rhea/internal/ir"
 )
@@ -109,7 +110,7 @@ func (c *Compiler) set(in *ir.Inst) {
 		return
 	}
 	if pr == noReg {
-		if c.pend[s] == 0 {
+		if c.pend[s] == 0 && !(c.early && slices.Contains(c.slots, s)) {
 			c.slots = append(c.slots, s)
 		}
 		c.pend[s] = v
@@ -197,7 +198,7 @@ func (c *Compiler) flush() {
 		c.vacate(s)
 		c.write(uint16(s), v)
 	}
-	c.slots = c.slots[:0]
+	c.slots, c.early = c.slots[:0], false
 }
 
 // untangle moves pending values away that lie where other Sets will write.

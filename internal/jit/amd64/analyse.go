@@ -194,8 +194,14 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 			return
 		}
 	}
+	if in.Type == ir.I32 {
+		for j := range in.NArgs() {
+			c.need(c.lowArg(in, j), i)
+		}
+		return
+	}
 	for j := range in.NArgs() {
-		c.need(c.lowArg(in, j), i)
+		c.need(in.Args[j], i)
 	}
 }
 

@@ -124,6 +124,7 @@ type value struct {
 	kind   locKind
 	r      reg
 	fused  bool // computed by its users
+	backed bool // in a register, and still in the place of slot
 }
 
 // noCand is no candidate.
@@ -502,7 +503,9 @@ func (c *Compiler) evict(r reg) {
 			return
 		}
 	}
-	if p.word == 0 && c.writeEarly(v, r) {
+	if p.word == 0 && (p.backed || c.writeEarly(v, r)) {
+		p.kind = inHome
+		c.free(r)
 		return
 	}
 	c.spill(v)
@@ -520,8 +523,7 @@ func (c *Compiler) writeEarly(v ir.Val, r reg) bool {
 		}
 		c.rm(opMOVst|wide, r, slotMem(uint16(s)))
 		c.pend[s], c.early = 0, true
-		c.home[s] = c.home[s][:0]
-		c.free(r)
+		c.vacate(s)
 		c.live(int32(v)-1, s)
 		return true
 	}
@@ -565,6 +567,7 @@ func (c *Compiler) use(v ir.Val) reg {
 		r := c.temp()
 		c.loadWord(r, uint16(p.slot), in.Type)
 		c.settle(v, r)
+		p.backed = true
 		return r
 	case p.kind == inWord:
 		r := c.temp()
@@ -619,7 +622,7 @@ func (c *Compiler) leaves(i int32) bool { return c.vals[i].need >= c.end }
 
 // live notes that the value of instruction i is in s's own place.
 func (c *Compiler) live(i int32, s ir.Slot) {
-	c.vals[i].kind, c.vals[i].slot = inHome, s
+	c.vals[i].kind, c.vals[i].slot, c.vals[i].backed = inHome, s, false
 	if len(c.home[s]) == 0 {
 		c.homed = append(c.homed, s)
 	}
@@ -645,7 +648,11 @@ func (c *Compiler) homeFreeAt(s ir.Slot, i int32) bool {
 func (c *Compiler) vacate(s ir.Slot) {
 	for _, v := range c.home[s] {
 		p := c.val(v)
-		if p.kind != inHome || p.slot != s || p.need <= c.i {
+		if p.slot != s {
+			continue
+		}
+		p.backed = false
+		if p.kind != inHome || p.need <= c.i {
 			continue
 		}
 		t := c.inst(v).Type

@@ -455,11 +455,12 @@ func (c *Compiler) sideBranch(in *ir.Inst) {
 	c.vec.now = s.vectors
 }
 
-// flushVectors writes the pending Sets of vectors: values may lie in registers.
+// flushVectors writes the pending Sets of vectors but constants: values may lie in
+// registers.
 func (c *Compiler) flushVectors() {
 	list := c.vec.list[:0]
 	for _, s := range c.slots {
-		if v := c.pend[s]; v != 0 && c.inst(v).Type == ir.V128 {
+		if v := c.pend[s]; v != 0 && c.inst(v).Type == ir.V128 && c.inst(v).Op != ir.VConst {
 			list = append(list, s)
 		}
 	}

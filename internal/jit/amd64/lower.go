@@ -217,7 +217,7 @@ func (c *Compiler) untangle() {
 }
 
 // copyPending lists the pending Sets, which stay pending, as copies that need
-// no register. There are none of vectors.
+// no register. Of vectors there are constants only.
 func (c *Compiler) copyPending() {
 	for _, s := range c.slots {
 		v := c.pend[s]
@@ -229,6 +229,10 @@ func (c *Compiler) copyPending() {
 		switch {
 		case in.Op == ir.Const:
 			o.k = in.Imm
+		case in.Op == ir.VConst:
+			o.k = in.Imm
+			c.copies = append(c.copies, o)
+			o.slot++
 		case p.kind == inReg:
 			o.r = p.r
 		case p.kind == inHome && c.pin[p.slot] != noReg:

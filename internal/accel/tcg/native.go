@@ -59,6 +59,9 @@ type coder struct {
 	// apart are units whose accesses do not go well in groups.
 	apart map[apartKey]bool
 
+	// far are the direct jumps to other pages (amd64.Config.Flat).
+	far []int32
+
 	// contexts number what the table of indirect jumps depends on besides the
 	// program counter, for each MMU index of code; they are good for a
 	// generation.
@@ -133,6 +136,7 @@ func newCoder(cpu guest.CPU, shared *Config) (*coder, error) {
 	size, entry := n.c.Stubs(code.RW)
 	n.entry = code.RX + uintptr(entry)
 	*ctx.Word(amd64.OffAlone) = aloneBudget
+	*ctx.Word(amd64.OffFar) = farInterval
 	n.sync = code.RX + uintptr(n.c.SyncStub)
 	if n.flat = cfg.Flat; n.flat {
 		ctx.SetFaultEntry(code.RX + uintptr(n.c.FaultStub))
@@ -183,6 +187,7 @@ func (n *coder) reset() {
 		s.reset()
 	}
 	n.freeQuick(func(*unit) bool { return true })
+	n.far = n.far[:0]
 	n.segments[n.current].accesses = n.c.Accesses[:0]
 	n.current = 0
 	n.c.Accesses = n.segments[0].accesses
@@ -356,7 +361,7 @@ func (n *coder) compile(v *VCPU, u *unit, code *ir.Unit) bool {
 func (n *coder) tryCompile(v *VCPU, u *unit, code *ir.Unit) bool {
 	s := &n.segments[n.current]
 	size := n.c.Compile(code, n.code.RW[:s.end], s.next, amd64.Options{
-		PC: code.Page + u.key.PC, Base: u.key.Base, Owner: n.nextNumber(), Jump: len(s.jumps), Counted: u.counted, Apart: n.apart[apartKey{u.key, u.place}],
+		PC: code.Page + u.key.PC, Base: u.key.Base, Owner: n.nextNumber(), Jump: len(s.jumps), JumpHigh: n.current << segmentShift, Counted: u.counted, Apart: n.apart[apartKey{u.key, u.place}],
 	})
 	if size == 0 {
 		return false
@@ -661,6 +666,11 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	k.PC = n.target(s)
 	n.frame[n.pc] = k.PC
 	at, link, owner, into := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner, s.Loop
+	far := int32(0)
+	if w := s.Args[1]; w != amd64.NoWord {
+		far = int32(n.frame[w])
+		*n.ctx.Word(amd64.OffFar) = farInterval
+	}
 	flushes := v.cache.flushes + n.evictions
 	next, fault := v.find(k)
 	if fault != nil || next.native.size == 0 || v.cache.flushes+n.evictions != flushes {
@@ -674,13 +684,14 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 		} else {
 			e[0], e[1] = tag|k.PC, n.address(next)
 		}
-	} else if next.valid && !next.cross && n.unitOf(owner).valid {
-		if number := int32(owner&^segmentMask) | int32(at); n.jump(number).next == 0 {
-			if next != n.unitOf(owner) {
-				into = 0
-			}
-			n.link(number, next, into)
+		if far != 0 && next.valid && next.moves {
+			n.linkFar(far, next)
 		}
+	} else if next.valid && !next.cross && n.unitOf(owner).valid {
+		if next != n.unitOf(owner) {
+			into = 0
+		}
+		n.link(int32(owner&^segmentMask)|int32(at), next, into)
 	}
 	return next, nil
 }

@@ -1,6 +1,7 @@
 package tcg
 
 import (
+	"math"
 	"slices"
 	"sort"
 
@@ -111,6 +112,7 @@ func (n *coder) evict(v *VCPU, s *segment) {
 			n.unlink(j)
 		}
 	}
+	n.far = slices.DeleteFunc(n.far, func(number int32) bool { return &n.segments[number>>segmentShift] == s })
 	n.dropEntries(uint64(n.code.RX)+uint64(s.first), uint64(n.code.RX)+uint64(s.end))
 	clear(v.jumps[:]) // units are used again
 	n.free = append(n.free, s.units[1:]...)
@@ -138,11 +140,19 @@ type jumpRecord struct {
 	prev int32 // the one before it on that list; -number of the unit if it is the first
 }
 
-const lastJump = -1
+// lastJump ends a list. deadJump is prev of those that lead nowhere any more.
+const (
+	lastJump = -1
+	deadJump = math.MinInt32
+)
 
-// link makes the jump with a number lead to u, so far behind its beginning.
+// link makes the jump with a number lead to u, so far behind its beginning, if it
+// does not lead anywhere.
 func (n *coder) link(number int32, u *unit, into int) {
 	j := n.jump(number)
+	if j.next != 0 || j.prev == deadJump {
+		return
+	}
 	j.next, j.prev = lastJump, -int32(u.native.number)
 	if first := u.native.incoming; first != 0 {
 		j.next = first
@@ -150,6 +160,37 @@ func (n *coder) link(number int32, u *unit, into int) {
 	}
 	u.native.incoming = number
 	n.point(j, u.native.at+into)
+}
+
+// farInterval is how many jumps to other pages go by the table until one of them is
+// made a direct one: those that are done often are soon.
+const farInterval = 32
+
+// maxFar is how many there are at most.
+const maxFar = 1 << 16
+
+// linkFar is link for a jump to another page.
+func (n *coder) linkFar(number int32, u *unit) {
+	if len(n.far) >= maxFar {
+		n.closeFar()
+	}
+	n.far = append(n.far, number)
+	n.link(number, u, 0)
+}
+
+// closeFar makes all direct jumps to other pages go by the table again: what lies
+// there may be something else now.
+func (n *coder) closeFar() {
+	if n == nil {
+		return
+	}
+	for _, number := range n.far {
+		if j := n.jump(number); j.next != 0 {
+			n.cut(j)
+			n.unlink(j)
+		}
+	}
+	n.far = n.far[:0]
 }
 
 // unlink takes a jump off the list of those that lead to the same unit.
@@ -174,7 +215,7 @@ func (n *coder) unlink(j *jumpRecord) {
 func (n *coder) closeTo(u *unit) {
 	for i := u.native.incoming; i > 0; {
 		j := n.jump(i)
-		n.point(j, int(j.at)+4)
+		n.cut(j)
 		i, j.next, j.prev = j.next, 0, 0
 	}
 	u.native.incoming = 0
@@ -186,12 +227,17 @@ func (n *coder) closeFrom(u *unit) {
 	list := n.segments[u.native.number>>segmentShift].jumps
 	first := sort.Search(len(list), func(i int) bool { return i > 0 && int(list[i].at) >= u.native.at })
 	for i := first; i < len(list) && int(list[i].at) < u.native.at+u.native.size; i++ {
-		if j := &list[i]; j.next != 0 {
-			n.point(j, int(j.at)+4)
+		j := &list[i]
+		if j.next != 0 {
+			n.cut(j)
 			n.unlink(j)
 		}
+		j.prev = deadJump
 	}
 }
+
+// cut makes a jump lead nowhere, to what is behind it.
+func (n *coder) cut(j *jumpRecord) { n.point(j, int(j.at)+4) }
 
 // point makes a jump lead to offset to.
 func (n *coder) point(j *jumpRecord, to int) { n.code.Store32(int(j.at), uint32(int32(to)-(j.at+4))) }

@@ -67,6 +67,7 @@ func (v *VCPU) newGeneration(index int) {
 
 // startView makes what is given the current view.
 func (v *VCPU) startView(index int, p *putAway) {
+	v.n.closeFar()
 	c := &v.code[index]
 	c.generation, c.stale, c.root = p.generation, false, v.addressSpace()
 	c.fetched.clear()

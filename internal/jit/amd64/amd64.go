@@ -73,18 +73,22 @@ const (
 	offTag    = -48  // high half of the tags of the current jumps
 	offBudget = -40  // guest instructions that counted units may still execute
 	offAlone  = -16  // accesses of groups that stubs may still do by themselves
+	offFar    = -8   // jumps to other pages that need not be told yet
 )
 
 // OffTag is the word that holds the bits 32-63 of the tags that the table of
 // indirect jumps must have to be used (if Config.Wide is set, all of the tag);
 // OffBudget is what counted units count down; OffAlone counts down the accesses
 // that did not go well with their groups: while it is negative Go is asked to do
-// them, so that it can see whose they are (Options.Apart); OffResume and
-// OffResult are the words through which sites are resumed.
+// them, so that it can see whose they are (Options.Apart); OffFar counts down the
+// jumps to other pages that go by the table: when it becomes negative Go is told
+// which one it is (Config.Flat); OffResume and OffResult are the words through
+// which sites are resumed.
 const (
 	OffTag    = offTag
 	OffBudget = offBudget
 	OffAlone  = offAlone
+	OffFar    = offFar
 	OffResume = offResume
 	OffResult = offResult
 )
@@ -127,7 +131,9 @@ const (
 	// directly; if that is NoJump the table of indirect jumps should. The poll
 	// word may be set: then something is to be looked at first.
 	Link
-	// Indirect: on to PC, which is in Args[0]. The poll word may be set.
+	// Indirect: on to PC, which is in Args[0]. The poll word may be set. Args[1], if
+	// it is a word, has the number of the jump that led here, which may lead there
+	// directly (0: none).
 	Indirect
 	// Exit: to the loop, with PC in Args[0] (NoWord: PC).
 	Exit
@@ -185,7 +191,7 @@ type Write struct {
 
 // Jump is a direct jump to another unit: the rel32 at offset At of the code
 // memory is 0 until it is patched, and leads to what is behind it, which leaves
-// with a Link site.
+// with a Link site, or if it is to another page goes on by the table.
 type Jump struct {
 	PC uint64
 	At int

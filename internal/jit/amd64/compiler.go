@@ -19,6 +19,7 @@ type Compiler struct {
 	// from Options.Jump on.
 	Jumps     []Jump
 	firstJump int
+	jumpHigh  int
 
 	site     Site      // that was asked for last
 	sites    []siteRef // of the unit
@@ -254,8 +255,9 @@ type Options struct {
 	PC, Base uint64
 	// Owner is what its sites say of it.
 	Owner uint32
-	// Jump is the number of its first jump.
-	Jump int
+	// Jump is the number of its first jump. JumpHigh are upper bits of the numbers,
+	// which Link sites do not have: who knows Owner knows them.
+	Jump, JumpHigh int
 	// Counted units leave, as a poll does, before they exceed the budget.
 	Counted bool
 	// Apart says that its accesses look up their places each by itself. It is
@@ -268,7 +270,7 @@ type Options struct {
 // written; 0 means that there was no room, or that the unit is too large.
 func (c *Compiler) Compile(u *ir.Unit, buf []byte, off int, o Options) int {
 	c.start(u, o.PC, o.Base)
-	c.firstJump = o.Jump
+	c.firstJump, c.jumpHigh = o.Jump, o.JumpHigh
 	c.apart = o.Apart || c.cfg.Flat
 	c.buf, c.n, c.unitAt = buf, off, off
 	if c.full() || !c.compile(o.Counted) { // nothing refers to what it has left

@@ -507,6 +507,13 @@ func (c *Compiler) linkTo(pc, from uint64) {
 	}
 	// The temporaries are free now.
 	switch far := c.isFar(pc); {
+	case far && c.u.Moves && c.cfg.Flat:
+		c.farLink(pc)
+		if poll == 0 {
+			return
+		}
+		c.begin(Link, 0)
+		c.pcNumber(pc)
 	case far && c.u.Moves:
 		if page := slotMem(uint16(c.cfg.Slots.Page)); c.cfg.Wide {
 			c.movi(rax, pc-c.u.Page)
@@ -544,6 +551,30 @@ func (c *Compiler) linkTo(pc, from uint64) {
 		c.here8(poll)
 	}
 	c.leaveTo(c.finish(false), noReg, 0, 0)
+}
+
+// farLink jumps from a unit that moves to the one at pc, in another page, in memory
+// that is the host's: there a unit has one address only, and the jump may lead to
+// it as long as nothing is mapped anew. Until it does it goes by the table.
+func (c *Compiler) farLink(pc uint64) {
+	bits := 32
+	if c.cfg.Wide {
+		bits = 64
+	}
+	page, number := slotMem(uint16(c.cfg.Slots.Page)), 0
+	if d := int64(pc&^0xfff - c.u.Page); bits == 32 || d == int64(int32(d)) {
+		if d != 0 {
+			c.alumi(aluADD, bits, page, int32(d))
+		}
+		c.align(1)
+		number = c.jumpHigh | c.firstJump + len(c.Jumps)
+		c.Jumps = append(c.Jumps, Jump{PC: pc, At: c.jmp()}) // to what follows
+		pc -= uint64(d)
+	}
+	c.movi(rdx, uint64(number))
+	c.movi(rax, pc-c.u.Page)
+	c.rm(opALU|aluADD<<3|w(bits), rax, page)
+	c.patch(c.jmp(), c.farStub)
 }
 
 // farJump jumps to the unit at pc by way of the table; the jump returned is taken
@@ -656,6 +687,15 @@ func (c *Compiler) farStubs() {
 	c.start(&ir.Unit{Moves: true}, 0, 0)
 	binary.LittleEndian.PutUint32(c.buf[c.n-ownerBefore:], 0)
 	c.unitAt, c.farStub = c.n, c.n
+	if c.cfg.Flat {
+		c.alumi(aluSUB, 32, at(r15, offFar), 1)
+		j := c.jcc8(ccNS)
+		c.begin(Indirect, siteJump)
+		c.wordNumber(c.regWord[rax])
+		c.wordNumber(c.regWord[rdx])
+		c.leaveTo(c.finish(false), noReg, 0, 0)
+		c.here8(j)
+	}
 	c.here8(c.tableJump(rax, rdx, r12, true))
 	c.leaveTo(c.wordSite(Indirect, c.regWord[rax]), noReg, 0, 0)
 }

@@ -41,6 +41,7 @@ const (
 	siteLoop    = 1 << 4 // Link: that leads into the unit
 	siteVectors = 1 << 5 // registers of vectors are dirty
 	siteWord    = 1 << 3 // Poll, Exit: PC is in a word
+	siteJump    = 1 << 4 // Indirect: a second word has the number of a jump
 	siteWrites  = 1 << 6
 	siteResumes = 1 << 7
 )
@@ -382,6 +383,9 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 		}
 	case Indirect:
 		s.Args[0] = r.word()
+		if head&siteJump != 0 {
+			s.Args[1] = r.word()
+		}
 	default:
 		if head&siteWord != 0 {
 			s.Args[0] = r.word()

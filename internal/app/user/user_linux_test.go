@@ -4,11 +4,13 @@ package user
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -388,5 +390,36 @@ func TestElsewhere(t *testing.T) {
 		if out, errs, status := start(t, false, c...); out != "sub\na\nagain\n" || status != 0 {
 			t.Errorf("%v: status %d, %q %q", c[1:], status, out, errs)
 		}
+	}
+}
+
+// TestStreamsWithoutWait: descriptors are the guest's also where package os has had
+// the runtime's poller opened, for a standard stream that does not wait.
+func TestStreamsWithoutWait(t *testing.T) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	unix.SetNonblock(p[1], true)
+	box := guest(t, "busybox-x86_64")
+	const script = "ls -l /proc/self/fd; exec 3>&- 4>&- 5>&- 6>&- 7>&-; sleep 0.1; (echo sub); $0 echo more"
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{asUser, box, "sh", "-c", script, box},
+		&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, uintptr(p[1]), 2}})
+	unix.Close(p[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := os.NewFile(uintptr(p[0]), "pipe")
+	defer r.Close()
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Error(err)
+	}
+	var ws unix.WaitStatus
+	for err = unix.EINTR; err == unix.EINTR; {
+		_, err = unix.Wait4(pid, &ws, 0, nil)
+	}
+	if ws != 0 || !strings.HasSuffix(string(out), "\nsub\nmore\n") || strings.Contains(string(out), "anon_inode") {
+		t.Errorf("status %#x\n%s", ws, out)
 	}
 }

@@ -28,6 +28,7 @@ type heir struct {
 	Areas          []heirArea
 	Files          []int // descriptors that Areas are mapped of
 	Shm            map[uint64]uint64
+	Shared         []fileRange
 
 	Exe, Path                                      string
 	Args                                           []string
@@ -111,7 +112,7 @@ func (t *Thread) forkExec(c cloneArgs, flags uint64) (pid int, errno unix.Errno)
 func (p *Process) heir(t *Thread, c cloneArgs) *heir {
 	h := &heir{
 		Base: p.sp.base, Space: p.sp.size, Limit: p.sp.limit, Top: p.sp.top, Brk: p.sp.brk, Brk0: p.sp.brk0, ExecAll: p.sp.execAll,
-		Shm: p.sp.shm, Exe: p.exe, Path: p.cfg.Path, Args: p.cfg.Args, Auxv: p.auxv, Argv: p.argv, Name: make([]byte, 16),
+		Shm: p.sp.shm, Shared: p.sp.files, Exe: p.exe, Path: p.cfg.Path, Args: p.cfg.Args, Auxv: p.auxv, Argv: p.argv, Name: make([]byte, 16),
 		Trampoline: p.trampoline, StackTop: p.stackTop, ArgStart: p.argStart, ArgEnd: p.argEnd, EnvEnd: p.envEnd, LDTSize: p.ldtSize, Hashes: p.hashes.Load(),
 		Mask: t.mask, AltSP: t.altSP, AltSize: t.altSize, AltFlags: t.altFlags, CPU: t.cpu.image(),
 		Flags: c.flags, Stack: c.stack, TLS: c.tls, ChildTID: c.childTID,
@@ -302,7 +303,7 @@ func (p *Process) takeOver(in *inheritance, h *heir) (*Thread, error) {
 // descriptors' flags anew.
 func (p *Process) takeMemory(in *inheritance, h *heir) error {
 	s := p.sp
-	s.limit, s.top, s.brk, s.brk0, s.execAll, s.shm = min(h.Limit, s.size), h.Top, h.Brk, h.Brk0, h.ExecAll, h.Shm
+	s.limit, s.top, s.brk, s.brk0, s.execAll, s.shm, s.files = min(h.Limit, s.size), h.Top, h.Brk, h.Brk0, h.ExecAll, h.Shm, h.Shared
 	for _, a := range h.Areas {
 		if a.Lo > a.Hi || a.Hi > s.size || (a.Lo|a.Hi)&pageMask != 0 {
 			return errHeir

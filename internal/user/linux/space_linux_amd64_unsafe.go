@@ -72,7 +72,9 @@ type space struct {
 	// guarded is told that a page is write-protected for the code in it.
 	guarded func()
 	shm     map[uint64]uint64 // segments of shared memory: their sizes
-	lockNew bool              // new mappings are locked, MCL_FUTURE
+	files   []fileRange
+	aliases aliases
+	lockNew bool // new mappings are locked, MCL_FUTURE
 	// Where code has been executed: a mapping may be much larger.
 	codeLo, codeHi uint64
 	execAll        bool // whatever may be read may be executed
@@ -212,6 +214,7 @@ func (s *space) unprotect(va, n uint64) {
 func (s *space) watched(lo, hi uint64) (list []uint64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	list = s.aliasesOf(lo, hi)
 	for i := s.maps.search(lo); i < len(s.maps) && s.maps[i].lo < hi; i++ {
 		m := s.maps[i]
 		if m.bits&pageX == 0 {
@@ -233,8 +236,16 @@ func (s *space) protectCode(va uint64) {
 	if s.ram.Watched(va) {
 		return
 	}
-	s.ram.Watch(va)
 	s.codeLo, s.codeHi = min(s.codeLo, va), max(s.codeHi, va+page)
+	s.watch(va)
+	s.sharesFile(va, va+page, func(at, other, _ uint64) { s.protectAlias(other, at) })
+}
+
+func (s *space) watch(va uint64) {
+	if s.ram.Watched(va) {
+		return
+	}
+	s.ram.Watch(va)
 	if s.maps.bits(va)&pageW != 0 {
 		s.protect(va, page, unix.PROT_READ)
 		s.guarded()
@@ -247,6 +258,7 @@ func (s *space) codeWritten(va uint64) {
 	defer s.mu.Unlock()
 	s.unwatch(va)
 	s.forget(va, page)
+	s.aliasWritten(va)
 }
 
 func (s *space) unwatch(va uint64) {
@@ -295,6 +307,10 @@ func (s *space) bits(prot int) byte {
 // forgotten. The protection of the host's is set anew by the caller.
 func (s *space) changed(lo, hi uint64) {
 	mapped, code := false, false
+	for _, va := range s.aliasesOf(lo, hi) {
+		s.ram.Unwatch(va)
+		s.aliasWritten(va)
+	}
 	for i := s.maps.search(lo); i < len(s.maps) && s.maps[i].lo < hi; i++ {
 		m := s.maps[i]
 		mapped = true
@@ -354,6 +370,9 @@ func (s *space) mmap(va, n uint64, prot, flags, fd int, off uint64) (uint64, uni
 	}
 	s.changed(va, va+n)
 	s.maps.set(va, va+n, s.bits(prot))
+	s.leavesFile(va, va+n)
+	s.mapsFile(va, va+n, flags, fd, off)
+	s.becomesWritable(va, va+n)
 	return va, 0
 }
 
@@ -401,6 +420,7 @@ func (s *space) release(lo, hi uint64) unix.Errno {
 	}
 	s.changed(lo, hi)
 	s.maps.remove(lo, hi)
+	s.leavesFile(lo, hi)
 	return 0
 }
 
@@ -422,6 +442,7 @@ func (s *space) mprotect(va, n uint64, prot int) unix.Errno {
 		return errno
 	}
 	s.maps.set(va, va+n, s.bits(prot&7))
+	s.becomesWritable(va, va+n)
 	return 0
 }
 
@@ -456,6 +477,8 @@ func (s *space) mremap(va, old, n uint64, flags int, to uint64) (uint64, unix.Er
 			proc.Raw(unix.SYS_MMAP, s.host(end), uintptr(n-old), unix.PROT_NONE, flags, ^uintptr(0), 0)
 		} else {
 			s.maps.set(end, va+n, s.maps.bits(end-1))
+			s.growsFile(end, n-old)
+			s.becomesWritable(end, va+n)
 			return va, 0
 		}
 	}
@@ -494,6 +517,10 @@ func (s *space) moveMap(va, old, n, to uint64) (uint64, unix.Errno) {
 	proc.Raw(unix.SYS_MMAP, s.host(va), uintptr(old), unix.PROT_NONE, reserve, ^uintptr(0), 0)
 	s.maps.remove(va, va+old)
 	s.maps.set(to, to+n, bits)
+	s.leavesFile(to, to+n)
+	s.movesFile(va, old, to)
+	s.growsFile(to+old, n-old)
+	s.becomesWritable(to, to+n)
 	return to, 0
 }
 

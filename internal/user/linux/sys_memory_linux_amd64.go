@@ -288,6 +288,7 @@ func (t *Thread) shmat(id, va, flags uint64) uint64 {
 	}
 	s.changed(va, va+n)
 	s.maps.set(va, va+n, s.bits(prot))
+	s.leavesFile(va, va+n)
 	if s.shm == nil {
 		s.shm = map[uint64]uint64{}
 	}

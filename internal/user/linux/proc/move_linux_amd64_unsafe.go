@@ -18,6 +18,11 @@ var moving sync.Mutex
 // asks for (dup2(2)). It reports whether it could. Waits that have begun go on:
 // the kernel keeps what they wait for.
 func Yield(fd int) bool {
+	return yield(fd, 1000, below+3) // beyond what programs ask for
+}
+
+// yield has the new number be least, or more.
+func yield(fd int, least ...int) bool {
 	moving.Lock()
 	defer moving.Unlock()
 	p := &theirs
@@ -26,7 +31,7 @@ func Yield(fd int) bool {
 		return true
 	case fd == int(p.epoll):
 		at := initialized(-1, int32(fd))
-		if at == nil || !p.leave(&p.epoll) {
+		if at == nil || !p.leave(&p.epoll, least) {
 			return false
 		}
 		atomic.StoreInt32(at, int32(p.epoll))
@@ -34,7 +39,7 @@ func Yield(fd int) bool {
 	case fd == int(p.event):
 		// What epoll says of it is where the runtime has its number.
 		at := (*uintptr)(pointer(uintptr(uint32(p.ctl.Fd)) | uintptr(uint32(p.ctl.Pad))<<32))
-		if p.ctl.Events == 0 || atomic.LoadUintptr(at) != p.event || !p.leave(&p.event) {
+		if p.ctl.Events == 0 || atomic.LoadUintptr(at) != p.event || !p.leave(&p.event, least) {
 			return false
 		}
 		atomic.StoreUintptr(at, p.event)
@@ -43,10 +48,10 @@ func Yield(fd int) bool {
 	return false
 }
 
-// leave gives a descriptor another number, beyond what programs ask for. The old
+// leave gives a descriptor another number, of the first least that there is. The old
 // one stays open until the guest takes it.
-func (p *poller) leave(fd *uintptr) bool {
-	for _, least := range []int{1000, below + 3} {
+func (p *poller) leave(fd *uintptr, numbers []int) bool {
+	for _, least := range numbers {
 		if n, err := unix.FcntlInt(*fd, unix.F_DUPFD_CLOEXEC, least); err == nil {
 			*fd = uintptr(n)
 			return true

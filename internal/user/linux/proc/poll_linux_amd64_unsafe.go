@@ -48,8 +48,12 @@ func MovePoller() error {
 		list = append(list, f)
 	}
 	time.AfterFunc(time.Hour, func() {}).Stop()
-	if theirs.find(f+1) && files.mount() {
-		theirs.find(f + 1)
+	if theirs.find(f+1, f+32) && files.mount() {
+		theirs.find(f+1, f+32)
+	}
+	if theirs.epoll == 0 || theirs.event == 0 {
+		// Package os has had them opened, for standard streams that do not wait.
+		theirs.find(0, first)
 	}
 	for i := 0; i < len(list); { // ranges: there are few
 		j := i
@@ -64,17 +68,29 @@ func MovePoller() error {
 		i = j + 1
 	}
 	if theirs.epoll == 0 || theirs.event == 0 {
-		return nil // the runtime had opened them before: there is nothing to be done
+		return nil
 	}
-	return theirs.describe()
+	if err := theirs.describe(); err != nil {
+		return err
+	}
+	for _, fd := range []uintptr{theirs.epoll, theirs.event} {
+		if int(fd) < first && yield(int(fd), limit+1) { // if it cannot, the guest's begin behind it
+			unix.Close(int(fd))
+		}
+	}
+	return nil
 }
 
-// find looks for the runtime's among the descriptors from first on. It reports
+// find looks for the runtime's among the descriptors first..end-1. It reports
 // whether none could be looked at.
-func (p *poller) find(first int) (none bool) {
+func (p *poller) find(first, end int) (none bool) {
 	name := make([]byte, 64)
 	none = true
-	for fd := first; fd < first+31; fd++ {
+	for fd := first; fd < end; fd++ {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			none = false
+			continue // the guest's
+		}
 		dir, path := files.at(fmt.Sprintf("/proc/self/fd/%d", fd))
 		n, err := unix.Readlinkat(dir, path, name)
 		if err != nil {

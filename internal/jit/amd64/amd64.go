@@ -50,18 +50,15 @@ const (
 
 // JumpSize is the number of entries of the table of indirect jumps.
 const (
-	JumpSize = 1 << jumpBits
+	JumpSize = 1 << 16
 
-	jumpBits  = 16
-	jumpGrain = 2
+	jumpGrain = 2 // bits of the program counter that make no difference
 )
 
 // JumpIndex is the entry for a program counter. Few instructions that are jumped
 // to are in the same four bytes, and so the table has less of the host's pages.
-func JumpIndex(pc uint64) uint64 {
-	x := uint32(pc)
-	return uint64((x^x>>jumpBits)>>jumpGrain) % JumpSize
-}
+// It takes no more bits than that: where jumps are not foreseen this is waited for.
+func JumpIndex(pc uint64) uint64 { return pc >> jumpGrain % JumpSize }
 
 // Words below R15, in bytes. They are those of jit/host, and the engine's.
 const (

@@ -639,31 +639,27 @@ func (c *Compiler) Retire(buf []byte, at int) {
 // page of such units is to be set.
 func (c *Compiler) tableJump(pc, t, x reg, moves bool) (unknown int) {
 	c.mov(32, x, pc)
-	c.shifti(shSHR, 32, x, jumpBits)
-	c.alu(aluXOR, 32, x, pc)
+	c.alui(aluAND, 32, x, (JumpSize-1)<<jumpGrain)
 	if c.cfg.Wide {
 		return c.tableJumpWide(pc, t, x, moves)
 	}
-	c.shifti(shSHR, 32, x, jumpGrain-1)
-	c.alui(aluAND, 32, x, (JumpSize-1)<<1) // twice the entry's number
+	entry := mem{base: r15, index: x, scale: 4 - jumpGrain, disp: c.cfg.Jumps}
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.alu(aluOR, 64, t, pc)
-	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps})
+	c.rm(opALU|aluCMP<<3|wide, t, entry)
 	unknown = c.jcc8(ccNE)
 	if moves {
 		c.alui(aluAND, 32, t, ^0xfff)
 		c.rm(opMOVst, t, slotMem(uint16(c.cfg.Slots.Page)))
 	}
-	c.rm(0xff, 4, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps + 8})
+	entry.disp += 8
+	c.rm(0xff, 4, entry)
 	return unknown
 }
 
-// tableJumpWide is the end of tableJump, in a table with tags: x is what the
-// entry's number is made of.
+// tableJumpWide is the end of tableJump, in a table with tags.
 func (c *Compiler) tableJumpWide(pc, t, x reg, moves bool) (unknown int) {
-	c.shifti(shSHL, 32, x, 5-jumpGrain)
-	c.alui(aluAND, 32, x, (JumpSize-1)<<5) // 32 times its number
-	entry := mem{base: r15, index: x, disp: c.cfg.Jumps}
+	entry := mem{base: r15, index: x, scale: 5 - jumpGrain, disp: c.cfg.Jumps}
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.rm(opALU|aluCMP<<3|wide, pc, entry)
 	other := c.jcc8(ccNE)

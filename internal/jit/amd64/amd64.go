@@ -106,7 +106,7 @@ const MaxPinned = len(pinRegs)
 // each temporary register, then those of values.
 const (
 	saveWord  = ir.TempBase
-	faultWord = fxWord + 64
+	faultWord = fxWord + 64 // the registers of vectors, where code is left
 	spillWord = faultWord + 2*16 + 2
 )
 
@@ -163,8 +163,12 @@ type Site struct {
 	PC         uint64    // of a unit that moves, from the beginning of its page
 	Imm        uint64
 	Writes     []Write // of a Call: its arguments
+	// Loop says of a Link that the jump, if it is to lead to the unit itself, is to
+	// lead so many bytes behind its beginning.
+	Loop int
 
 	// For Resume.
+	dirty     uint16 // for Settle: registers
 	result    uint16 // word that gets it, NoWord = none
 	lost      uint16 // registers
 	back, end int    // offsets of the code memory

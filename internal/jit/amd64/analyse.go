@@ -68,7 +68,7 @@ func (c *Compiler) analyse(r *run) {
 	first, end := int32(c.u.Blocks[r.first].First), int32(c.u.Blocks[r.last].End)
 	insts, vals := c.insts, c.vals
 	c.stamp++
-	c.cands = c.cands[:0]
+	c.cands, c.exits = c.cands[:0], c.exits[:0]
 	r.from, r.groups = len(c.todo), len(c.groups)
 	todo := c.todo
 	flush := end // where pending Sets are written
@@ -87,17 +87,18 @@ func (c *Compiler) analyse(r *run) {
 			continue
 		case ir.Set:
 			s := in.Imm & (ir.TempBase - 1)
-			next := flush
+			until := min(flush, end-1)
 			if c.setStamp[s] == c.stamp {
-				next = c.nextSet[s]
+				next := c.nextSet[s]
 				if next < 0 { // see isRead
-					next = ^next
-				} else if next <= exit && next < flush {
+					until = ^next
+				} else if next <= exit {
 					continue // as if it were not there
+				} else {
+					until = c.exits[c.setExits[s]]
 				}
 			}
-			c.setStamp[s], c.nextSet[s] = c.stamp, i
-			until := min(next, end-1)
+			c.setStamp[s], c.nextSet[s], c.setExits[s] = c.stamp, i, int32(len(c.exits))
 			if c.pin[s] != noReg || c.vec.regOf[s] >= 0 { // it is written at once
 				until = i
 			}
@@ -109,6 +110,7 @@ func (c *Compiler) analyse(r *run) {
 			}
 		case ir.Load, ir.Store:
 			exit = i
+			c.exits = append(c.exits, i)
 			c.noteAccess(in, i)
 			m := ir.MemOf(in.Imm)
 			c.joinGroup(r, in.Args[0], m, in.Op == ir.Store || m.RMW)
@@ -126,6 +128,7 @@ func (c *Compiler) analyse(r *run) {
 		case ir.Call:
 			if in.Leaves() {
 				exit, flush = i, i
+				c.exits = append(c.exits, i)
 				c.stamp++
 			} else if v.need == 0 {
 				continue
@@ -133,10 +136,12 @@ func (c *Compiler) analyse(r *run) {
 			c.noteArgs(in, i)
 		case ir.Guard:
 			exit = i
+			c.exits = append(c.exits, i)
 			c.noteArgs(in, i)
 		case ir.Branch:
 			if i != end-1 {
 				exit = i
+				c.exits = append(c.exits, i)
 			}
 			c.noteArgs(in, i)
 		default:

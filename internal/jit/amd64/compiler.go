@@ -38,8 +38,11 @@ type Compiler struct {
 	byVal []value   // by ir.Val
 	vals  []value   // the same, by index of the instruction
 
-	// For analyse: the next Set of each slot, valid where the stamp fits.
+	// For analyse: what may exit, the last first; the next Set of each slot, and how
+	// many of those are behind it, valid where the stamp fits.
+	exits    []int32
 	nextSet  [ir.TempBase]int32
+	setExits [ir.TempBase]int32
 	setStamp [ir.TempBase]int32
 	stamp    int32
 	cands    []int32 // instructions that have a cand

@@ -269,10 +269,12 @@ func (c *Compiler) overlaps(s ir.Slot, v ir.Val) bool {
 	return c.inst(v).Type == ir.V128 && c.pend[s+1] != 0
 }
 
-// write stores v to a word of the frame.
+// write stores v to a word of the frame, unless it is needed no more: then nobody
+// looks at the word before it is written again.
 func (c *Compiler) write(w uint16, v ir.Val) {
 	in := c.inst(v)
 	switch {
+	case c.val(v).kind == nowhere && in.Op != ir.Const && in.Op != ir.VConst:
 	case in.Op == ir.Const:
 		c.writeConst(w, in.Imm)
 	case in.Op == ir.VConst:

@@ -3,6 +3,7 @@ package linux
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -472,7 +473,12 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		return negative(errno)
 	}
 	dir, path := unix.AT_FDCWD, t.p.inSysroot(name)
+	kept := -1
 	if ours {
+		if kept = t.keepProgram(name); kept >= 0 {
+			env = append(env, fmt.Sprintf("%s=%d,%t", KernelVar, kept, false))
+			name = fmt.Sprintf("/proc/self/fd/%d", kept)
+		}
 		if strings.HasPrefix(name, "-") {
 			name = "./" + name
 		}
@@ -505,7 +511,30 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
 	x := uint64(t.rec.Execveat(&[6]uintptr{uintptr(dir), t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
 	p.setAction(sigURG, &urg)
+	if kept >= 0 {
+		t.raw(unix.SYS_CLOSE, uintptr(kept))
+	}
 	return x
+}
+
+// keepProgram returns another descriptor of a program that is named by one which the
+// execve closes (fexecve(3)); -1 = it is not.
+func (t *Thread) keepProgram(name string) int {
+	what, _ := ownProc(name)
+	number, ok := strings.CutPrefix(what, "fd/")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || proc.IsOwn(n) {
+		return -1
+	}
+	if flags := t.raw(unix.SYS_FCNTL, uintptr(n), unix.F_GETFD); failed(flags) || flags&unix.FD_CLOEXEC == 0 {
+		return -1
+	}
+	cwd := unix.AT_FDCWD
+	kept := t.raw(unix.SYS_OPENAT, uintptr(cwd), t.cstring(name), unix.O_RDONLY) // a duplicate of one with O_PATH could not be read
+	if failed(kept) {
+		return -1
+	}
+	return int(kept)
 }
 
 // cstrings is an array of strings as C has it, for the length of the system call.

@@ -2,6 +2,7 @@ package linux
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -494,6 +495,9 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		if v := t.p.ignored(); v|t.mask != 0 {
 			env = append(env, fmt.Sprintf("%s=%x,%x", signalsVar, v, t.mask))
 		}
+		if v := t.closedStreams(); v != 0 {
+			env = append(env, fmt.Sprintf("%s=%d", streamsVar, v))
+		}
 	}
 	// The carrier is not to end the new program before its dispositions are the
 	// guest's: one that is pending is lost.
@@ -515,6 +519,30 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		t.raw(unix.SYS_CLOSE, uintptr(kept))
 	}
 	return x
+}
+
+// streamsVar tells the program that replaces this one which of the standard streams
+// are closed: the runtime opens /dev/null for them.
+const streamsVar = ownPrefix + "CLOSED"
+
+// closedStreams are those of descriptors 0 to 2, a bit each, that an execve leaves closed.
+func (t *Thread) closedStreams() (set int) {
+	for n := range 3 {
+		if flags := t.raw(unix.SYS_FCNTL, uintptr(n), unix.F_GETFD); failed(flags) || flags&unix.FD_CLOEXEC != 0 {
+			set |= 1 << n
+		}
+	}
+	return set
+}
+
+// closeStreams closes again what closedStreams has told.
+func closeStreams() {
+	set, _ := strconv.Atoi(os.Getenv(streamsVar))
+	for n := range 3 {
+		if set>>n&1 != 0 {
+			unix.Close(n)
+		}
+	}
 }
 
 // keepProgram returns another descriptor of a program that is named by one which the

@@ -213,6 +213,9 @@ static void execution(void)
 		}
 		close(self);
 		if (!fork()) {
+			if (i == 0) /* a standard stream is closed, or closed by it */
+				close(0);
+			fcntl(2, F_SETFD, i == 1);
 			fexecve(fd, argv, envp);
 			printf("%s: %d\n", how[i], errno);
 			_exit(1);

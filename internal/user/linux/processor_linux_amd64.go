@@ -72,7 +72,7 @@ func guestKinds() map[string]guestKind {
 // number: there is 1 GiB for all.
 func codeSize(n int) int {
 	switch {
-	case n < 4:
+	case n < 12:
 		return 48 << 20
 	case n < 40:
 		return 8 << 20

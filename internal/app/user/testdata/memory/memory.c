@@ -76,11 +76,11 @@ int main(void)
 #ifdef MAP_32BIT
 	/* Where it is wanted, if that is low enough. */
 	char *low = mmap((void *)0x50000000, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	char *none = mmap((void *)0x90000000, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	char *high = mmap((void *)0x90000000, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	printf("MAP_32BIT: %p", low);
-	printf(" %d\n", sizeof none == 4 || (unsigned long)none < 0x80000000);
+	printf(" %d\n", sizeof high == 4 || (unsigned long)high < 0x80000000);
 	munmap(low, PAGE);
-	munmap(none, PAGE);
+	munmap(high, PAGE);
 #endif
 
 	/* Of eight pages the middle two are not mapped. */

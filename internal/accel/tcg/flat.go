@@ -103,6 +103,7 @@ func (n *coder) faulted(v *VCPU) bool {
 		n.broken(host.ExitFault)
 	}
 	s := n.c.Site(n.code.RW, int(list[i].Site))
+	n.c.Settle(n.frame, s)
 	va := uint64(addr-f.Base) & v.vaMask
 	store := s.Kind == amd64.Store
 	if store && va < uint64(len(f.RAM.Bytes)) && f.RAM.Watched(va) {

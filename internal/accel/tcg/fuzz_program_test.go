@@ -205,6 +205,8 @@ func (w *writer) something(n int) {
 		default:
 			w.branch(refShort, to, 0x70|byte(w.IntN(16)))
 		}
+	case c < 87 && w.one(4):
+		w.vectorLoop()
 	case c < 88: // backwards, with a count in memory
 		if here < 2 {
 			return
@@ -280,6 +282,49 @@ func (w *writer) counted(to int, counter uint32, jump ...byte) {
 	w.add(dec...)
 	w.branch(refShort, here+3, 0x78) // JS over it
 	w.branch(refNear, to, jump...)
+}
+
+// vectorLoop adds a loop over operations on few XMM registers: what one time
+// around leaves there the next finds. Between them may be anything.
+func (w *writer) vectorLoop() {
+	start := len(w.p.items)
+	for range 2 + w.IntN(7) {
+		switch w.IntN(12) {
+		case 0:
+			w.instruction(fuzzInteger)
+		case 1:
+			w.instruction([]int{fuzzX87, fuzzSIMD, fuzzString}[w.IntN(3)])
+		case 2: // LDMXCSR, STMXCSR
+			w.add(w.absolute([]byte{0x0f, 0xae}, 2+byte(w.IntN(2)), w.pointer()&^3)...)
+		default:
+			w.vector()
+		}
+	}
+	jump := []byte{0x0f, 0x80 | byte(w.IntN(16))}
+	if w.one(3) {
+		jump = []byte{0xe9}
+	}
+	w.counted(start, w.Uint32N(8), jump...)
+}
+
+// vector adds an operation on XMM registers of which there is machine code, often
+// with memory.
+func (w *writer) vector() {
+	op := [][]byte{
+		{0xf2, 0x0f, 0x58}, {0xf3, 0x0f, 0x59}, {0x0f, 0x58}, {0x66, 0x0f, 0x59}, {0xf2, 0x0f, 0x5e}, {0x0f, 0x28}, {0x66, 0x0f, 0x6f}, {0x66, 0x0f, 0xfe},
+		{0x66, 0x0f, 0xef}, {0x66, 0x0f, 0x61}, {0xf2, 0x0f, 0x10}, {0xf3, 0x0f, 0x11}, {0x0f, 0x10}, {0x0f, 0x11}, {0x66, 0x0f, 0x16}, {0x0f, 0x12},
+		{0x66, 0x0f, 0x2f}, {0xf2, 0x0f, 0x2c}, {0xf2, 0x0f, 0x2a}, {0x66, 0x0f, 0x6e}, {0x66, 0x0f, 0x7e}, {0x66, 0x0f, 0xd7}, {0x66, 0x0f, 0x5b}, {0xf3, 0x0f, 0x7e},
+	}[w.IntN(24)]
+	reg := byte(w.IntN(4))
+	if !w.one(3) {
+		w.add(append(slices.Clone(op), 0xc0|reg<<3|byte(w.IntN(4)))...)
+		return
+	}
+	at := w.pointer()
+	if !w.one(8) {
+		at &^= 15
+	}
+	w.add(w.absolute(slices.Clone(op), reg, at)...)
 }
 
 // absolute appends a ModRM byte with an address.

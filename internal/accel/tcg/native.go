@@ -444,6 +444,7 @@ func (n *coder) execute(v *VCPU, u *unit) *unit {
 		}
 		entry = n.entry
 		s := n.c.Site(n.code.RW, int(*resume-uint64(n.code.RX)))
+		n.c.Settle(n.frame, s)
 		n.exits[s.Kind]++
 		switch s.Kind {
 		case amd64.Load:
@@ -664,7 +665,7 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 	k := n.running
 	k.PC = n.target(s)
 	n.frame[n.pc] = k.PC
-	at, link, owner := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner
+	at, link, owner, into := s.Imm, s.Kind == amd64.Link && s.Imm != amd64.NoJump, s.Owner, s.Loop
 	far := int32(0)
 	if w := s.Args[1]; w != amd64.NoWord {
 		far = int32(n.frame[w])
@@ -687,7 +688,10 @@ func (n *coder) follow(v *VCPU, s *amd64.Site) (*unit, *guest.Fault) {
 			n.linkFar(far, next)
 		}
 	} else if next.valid && !next.cross && n.unitOf(owner).valid {
-		n.link(int32(owner&^segmentMask)|int32(at), next)
+		if next != n.unitOf(owner) {
+			into = 0
+		}
+		n.link(int32(owner&^segmentMask)|int32(at), next, into)
 	}
 	return next, nil
 }

@@ -146,8 +146,9 @@ const (
 	deadJump = math.MinInt32
 )
 
-// link makes the jump with a number lead to u, if it does not lead anywhere.
-func (n *coder) link(number int32, u *unit) {
+// link makes the jump with a number lead to u, so far behind its beginning, if it
+// does not lead anywhere.
+func (n *coder) link(number int32, u *unit, into int) {
 	j := n.jump(number)
 	if j.next != 0 || j.prev == deadJump {
 		return
@@ -158,7 +159,7 @@ func (n *coder) link(number int32, u *unit) {
 		n.jump(first).prev = number
 	}
 	u.native.incoming = number
-	n.point(j, u.native.at)
+	n.point(j, u.native.at+into)
 }
 
 // farInterval is how many jumps to other pages go by the table until one of them is
@@ -174,7 +175,7 @@ func (n *coder) linkFar(number int32, u *unit) {
 		n.closeFar()
 	}
 	n.far = append(n.far, number)
-	n.link(number, u)
+	n.link(number, u, 0)
 }
 
 // closeFar makes all direct jumps to other pages go by the table again: what lies

@@ -499,6 +499,12 @@ func (v *VCPU) translateFor(k guest.Key, limit int, moves bool) (u *unit, keep b
 	if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
 		return nil, false, fault
 	}
+	if v.ir.Loops && v.ir.Vectors && !v.ir.Unroll && v.n != nil && limit != 1 && !v.traced && !v.counted { // it is compiled at once
+		v.start(k, moves, true)
+		if fault := v.cpu.Translate(v.builder, v, k, limit); fault != nil {
+			return nil, false, fault
+		}
+	}
 	v.logUnit(k)
 	if v.n != nil && limit != 1 {
 		u = v.n.newUnit()

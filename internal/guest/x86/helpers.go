@@ -165,7 +165,7 @@ func newSlots(wide bool) *ir.Slots {
 	name(slotTmp64, "tmp2", ir.I64)
 	name(slotTmp64+1, "tmp3", ir.I64)
 	s.FPStatus = slotMXCSR
-	s.Scratch = []ir.Slot{slotTmp64}
+	s.Scratch = []ir.Slot{slotTmp64, slotTmp128}
 	s.Stack = ir.Stack{Regs: slotFPR, Top: slotFTop, Control: slotFCW, Status: slotFSW, Tags: slotFTW}
 	vectors := ir.Slot(8)
 	if wide {

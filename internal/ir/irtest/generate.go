@@ -69,11 +69,17 @@ type Options struct {
 	// Pressure makes units in which many values are needed long after they
 	// were made.
 	Pressure bool
+	// Loops has some jump to their beginning, as often as the slot Fuel says. It
+	// is Self.
+	Loops bool
 }
+
+// Self is the program counter of units that jump to their beginning.
+const Self = 0x10080
 
 // Generate makes a unit of Slots in u, which must have them.
 func Generate(r *rand.Rand, u *ir.Unit, o Options) {
-	g := &generator{Rand: r, pressure: o.Pressure, raw: r.Intn(2) == 0}
+	g := &generator{Rand: r, pressure: o.Pressure, raw: r.Intn(2) == 0, loops: o.Loops}
 	g.unit(u)
 }
 
@@ -94,6 +100,7 @@ type generator struct {
 	b        *ir.Builder
 	pressure bool
 	raw      bool // nothing is folded, and what slots hold is not remembered
+	loops    bool
 	entry    map[ir.Type][]ir.Val
 	vals     map[ir.Type][]ir.Val // that may be used here
 	inEntry  bool
@@ -268,6 +275,9 @@ func (r *generator) inst() {
 		r.emit(ir.Guard, ir.Void, uint64(r.Intn(100)), c)
 	case k < 38:
 		h := r.Intn(4)
+		if r.loops && r.Intn(8) != 0 { // the others lose all that is in registers
+			h = 2
+		}
 		f := [...]ir.HelperFlags{0, 0, ir.Pure, ir.NoStop}[h]
 		v := b.Call(ir.I64, h, f, r.val(ir.I64), r.val(ir.I64), r.val(ir.I64))
 		if r.Intn(3) != 0 {
@@ -303,7 +313,7 @@ func (r *generator) unit(u *ir.Unit) {
 				r.params[n] = append(r.params[n], r.intType())
 			}
 		}
-		if r.Intn(3) == 0 {
+		if r.loops || r.Intn(3) == 0 {
 			sides[n] = 1 + r.Intn(3)
 		}
 		r.at[n] = at
@@ -325,9 +335,18 @@ func (r *generator) unit(u *ir.Unit) {
 		r.insts()
 		for range sides[n] {
 			here := len(u.Blocks) - 1
-			r.b.Branch(r.cond(), here+1, here+2)
+			cond, to := r.cond(), uint64(r.Intn(1<<16))
+			if r.loops && r.Intn(3) != 0 {
+				cond, to = r.fuel(), Self
+				if r.Intn(2) == 0 { // the jump leads on
+					r.b.Insn(Self - 0x80)
+				} else {
+					r.b.Insn(Self + 0x80)
+				}
+			}
+			r.b.Branch(cond, here+1, here+2)
 			r.b.ContinueBlock()
-			r.b.Link(uint64(r.Intn(1 << 16)))
+			r.b.Link(to)
 			r.b.ContinueBlock()
 			r.insts()
 		}
@@ -337,7 +356,7 @@ func (r *generator) unit(u *ir.Unit) {
 
 func (r *generator) insts() {
 	n := 2 + r.Intn(25)
-	if r.pressure {
+	if r.pressure && !r.loops {
 		n *= 2
 	}
 	for range n {
@@ -352,6 +371,14 @@ func (r *generator) cond() ir.Val {
 	}
 	t := r.intType()
 	return r.b.Cmp(ir.Eq+ir.Op(r.Intn(6)), r.val(t), r.val(t))
+}
+
+// fuel takes some, and is true if there was any.
+func (r *generator) fuel() ir.Val {
+	fuel := r.get(Fuel)
+	more := r.b.CmpImm(ir.Ne, fuel, 0)
+	r.set(Fuel, r.b.Bin(ir.Sub, fuel, r.b.Conv(ir.I32, more, false)))
+	return more
 }
 
 // end ends block n: forwards, back while there is fuel, or out.
@@ -381,10 +408,7 @@ func (r *generator) end(n, blocks int) {
 		}
 	case k < 7 && n > 0:
 		if back, on := plain(1, n+1), plain(n+1, blocks); back >= 0 && on >= 0 {
-			fuel := r.get(Fuel)
-			more := b.CmpImm(ir.Ne, fuel, 0)
-			r.set(Fuel, b.Bin(ir.Sub, fuel, b.Conv(ir.I32, more, false)))
-			b.Branch(more, r.at[back], r.at[on])
+			b.Branch(r.fuel(), r.at[back], r.at[on])
 			return
 		}
 	}

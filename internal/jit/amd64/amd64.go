@@ -50,18 +50,15 @@ const (
 
 // JumpSize is the number of entries of the table of indirect jumps.
 const (
-	JumpSize = 1 << jumpBits
+	JumpSize = 1 << 16
 
-	jumpBits  = 16
-	jumpGrain = 2
+	jumpGrain = 2 // bits of the program counter that make no difference
 )
 
 // JumpIndex is the entry for a program counter. Few instructions that are jumped
 // to are in the same four bytes, and so the table has less of the host's pages.
-func JumpIndex(pc uint64) uint64 {
-	x := uint32(pc)
-	return uint64((x^x>>jumpBits)>>jumpGrain) % JumpSize
-}
+// It takes no more bits than that: where jumps are not foreseen this is waited for.
+func JumpIndex(pc uint64) uint64 { return pc >> jumpGrain % JumpSize }
 
 // Words below R15, in bytes. They are those of jit/host, and the engine's.
 const (
@@ -109,7 +106,7 @@ const MaxPinned = len(pinRegs)
 // each temporary register, then those of values.
 const (
 	saveWord  = ir.TempBase
-	faultWord = fxWord + 64
+	faultWord = fxWord + 64 // the registers of vectors, where code is left
 	spillWord = faultWord + 2*16 + 2
 )
 
@@ -166,8 +163,12 @@ type Site struct {
 	PC         uint64    // of a unit that moves, from the beginning of its page
 	Imm        uint64
 	Writes     []Write // of a Call: its arguments
+	// Loop says of a Link that the jump, if it is to lead to the unit itself, is to
+	// lead so many bytes behind its beginning.
+	Loop int
 
 	// For Resume.
+	dirty     uint16 // for Settle: registers
 	result    uint16 // word that gets it, NoWord = none
 	lost      uint16 // registers
 	back, end int    // offsets of the code memory

@@ -98,12 +98,12 @@ func (c *Compiler) analyse(r *run) {
 			}
 			c.setStamp[s], c.nextSet[s] = c.stamp, i
 			until := min(next, end-1)
-			if c.pin[s] != noReg { // it is written at once
+			if c.pin[s] != noReg || c.vec.regOf[s] >= 0 { // it is written at once
 				until = i
 			}
 			c.need(in.Args[0], until)
 			// The first of several Sets of a value is the last to come by.
-			if d := int32(in.Args[0]) - 1; d >= first && insts[d].Op != ir.Const {
+			if d := int32(c.origin(in.Args[0])) - 1; d >= first && insts[d].Op != ir.Const {
 				vals[d].cand, vals[d].candAt = candidate(ir.Slot(s)), i
 				c.cands = append(c.cands, d)
 			}
@@ -174,24 +174,58 @@ func (c *Compiler) noteArgs(in *ir.Inst, i int32) {
 	switch in.Op {
 	case ir.Add:
 		if base, index, _, ok := c.sum(in); ok && index != 0 {
-			c.need(base, i)
-			c.need(index, i)
+			c.need(c.low(in.Type, base), i)
+			c.need(c.low(in.Type, index), i)
 			return
 		}
 	case ir.Branch, ir.Guard, ir.Select:
 		k := c.inst(in.Args[0])
 		if k.Op >= ir.Eq && k.Op <= ir.Les && k.Uses == k.Conds {
 			c.val(in.Args[0]).fused = true
-			c.need(k.Args[0], i)
-			c.need(k.Args[1], i)
+			x, y := c.compared(k)
+			if x != k.Args[0] {
+				c.val(k.Args[0]).fused = true
+			}
+			c.need(x, i)
+			c.need(y, i)
 			for j := 1; j < in.NArgs(); j++ {
 				c.need(in.Args[j], i)
 			}
 			return
 		}
 	}
+	if in.Type == ir.I32 {
+		for j := range in.NArgs() {
+			c.need(c.lowArg(in, j), i)
+		}
+		return
+	}
 	for j := range in.NArgs() {
 		c.need(in.Args[j], i)
+	}
+}
+
+// low returns what v is the low half of, for operations of type t that look at no
+// more than that of their operands, or v.
+func (c *Compiler) low(t ir.Type, v ir.Val) ir.Val {
+	if x := c.inst(v); t == ir.I32 && x.Op == ir.Trunc && x.Type == t {
+		return x.Args[0]
+	}
+	return v
+}
+
+// lowArg is low of operand j of an instruction.
+func (c *Compiler) lowArg(in *ir.Inst, j int) ir.Val {
+	switch v := in.Args[j]; in.Op {
+	case ir.Add, ir.Sub, ir.And, ir.Or, ir.Xor, ir.Mul:
+		return c.low(in.Type, v)
+	case ir.Shl, ir.Shr, ir.Sar, ir.Rotl, ir.Rotr:
+		if k, ok := c.constOf(in.Args[1]); ok && k%32 != 0 && j == 0 { // else the upper half might stay
+			return c.low(in.Type, v)
+		}
+		return v
+	default:
+		return v
 	}
 }
 

@@ -44,6 +44,12 @@ func (c *Compiler) compute(in *ir.Inst) {
 		c.narrow(bits, d)
 		c.done()
 	case ir.Trunc:
+		if m, ok := c.inFrame(in.Args[0]); ok {
+			d := c.dest(noReg)
+			c.rm([...]opcode{ir.I8: opMOVZX8, ir.I16: opMOVZX16, ir.I32: opMOVload}[in.Type], d, m)
+			c.done()
+			return
+		}
 		x := c.use(in.Args[0])
 		d := c.dest(x)
 		c.zext(bits, d, x)
@@ -78,7 +84,7 @@ func (c *Compiler) lea(in *ir.Inst, bits int) bool {
 	if !ok || index == 0 {
 		return false
 	}
-	m := c.memOf(base, index, uint(part.scale), uint64(int64(part.disp)))
+	m := c.memOf(c.low(in.Type, base), c.low(in.Type, index), uint(part.scale), uint64(int64(part.disp)))
 	d := c.dest(noReg)
 	if m.disp == 0 && m.scale == 0 && (d == m.base || d == m.index) {
 		if d == m.base {
@@ -112,8 +118,8 @@ func commutes(op ir.Op) bool { return op != ir.Sub }
 func (c *Compiler) alu2(in *ir.Inst, bits int) {
 	op := int(aluOps[in.Op])
 	size := max(bits, 32)
-	x := c.use(in.Args[0])
-	if k, ok := c.imm32(in.Args[1], bits); ok {
+	x := c.use(c.lowArg(in, 0))
+	if k, ok := c.imm32(c.lowArg(in, 1), bits); ok {
 		d := c.dest(x)
 		switch {
 		case d == x:
@@ -136,7 +142,7 @@ func (c *Compiler) alu2(in *ir.Inst, bits int) {
 		c.done()
 		return
 	}
-	y, m, inMem := c.operand(in.Args[1])
+	y, m, inMem := c.operand(c.lowArg(in, 1))
 	d := c.dest(x)
 	emit := func(d reg) {
 		if inMem {
@@ -166,23 +172,31 @@ func (c *Compiler) alu2(in *ir.Inst, bits int) {
 // operand returns v as a register, or in memory if this is its only use and
 // it is a whole word there.
 func (c *Compiler) operand(v ir.Val) (r reg, m mem, inMem bool) {
+	if m, inMem := c.inFrame(v); inMem {
+		return noReg, m, true
+	}
+	return c.use(v), mem{}, false
+}
+
+// inFrame returns where v is in memory, under that condition.
+func (c *Compiler) inFrame(v ir.Val) (m mem, ok bool) {
 	v = c.origin(v)
 	p := c.val(v)
 	if p.need <= c.i && c.inst(v).Op != ir.Const && c.inst(v).Type >= ir.I32 {
 		switch {
 		case p.kind == inWord:
-			return noReg, slotMem(p.word), true
+			return slotMem(p.word), true
 		case p.kind == inHome && c.pin[p.slot] == noReg:
-			return noReg, slotMem(uint16(p.slot)), true
+			return slotMem(uint16(p.slot)), true
 		}
 	}
-	return c.use(v), mem{}, false
+	return mem{}, false
 }
 
 func (c *Compiler) mul(in *ir.Inst, bits int) {
 	size := max(bits, 32)
-	x := c.use(in.Args[0])
-	if k, ok := c.imm32(in.Args[1], bits); ok {
+	x := c.use(c.lowArg(in, 0))
+	if k, ok := c.imm32(c.lowArg(in, 1), bits); ok {
 		d := c.dest(x)
 		if k == int32(int8(k)) {
 			c.rr(0x6b|w(size), d, x)
@@ -195,7 +209,7 @@ func (c *Compiler) mul(in *ir.Inst, bits int) {
 		c.done()
 		return
 	}
-	y := c.use(in.Args[1])
+	y := c.use(c.lowArg(in, 1))
 	d := c.dest(x)
 	switch {
 	case d == x:

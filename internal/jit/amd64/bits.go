@@ -13,11 +13,19 @@ func (c *Compiler) shift(in *ir.Inst, bits int) {
 	if !rotate {
 		size = max(bits, 32)
 	}
-	x := c.use(in.Args[0])
+	x := c.use(c.lowArg(in, 0))
 	if k, ok := c.constOf(in.Args[1]); ok {
 		k &= uint64(bits - 1)
 		d := c.dest(x)
 		switch {
+		case rotate && d != x && bits >= 32 && c.cfg.BMI2: // RORX
+			if in.Op == ir.Rotl {
+				k = -k & uint64(bits-1)
+			}
+			c.vex(3, 3, bits == 64, 0xf0, d, 0, x)
+			c.byte(byte(k))
+			c.done()
+			return
 		case in.Op == ir.Sar && bits < 32:
 			c.sext(bits, 32, d, x)
 		case in.Op == ir.Shl && k == 1 && size == 32 && d != x:

@@ -10,12 +10,52 @@ var (
 	flipped = [...]cond{ir.Eq: ccE, ir.Ne: ccNE, ir.Ltu: ccA, ir.Leu: ccAE, ir.Lts: ccG, ir.Les: ccGE}
 )
 
+// compared returns the operands of a comparison, or, if it asks whether the AND of
+// two values is 0 that nobody else wants, those.
+func (c *Compiler) compared(in *ir.Inst) (x, y ir.Val) {
+	x, y = in.Args[0], in.Args[1]
+	if a := c.inst(x); a.Op == ir.And && a.Uses == 1 && (in.Op == ir.Eq || in.Op == ir.Ne) {
+		if k, ok := c.constOf(y); ok && k == 0 {
+			return a.Args[0], a.Args[1]
+		}
+	}
+	return x, y
+}
+
+// useCompared puts the operands of a fused comparison into registers.
+func (c *Compiler) useCompared(in *ir.Inst) {
+	x, y := c.compared(in)
+	for _, v := range [2]ir.Val{x, y} {
+		if _, ok := c.constOf(v); !ok {
+			c.use(v)
+		}
+	}
+}
+
+// test is compare of the AND of two values with 0.
+func (c *Compiler) test(x, y ir.Val, bits int) {
+	if _, ok := c.constOf(x); ok {
+		x, y = y, x
+	}
+	r := c.use(x)
+	if k, ok := c.constOf(y); ok && k < 1<<31 {
+		c.ext(0xf7, 0, r)
+		c.int32(int32(k))
+		return
+	}
+	c.rr(opTEST|w(bits), r, c.use(y))
+}
+
 // compare sets the host's flags for a comparison and returns the condition
 // under which it is true.
 func (c *Compiler) compare(in *ir.Inst) cond {
 	bits := c.bits(in.Args[0])
 	x, y := in.Args[0], in.Args[1]
 	cc := conds[in.Op]
+	if p, q := c.compared(in); p != x && c.val(x).fused {
+		c.test(p, q, bits)
+		return cc
+	}
 	if _, ok := c.imm32(x, bits); ok {
 		if _, ok := c.constOf(y); !ok {
 			x, y, cc = y, x, flipped[in.Op]

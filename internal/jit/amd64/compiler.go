@@ -49,6 +49,7 @@ type Compiler struct {
 	// and the order they came in.
 	pend  [ir.TempBase]ir.Val
 	slots []ir.Slot
+	early bool // slots may have some that are written: see writeEarly
 
 	// What lies in a slot's own place, and which slots have an entry.
 	home  [ir.TempBase][]ir.Val
@@ -88,6 +89,7 @@ type Compiler struct {
 	copies                []copyOp
 
 	exitStub, entryStub int
+	exitVectors         int // saves the registers of vectors first
 	farStub             int // goes on at the program counter in EAX, by the table
 	lazyAt              int // the subroutine for lazy flags
 
@@ -123,6 +125,7 @@ type value struct {
 	kind   locKind
 	r      reg
 	fused  bool // computed by its users
+	backed bool // in a register, and still in the place of slot
 }
 
 // noCand is no candidate.
@@ -164,6 +167,7 @@ type side struct {
 	jump       int
 	first, end int
 	pc, from   uint64
+	vectors    vecState
 }
 
 // copyOp is a Set to be written: a register (if r is not noReg), a word (if
@@ -217,6 +221,11 @@ func (c *Compiler) Stubs(buf []byte) (n, entry int) {
 	c.rm(opMOVst|wide, rax, at(r15, offResume))
 	c.movmi(at(r15, offExit), 0)
 	c.rm(0xff, 4, at(r15, offLeave)) // JMP
+	c.exitVectors = c.n
+	for i := range uint16(vecRegs) {
+		c.rm(opMOVUPSs, reg(i), slotMem(faultWord+2*i))
+	}
+	c.patch(c.jmp(), c.exitStub)
 	c.vectorStubs()
 	c.lazyStub()
 	c.SyncStub = c.stackStubs()
@@ -286,6 +295,7 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 	c.sides, c.copies = c.sides[:0], c.copies[:0]
 	c.word, c.called = spillWord, false
 	c.paged = 0
+	c.vec.now, c.vec.head.ok = vecState{}, false
 	c.regVal, c.held = [16]ir.Val{}, 0
 	for _, s := range c.homed {
 		c.home[s] = c.home[s][:0]
@@ -293,14 +303,16 @@ func (c *Compiler) start(u *ir.Unit, pc, base uint64) {
 	for _, s := range c.slots { // of a unit that was given up
 		c.pend[s] = 0
 	}
-	c.homed, c.slots = c.homed[:0], c.slots[:0]
+	c.homed, c.slots, c.early = c.homed[:0], c.slots[:0], false
 }
 
 // compile writes the unit; false means that it has no room.
 func (c *Compiler) compile(counted bool) bool {
 	c.analyseAll()
-	if counted {
+	if counted { // each time around, so that a loop comes here
 		c.countDown()
+	} else {
+		c.beginLoop()
 	}
 	for len(c.blockAt) < len(c.u.Blocks) {
 		c.blockAt = append(c.blockAt, 0)
@@ -336,6 +348,9 @@ func (c *Compiler) run(r *run) bool {
 		c.release(reg(bits.TrailingZeros16(m)))
 	}
 	c.dropPages()
+	if r.first == 0 && c.vec.head.ok {
+		c.vec.now = c.vec.head.vecState
+	}
 	c.groupsFrom, c.groupsEnd = r.groups, r.groupsEnd
 	c.fpu.staleCW = false
 	list, next := c.todo[r.from:r.to], c.u.Blocks[r.first].End
@@ -490,9 +505,31 @@ func (c *Compiler) evict(r reg) {
 			return
 		}
 	}
+	if p.word == 0 && (p.backed || c.writeEarly(v, r)) {
+		p.kind = inHome
+		c.free(r)
+		return
+	}
 	c.spill(v)
 	c.free(r)
 	p.kind = inWord
+}
+
+// writeEarly writes a pending Set of v, which is in register r, and leaves v in the
+// slot's place: to go to a word of its own would cost as much, and the Set as well.
+// It may be one of those that flush is going through: the list stays as it is.
+func (c *Compiler) writeEarly(v ir.Val, r reg) bool {
+	for _, s := range c.slots {
+		if c.pend[s] != v || c.special[s] || !c.homeFreeAt(s, c.i-1) {
+			continue
+		}
+		c.rm(opMOVst|wide, r, slotMem(uint16(s)))
+		c.pend[s], c.early = 0, true
+		c.vacate(s)
+		c.live(int32(v)-1, s)
+		return true
+	}
+	return false
 }
 
 // spill makes sure that v, which is in a register, is in a word, too.
@@ -532,6 +569,7 @@ func (c *Compiler) use(v ir.Val) reg {
 		r := c.temp()
 		c.loadWord(r, uint16(p.slot), in.Type)
 		c.settle(v, r)
+		p.backed = true
 		return r
 	case p.kind == inWord:
 		r := c.temp()
@@ -586,7 +624,7 @@ func (c *Compiler) leaves(i int32) bool { return c.vals[i].need >= c.end }
 
 // live notes that the value of instruction i is in s's own place.
 func (c *Compiler) live(i int32, s ir.Slot) {
-	c.vals[i].kind, c.vals[i].slot = inHome, s
+	c.vals[i].kind, c.vals[i].slot, c.vals[i].backed = inHome, s, false
 	if len(c.home[s]) == 0 {
 		c.homed = append(c.homed, s)
 	}
@@ -595,9 +633,12 @@ func (c *Compiler) live(i int32, s ir.Slot) {
 
 // homeFree reports whether nothing that is in s's place is needed after the
 // current instruction.
-func (c *Compiler) homeFree(s ir.Slot) bool {
+func (c *Compiler) homeFree(s ir.Slot) bool { return c.homeFreeAt(s, c.i) }
+
+// homeFreeAt is homeFree after the instruction at i.
+func (c *Compiler) homeFreeAt(s ir.Slot, i int32) bool {
 	for _, v := range c.home[s] {
-		if p := c.val(v); p.kind == inHome && p.slot == s && p.need > c.i {
+		if p := c.val(v); p.kind == inHome && p.slot == s && p.need > i {
 			return false
 		}
 	}
@@ -609,7 +650,11 @@ func (c *Compiler) homeFree(s ir.Slot) bool {
 func (c *Compiler) vacate(s ir.Slot) {
 	for _, v := range c.home[s] {
 		p := c.val(v)
-		if p.kind != inHome || p.slot != s || p.need <= c.i {
+		if p.slot != s {
+			continue
+		}
+		p.backed = false
+		if p.kind != inHome || p.need <= c.i {
 			continue
 		}
 		t := c.inst(v).Type

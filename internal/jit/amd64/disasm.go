@@ -12,7 +12,7 @@ import (
 // call of the exit stub. The host executes buf at address. Page is where a unit
 // that moves was found.
 func (c *Compiler) Disassemble(buf []byte, off, size int, address, page uint64, line func(at uint64, code []byte, text string)) {
-	stubs := map[uint64]string{address + uint64(c.exitStub): "exit"}
+	stubs := map[uint64]string{address + uint64(c.exitStub): "exit", address + uint64(c.exitVectors): "exit"}
 	for name, at := range map[string]int{"flags": c.lazyAt, "mxcsr": c.vec.goLive, "gomxcsr": c.vec.endLive,
 		"x87": c.fpu.goResident, "sync87": c.fpu.sync, "loadcw": c.fpu.loadCW, "far": c.farStub} {
 		if at != 0 {
@@ -35,7 +35,7 @@ func (c *Compiler) Disassemble(buf []byte, off, size int, address, page uint64, 
 		}
 		off += in.Len
 		line(at, code[:in.Len], strings.TrimSpace(x86asm.IntelSyntax(in, at, symbol)))
-		if rel, ok := in.Args[0].(x86asm.Rel); !ok || in.Op != x86asm.CALL || off+int(rel) != c.exitStub {
+		if rel, ok := in.Args[0].(x86asm.Rel); !ok || in.Op != x86asm.CALL || off+int(rel) != c.exitStub && off+int(rel) != c.exitVectors {
 			continue
 		}
 		s := c.Site(buf, off)

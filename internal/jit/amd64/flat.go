@@ -103,8 +103,7 @@ func (c *Compiler) loadFlat(in *ir.Inst, m ir.Mem) {
 		if at, set := c.consumer(m.Size); at != 0 {
 			o := c.flatOperand(in.Args[0])
 			c.flatSite(&o, Load, flags, m, true)
-			c.vals[set].fused = true
-			c.fused = fusedLoad{at, uint8(m.Size), o}
+			c.fuse(at, set, m, o)
 			return
 		}
 	}

@@ -14,7 +14,8 @@ type fusedLoad struct {
 }
 
 // consumer returns the Vec or FPU that alone wants the value of the current
-// instruction, a load, and the Set that hands it over by way of a scratch slot.
+// instruction, a load, and the Set that hands it over by way of a scratch slot;
+// or the VMake that makes it a vector with nothing above, and -1.
 func (c *Compiler) consumer(size int) (at, set int32) {
 	set = -1
 	for j := c.i + 1; j < min(c.i+16, c.end); j++ {
@@ -25,6 +26,11 @@ func (c *Compiler) consumer(size int) (at, set int32) {
 				return 0, 0
 			}
 			set = j
+		case ir.VMake:
+			if k, ok := c.constOf(x.Args[1]); set >= 0 || size < 4 || !ok || k != 0 || c.origin(x.Args[0]) != ir.Val(c.i+1) || c.vals[c.i].need != j {
+				return 0, 0
+			}
+			return j, -1
 		case ir.Vec:
 			v := ir.VectorOf(x.Imm)
 			small := v.Narrow || v.Kind.Flags()&ir.VecSrc64 != 0
@@ -77,9 +83,16 @@ func (c *Compiler) fuseLoad(m ir.Mem, v ir.Val) bool {
 	st.site, st.lost = c.loadSite(m, a, NoWord), c.paged
 	st.back = int32(c.n)
 	c.cold = append(c.cold, st)
-	c.vals[set].fused = true
-	c.fused = fusedLoad{at, uint8(m.Size), mem{base: r, index: a}}
+	c.fuse(at, set, m, mem{base: r, index: a})
 	return true
+}
+
+// fuse notes what consumer has found.
+func (c *Compiler) fuse(at, set int32, m ir.Mem, operand mem) {
+	if set >= 0 {
+		c.vals[set].fused = true
+	}
+	c.fused = fusedLoad{at, uint8(m.Size), operand}
 }
 
 // stubPoints is the part of a stub that makes base + index the place of the

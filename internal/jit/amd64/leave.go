@@ -337,7 +337,9 @@ func (c *Compiler) call(in *ir.Inst) {
 			c.vacate(s)
 		}
 		c.homed = c.homed[:0]
+		vectors := c.vec.now // what the site has to settle
 		c.dropPages()
+		c.vec.now = vectors
 		c.called = c.called || flags&ir.NoStop == 0
 	}
 	d := noReg
@@ -392,6 +394,7 @@ func (c *Compiler) jump(in *ir.Inst) {
 		}
 		c.rm(opMOVst|wide, regs[j], slotMem(p.word))
 	}
+	c.storeVectors(^uint16(0))
 	c.goTo(t)
 }
 
@@ -408,11 +411,7 @@ func (c *Compiler) branch(in *ir.Inst) {
 	// What the condition needs must survive the flush.
 	k := c.inst(in.Args[0])
 	if c.val(in.Args[0]).fused {
-		for j := range 2 {
-			if _, ok := c.constOf(k.Args[j]); !ok {
-				c.use(k.Args[j])
-			}
-		}
+		c.useCompared(k)
 	} else {
 		c.use(in.Args[0])
 	}
@@ -421,6 +420,7 @@ func (c *Compiler) branch(in *ir.Inst) {
 		return
 	}
 	c.flush()
+	c.storeVectors(^uint16(0))
 	cc := c.condition(in.Args[0])
 	next := c.block + 1
 	if yes == next {
@@ -436,10 +436,11 @@ func (c *Compiler) branch(in *ir.Inst) {
 func (c *Compiler) sideBranch(in *ir.Inst) {
 	yes, _ := in.Targets()
 	pc := c.insts[c.u.Blocks[yes].First].Imm
+	c.flushVectors()
 	c.untangle()
 	cc := c.condition(in.Args[0])
 	from := c.pc()
-	s := side{first: len(c.copies), pc: pc, from: from}
+	s := side{first: len(c.copies), pc: pc, from: from, vectors: c.vec.now}
 	c.copyPending()
 	s.end = len(c.copies)
 	if pc > from { // not often taken
@@ -451,10 +452,25 @@ func (c *Compiler) sideBranch(in *ir.Inst) {
 	c.emitCopies(c.copies[s.first:])
 	c.linkTo(pc, from)
 	c.here(over)
+	c.vec.now = s.vectors
+}
+
+// flushVectors writes the pending Sets of vectors but constants: values may lie in
+// registers.
+func (c *Compiler) flushVectors() {
+	list := c.vec.list[:0]
+	for _, s := range c.slots {
+		if v := c.pend[s]; v != 0 && c.inst(v).Type == ir.V128 && c.inst(v).Op != ir.VConst {
+			list = append(list, s)
+		}
+	}
+	c.vec.list = list
+	c.flushSlots(list...)
 }
 
 func (c *Compiler) emitSide(s *side) {
 	c.here(s.jump)
+	c.vec.now = s.vectors
 	c.emitCopies(c.copies[s.first:s.end])
 	c.linkTo(s.pc, s.from)
 }
@@ -479,6 +495,12 @@ func (c *Compiler) countDown() {
 // has a jump to a lower address, or an indirect one: these poll. So do units
 // with helpers that may have done something that is to be looked at at once.
 func (c *Compiler) linkTo(pc, from uint64) {
+	loops := pc == c.unitPC && c.vec.head.ok
+	if loops {
+		c.toHead()
+	} else {
+		c.leaveVectors()
+	}
 	poll := 0
 	if pc <= from || c.called {
 		poll = c.poll()
@@ -513,9 +535,16 @@ func (c *Compiler) linkTo(pc, from uint64) {
 	default:
 		c.align(1)
 		j := Jump{PC: pc, At: c.jmp()} // to what follows
-		c.begin(Link, siteNear)
+		var how byte = siteNear
+		if loops {
+			how |= siteLoop
+		}
+		c.begin(Link, how)
 		c.pcNumber(pc)
 		c.number(uint64(c.firstJump + len(c.Jumps)))
+		if loops {
+			c.number(uint64(c.vec.head.at - c.unitAt))
+		}
 		c.Jumps = append(c.Jumps, j)
 	}
 	if poll != 0 {
@@ -585,6 +614,7 @@ const maxInsn = 16
 func (c *Compiler) indirect(in *ir.Inst) {
 	pc := c.use(in.Args[0])
 	c.flush()
+	c.leaveVectors()
 	word := c.regWord[pc]
 	poll := c.poll()
 	t, x := c.temp(), c.temp()
@@ -609,31 +639,27 @@ func (c *Compiler) Retire(buf []byte, at int) {
 // page of such units is to be set.
 func (c *Compiler) tableJump(pc, t, x reg, moves bool) (unknown int) {
 	c.mov(32, x, pc)
-	c.shifti(shSHR, 32, x, jumpBits)
-	c.alu(aluXOR, 32, x, pc)
+	c.alui(aluAND, 32, x, (JumpSize-1)<<jumpGrain)
 	if c.cfg.Wide {
 		return c.tableJumpWide(pc, t, x, moves)
 	}
-	c.shifti(shSHR, 32, x, jumpGrain-1)
-	c.alui(aluAND, 32, x, (JumpSize-1)<<1) // twice the entry's number
+	entry := mem{base: r15, index: x, scale: 4 - jumpGrain, disp: c.cfg.Jumps}
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.alu(aluOR, 64, t, pc)
-	c.rm(opALU|aluCMP<<3|wide, t, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps})
+	c.rm(opALU|aluCMP<<3|wide, t, entry)
 	unknown = c.jcc8(ccNE)
 	if moves {
 		c.alui(aluAND, 32, t, ^0xfff)
 		c.rm(opMOVst, t, slotMem(uint16(c.cfg.Slots.Page)))
 	}
-	c.rm(0xff, 4, mem{base: r15, index: x, scale: 3, disp: c.cfg.Jumps + 8})
+	entry.disp += 8
+	c.rm(0xff, 4, entry)
 	return unknown
 }
 
-// tableJumpWide is the end of tableJump, in a table with tags: x is what the
-// entry's number is made of.
+// tableJumpWide is the end of tableJump, in a table with tags.
 func (c *Compiler) tableJumpWide(pc, t, x reg, moves bool) (unknown int) {
-	c.shifti(shSHL, 32, x, 5-jumpGrain)
-	c.alui(aluAND, 32, x, (JumpSize-1)<<5) // 32 times its number
-	entry := mem{base: r15, index: x, disp: c.cfg.Jumps}
+	entry := mem{base: r15, index: x, scale: 5 - jumpGrain, disp: c.cfg.Jumps}
 	c.rm(opMOVload|wide, t, at(r15, offTag))
 	c.rm(opALU|aluCMP<<3|wide, pc, entry)
 	other := c.jcc8(ccNE)

@@ -2,6 +2,7 @@ package amd64
 
 import (
 	"fmt"
+	"slices"
 
 	"rhea/internal/ir"
 )
@@ -103,8 +104,13 @@ func (c *Compiler) set(in *ir.Inst) {
 		return
 	}
 	pr := c.pin[s]
+	if pr == noReg && c.vec.regOf[s] >= 0 { // it has a register, too
+		c.vacate(s)
+		c.write(uint16(s), v)
+		return
+	}
 	if pr == noReg {
-		if c.pend[s] == 0 {
+		if c.pend[s] == 0 && !(c.early && slices.Contains(c.slots, s)) {
 			c.slots = append(c.slots, s)
 		}
 		c.pend[s] = v
@@ -192,7 +198,7 @@ func (c *Compiler) flush() {
 		c.vacate(s)
 		c.write(uint16(s), v)
 	}
-	c.slots = c.slots[:0]
+	c.slots, c.early = c.slots[:0], false
 }
 
 // untangle moves pending values away that lie where other Sets will write.
@@ -211,7 +217,7 @@ func (c *Compiler) untangle() {
 }
 
 // copyPending lists the pending Sets, which stay pending, as copies that need
-// no register.
+// no register. Of vectors there are constants only.
 func (c *Compiler) copyPending() {
 	for _, s := range c.slots {
 		v := c.pend[s]
@@ -227,10 +233,6 @@ func (c *Compiler) copyPending() {
 			o.k = in.Imm
 			c.copies = append(c.copies, o)
 			o.slot++
-		case in.Type == ir.V128:
-			o.word = c.vword(v)
-			c.copies = append(c.copies, o)
-			o.slot, o.word = o.slot+1, o.word+1
 		case p.kind == inReg:
 			o.r = p.r
 		case p.kind == inHome && c.pin[p.slot] != noReg:
@@ -345,11 +347,20 @@ func (c *Compiler) vector(in *ir.Inst) {
 		c.vmake(in)
 	case ir.VLow, ir.VHigh:
 		w := c.vword(in.Args[0])
-		if in.Op == ir.VHigh {
-			w++
-		}
+		x, cached := c.inVector(w)
 		d := c.dest(noReg)
-		c.rm(opMOVload|wide, d, slotMem(w))
+		switch high := in.Op == ir.VHigh; {
+		case cached && high:
+			c.rr(opPSHUFD, vtemp, x)
+			c.byte(0xee)
+			c.rr(opMOVDs|wide, vtemp, d)
+		case cached:
+			c.rr(opMOVDs|wide, x, d)
+		case high:
+			c.rm(opMOVload|wide, d, slotMem(w+1))
+		default:
+			c.rm(opMOVload|wide, d, slotMem(w))
+		}
 		c.done()
 	}
 }

@@ -164,6 +164,23 @@ func (m *machine) compile(u *ir.Unit, pc uint64, counted bool) int {
 	return 0
 }
 
+// closeLoops makes the jumps of the last unit, at an offset, that lead to its
+// beginning do so. It returns 1 if that is to where vectors are in registers.
+func (m *machine) closeLoops(at int) (loops int) {
+	head := &m.c.vec.head
+	for _, j := range m.c.Jumps {
+		if j.PC != m.c.unitPC {
+			continue
+		}
+		to := at
+		if head.ok {
+			to, loops = head.at, 1
+		}
+		m.code.Store32(j.At, uint32(to-(j.At+4)))
+	}
+	return loops
+}
+
 // run executes the code at an offset and says how it was left, in the words
 // of irtest.Evaluate.
 func (m *machine) run(at int) string {
@@ -180,6 +197,7 @@ func (m *machine) run(at int) string {
 			m.t.Fatalf("signal %d at offset %#x of the code (the unit is at %#x), address %#x", m.ctx.FaultSignal(), rip-m.code.RX, at, addr)
 		}
 		s := m.c.Site(m.code.RW, int(*resume-uint64(m.code.RX)))
+		m.c.Settle(m.frame, s)
 		if s.Owner != 7 {
 			m.t.Fatalf("a site has owner %d", s.Owner)
 		}

@@ -20,6 +20,7 @@ type rig struct {
 	misses    int
 	exits     map[string]int
 	evictions int // units that use a spill word
+	loops     int // with vectors in registers
 }
 
 // variants are the slots in registers: those of integers, and of vectors.
@@ -50,7 +51,8 @@ func (g *rig) check(t *testing.T, seed int64) {
 	r := rand.New(rand.NewSource(seed))
 	m := g.machines[r.Intn(len(g.machines))]
 	u := ir.Unit{Slots: m.c.cfg.Slots}
-	irtest.Generate(r, &u, irtest.Options{Pressure: r.Intn(2) == 0})
+	o := irtest.Options{Pressure: r.Intn(2) == 0, Loops: r.Intn(4) == 0}
+	irtest.Generate(r, &u, o)
 	if err := u.Verify(); err != nil {
 		t.Fatalf("seed %d: %v\n%s", seed, err, &u)
 	}
@@ -62,7 +64,14 @@ func (g *rig) check(t *testing.T, seed int64) {
 			panic(p)
 		}
 	}()
-	at := m.compile(&u, uint64(r.Intn(1<<16)), false)
+	pc := uint64(r.Intn(1 << 16))
+	if o.Loops {
+		pc = irtest.Self
+	}
+	at := m.compile(&u, pc, false)
+	if o.Loops && r.Intn(4) != 0 {
+		g.loops += m.closeLoops(at)
+	}
 	if m.c.word > spillWord {
 		g.evictions++
 	}
@@ -73,8 +82,14 @@ func (g *rig) check(t *testing.T, seed int64) {
 		copy(m.frame[:irtest.Words], g.want[:irtest.Words])
 		m.setMemory(&g.plain, r.Intn(2) == 0)
 
-		result := irtest.Evaluate(&u, &g.want, &g.plain, irtest.Helpers(&g.want))
-		if exit := m.run(at); exit != result {
+		result, exit := "", ""
+		for again := true; again; again = result == "link" && g.want[irtest.PC] == irtest.Self {
+			result = irtest.Evaluate(&u, &g.want, &g.plain, irtest.Helpers(&g.want))
+		}
+		for again := true; again; again = exit == "link" && m.frame[irtest.PC] == irtest.Self {
+			exit = m.run(at)
+		}
+		if exit != result {
 			t.Fatalf("seed %d: left by %s, want %s\n%s", seed, exit, result, text)
 		}
 		for i, w := range g.want[:irtest.Words] {
@@ -110,8 +125,8 @@ func TestRandomUnits(t *testing.T) {
 	for ; n < 4000 || n < 20000 && !testing.Short() && time.Since(start) < 3*time.Second; n++ {
 		g.check(t, n)
 	}
-	t.Logf("%d units, %d with values in memory; %d accesses by way of Go; left by %v", n, g.evictions, g.misses, g.exits)
-	if g.evictions < int(n)/10 || g.misses < int(n)/10 {
+	t.Logf("%d units, %d with values in memory, %d loops; %d accesses by way of Go; left by %v", n, g.evictions, g.loops, g.misses, g.exits)
+	if g.evictions < int(n)/10 || g.loops < int(n)/40 || g.misses < int(n)/10 {
 		t.Error("the units do not exercise what they are for")
 	}
 	for _, kind := range []string{"link", "indirect", "exit", "stop", "fault", "guard"} {

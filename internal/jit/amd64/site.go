@@ -12,8 +12,8 @@ import (
 // bytes; Go decodes it when the code is left there.
 //
 // A record is a byte with the kind and flags, how many units of unitAlign
-// bytes the beginning of the unit lies before it, the fields of the kind, and
-// how the code is resumed. Numbers are varints of 7 bits a byte, the low ones
+// bytes the beginning of the unit lies before it, which registers of vectors are
+// dirty, the fields of the kind, and how the code is resumed. Numbers are varints of 7 bits a byte, the low ones
 // first.
 
 // A unit begins at a multiple of unitAlign. Before it are its program counter,
@@ -38,6 +38,8 @@ const (
 	sitePure    = 1 << 3 // Call
 	siteKeeps   = 1 << 4
 	siteNear    = 1 << 3 // Link: has a jump
+	siteLoop    = 1 << 4 // Link: that leads into the unit
+	siteVectors = 1 << 5 // registers of vectors are dirty
 	siteWord    = 1 << 3 // Poll, Exit: PC is in a word
 	siteJump    = 1 << 4 // Indirect: a second word has the number of a jump
 	siteWrites  = 1 << 6
@@ -219,7 +221,11 @@ func (c *Compiler) wordSite(kind SiteKind, word uint16) uint32 {
 // register that gets the result (noReg = none), lost are those that are to be
 // 0 afterwards. The code goes on at back, or if that is 0, behind the record.
 func (c *Compiler) leaveTo(site uint32, d reg, lost uint16, back int) {
-	c.patch(c.callRel(), c.exitStub)
+	exit := c.exitStub
+	if c.sites[site].vectors.dirty != 0 {
+		exit = c.exitVectors
+	}
+	c.patch(c.callRel(), exit)
 	c.record(site, d, lost, back)
 }
 
@@ -240,8 +246,14 @@ func (c *Compiler) record(site uint32, d reg, lost uint16, back int) {
 	if how != 0 {
 		flags |= siteResumes
 	}
+	if s.vectors.dirty != 0 {
+		flags |= siteVectors
+	}
 	c.byte(flags)
 	c.numberHere(uint64(at/unitAlign - c.unitAt/unitAlign))
+	if s.vectors.dirty != 0 {
+		c.numberHere(uint64(s.vectors.dirty))
+	}
 	n := c.n
 	for i := s.first; i < s.end; i += 8 { // most are no longer than that
 		binary.LittleEndian.PutUint64(c.buf[n:], binary.LittleEndian.Uint64(c.records[i:]))
@@ -329,7 +341,10 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 	s.Owner = binary.LittleEndian.Uint32(buf[start-ownerBefore:])
 	unitPC := binary.LittleEndian.Uint64(buf[start-pcBefore:])
 	s.Args = [2]uint16{NoWord, NoWord}
-	s.Imm = 0
+	s.Imm, s.Loop, s.dirty = 0, 0, 0
+	if head&siteVectors != 0 {
+		s.dirty = uint16(r.number())
+	}
 	s.Writes = s.Writes[:0]
 	switch s.Kind {
 	case Load, Store:
@@ -362,6 +377,9 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 		s.Imm = NoJump
 		if head&siteNear != 0 {
 			s.Imm = r.number()
+		}
+		if head&siteLoop != 0 {
+			s.Loop = int(r.number())
 		}
 	case Indirect:
 		s.Args[0] = r.word()
@@ -402,6 +420,16 @@ func (c *Compiler) Site(buf []byte, off int) *Site {
 	}
 	s.end = r.n
 	return s
+}
+
+// Settle writes to the frame what s has left in registers of vectors. It comes
+// before whatever reads or writes slots.
+func (c *Compiler) Settle(f *ir.Frame, s *Site) {
+	for m := s.dirty; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros16(m)
+		d := c.cfg.Slots.Vectors[i]
+		f[d], f[d+1] = f[faultWord+2*i], f[faultWord+2*i+1]
+	}
 }
 
 // Resume gives the code at a Load, Store or Call that was done its result, and

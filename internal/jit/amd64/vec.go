@@ -7,9 +7,12 @@ import (
 )
 
 // This file has the operations on vectors. The slots of Slots.Vectors are kept
-// in the host's XMM registers within a block, each in one of its own; every
-// write goes to the frame as well, so that nothing is to be done where
-// generated code is left, and a stub that comes back just loads what was lost.
+// in the host's XMM registers within a run, each in one of its own. What was
+// written is in the register alone ("dirty") until another unit or run is gone
+// to. Where generated code is left for Go, the exit stub saves the registers,
+// and the site's record says which are dirty (Compiler.Settle); a stub that comes
+// back loads what was lost. A loop back to the unit's beginning leads behind
+// a prologue that loads what the loop has in registers (vecHead).
 //
 // Floating point runs under the guest's MXCSR ("live"), which the first such
 // operation behind an exit loads. Exits store it and restore Go's; the word
@@ -37,6 +40,7 @@ const (
 	opMOVDs  = map0F<<8 | 0x7e | pfx66 // r/m32, xmm
 	opPXOR   = map0F<<8 | 0xef | pfx66
 	opPUNPCK = map0F<<8 | 0x6c | pfx66 // PUNPCKLQDQ
+	opPSHUFD = map0F<<8 | 0x70 | pfx66
 	opLAHF   = 0x9f
 	opMXCSR  = map0F<<8 | 0xae // /2 LDMXCSR, /3 STMXCSR
 )
@@ -44,7 +48,16 @@ const (
 // vecState is what the compiler knows of vectors at some place.
 type vecState struct {
 	cached uint16 // registers that hold their slot
+	dirty  uint16 // those of them whose slot's words are not up to date
 	live   bool   // the guest's MXCSR is in force
+}
+
+// vecHead is where a loop back to the unit's beginning leads: the state there,
+// and the offset.
+type vecHead struct {
+	vecState
+	at int
+	ok bool
 }
 
 // vecCompiler is the Compiler's part for vectors.
@@ -52,6 +65,9 @@ type vecCompiler struct {
 	table    []vecEnc
 	regOf    [ir.TempBase]int8 // of Slots.Vectors; -1 = none
 	now      vecState
+	head     vecHead
+	scratch  uint16 // registers of Slots.Scratch
+	list     []ir.Slot
 	goLive   int // stubs
 	endLive  int
 	fpStatus ir.Slot
@@ -66,6 +82,9 @@ func (c *Compiler) initVectors() {
 	for i, s := range c.cfg.Slots.Vectors {
 		if i < vecRegs {
 			v.regOf[s] = int8(i)
+			if c.scratch(s) {
+				v.scratch |= 1 << i
+			}
 		}
 	}
 }
@@ -127,10 +146,7 @@ func (c *Compiler) dropVectors() { c.vec.now = vecState{} }
 // restoreVectors is the end of a stub that comes back.
 func (c *Compiler) restoreVectors(site uint32) {
 	s := c.sites[site].vectors
-	for m := s.cached; m != 0; m &= m - 1 {
-		i := bits.TrailingZeros16(m)
-		c.rm(opMOVUPSl, reg(i), slotMem(uint16(c.cfg.Slots.Vectors[i])))
-	}
+	c.loadVectors(s.cached)
 	if s.live {
 		c.patch(c.callRel(), c.vec.goLive)
 	}
@@ -162,15 +178,132 @@ func (c *Compiler) vreg(w uint16) reg {
 	return vcopy
 }
 
-// vstore stores r to the words at w.
+// vstore makes r the words at w.
 func (c *Compiler) vstore(w uint16, r reg) {
-	if k := c.vreg(w); k != vcopy {
-		if k != r {
-			c.rr(opMOVAPS, k, r)
-		}
-		c.vec.now.cached |= 1 << k
+	k := c.vreg(w)
+	if k == vcopy {
+		c.rm(opMOVUPSs, r, slotMem(w))
+		return
 	}
-	c.rm(opMOVUPSs, r, slotMem(w))
+	if k != r {
+		c.rr(opMOVAPS, k, r)
+	}
+	c.vec.now.cached |= 1 << k
+	c.vec.now.dirty |= 1 << k
+}
+
+// inVector returns the register that holds the two words at w, if one does.
+func (c *Compiler) inVector(w uint16) (r reg, ok bool) {
+	if w >= ir.TempBase || c.vec.regOf[w] < 0 {
+		return noReg, false
+	}
+	r = reg(c.vec.regOf[w])
+	return r, c.vec.now.cached>>r&1 != 0
+}
+
+// loadVectors loads registers.
+func (c *Compiler) loadVectors(set uint16) {
+	for m := set; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros16(m)
+		c.rm(opMOVUPSl, reg(i), slotMem(uint16(c.cfg.Slots.Vectors[i])))
+	}
+}
+
+// storeVectors stores registers, as far as they are dirty.
+func (c *Compiler) storeVectors(set uint16) {
+	set &= c.vec.now.dirty
+	for m := set; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros16(m)
+		c.rm(opMOVUPSs, reg(i), slotMem(uint16(c.cfg.Slots.Vectors[i])))
+	}
+	c.vec.now.dirty &^= set
+}
+
+// forgetVector makes the frame the place of a slot.
+func (c *Compiler) forgetVector(s ir.Slot) {
+	if k := c.vec.regOf[s]; k >= 0 {
+		c.storeVectors(1 << k)
+		c.vec.now.cached &^= 1 << k
+	}
+}
+
+// leaveVectors precedes a jump to another unit. What was handed over within an
+// instruction is nobody's any more.
+func (c *Compiler) leaveVectors() {
+	n := &c.vec.now
+	n.cached, n.dirty = n.cached&^c.vec.scratch, n.dirty&^c.vec.scratch
+	c.storeVectors(n.dirty)
+}
+
+// --- loops
+
+// beginLoop writes the prologue of a unit that jumps to its own beginning.
+func (c *Compiler) beginLoop() {
+	h := &c.vec.head
+	last := -1
+	for _, b := range c.u.Blocks {
+		switch in := &c.insts[b.End-1]; in.Op {
+		case ir.Link:
+			if in.Imm == c.unitPC {
+				last = b.End - 1
+			}
+		case ir.Jump, ir.Branch:
+			if x, y := in.Targets(); x == 0 || in.Op == ir.Branch && y == 0 {
+				return
+			}
+		}
+	}
+	if last < 0 || c.isFar(c.unitPC) {
+		return
+	}
+	*h = vecHead{}
+	touch := func(s ir.Slot, writes bool) {
+		if k := c.vec.regOf[s]; k >= 0 && c.vec.scratch>>k&1 == 0 {
+			h.cached |= 1 << k
+			if writes {
+				h.dirty |= 1 << k
+			}
+		}
+	}
+	for i := range last {
+		switch in := &c.insts[i]; in.Op {
+		case ir.Vec:
+			v := ir.VectorOf(in.Imm)
+			touch(v.Src, false)
+			touch(v.Dst, v.Kind.Flags()&ir.VecResult == 0)
+			h.live = h.live || v.Kind.Flags()&ir.VecFP != 0
+		case ir.Get:
+			if c.vals[i].need != 0 {
+				touch(ir.Slot(in.Imm), false)
+			}
+		case ir.Set:
+			touch(ir.Slot(in.Imm), true)
+		case ir.Call:
+			if in.Leaves() { // everything is lost there
+				return
+			}
+		}
+	}
+	if h.cached == 0 && !h.live {
+		return
+	}
+	c.loadVectors(h.cached)
+	if h.live {
+		c.makeLive()
+	}
+	h.at, h.ok = c.n, true
+}
+
+// toHead makes the state that of the loop's head.
+func (c *Compiler) toHead() {
+	n, h := &c.vec.now, &c.vec.head.vecState
+	n.cached, n.dirty = n.cached&^c.vec.scratch, n.dirty&^c.vec.scratch
+	c.storeVectors(^h.dirty)
+	c.loadVectors(h.cached &^ n.cached)
+	if h.live && !n.live {
+		c.makeLive()
+	}
+	*n = *h
 }
 
 // vmake puts two halves together.
@@ -180,6 +313,17 @@ func (c *Compiler) vmake(in *ir.Inst) {
 		return ok && k == 0
 	}
 	lo, hi := in.Args[0], in.Args[1]
+	if m, ok := c.fusedOperand(); ok {
+		w := c.vdest()
+		r := c.vreg(w)
+		if c.fused.size == 4 {
+			c.rm(opMOVDl, r, m)
+		} else {
+			c.rm(opMOVQl, r, m)
+		}
+		c.vstore(w, r)
+		return
+	}
 	var rlo, rhi reg
 	if !zero(lo) {
 		rlo = c.use(lo)
@@ -212,6 +356,7 @@ func (c *Compiler) vconst(w uint16, k uint64) {
 	c.writeConst(w+1, k)
 	if w < ir.TempBase && c.vec.regOf[w] >= 0 {
 		c.vec.now.cached &^= 1 << c.vec.regOf[w]
+		c.vec.now.dirty &^= 1 << c.vec.regOf[w]
 	}
 }
 
@@ -306,6 +451,10 @@ func (c *Compiler) ensureLive() {
 		return
 	}
 	c.flushSlots(s)
+	c.makeLive()
+}
+
+func (c *Compiler) makeLive() {
 	c.cmpLive()
 	j := c.jcc(ccE)
 	c.vec.now.live = true
@@ -315,12 +464,10 @@ func (c *Compiler) ensureLive() {
 // emitCallStub is a stub that calls another and comes back.
 func (c *Compiler) emitCallStub(s *stub) {
 	c.here(int(s.jump))
+	c.vec.now = vecState{cached: s.vectors, dirty: s.vectors}
+	c.storeVectors(s.vectors)
 	c.patch(c.callRel(), int(s.call))
-	for i, slot := range c.cfg.Slots.Vectors {
-		if s.vectors>>i&1 != 0 {
-			c.rm(opMOVUPSl, reg(i), slotMem(uint16(slot)))
-		}
-	}
+	c.loadVectors(s.vectors)
 	c.patch(c.jmp(), int(s.back))
 }
 
@@ -394,6 +541,9 @@ func (c *Compiler) vecOp(in *ir.Inst) {
 	}
 	c.vacate(v.Dst)
 	narrow := v.Narrow || flags&ir.VecDst64 != 0
+	if narrow {
+		c.forgetVector(v.Dst)
+	}
 	d := vtemp
 	if e.how&(over|shiftImm) != over {
 		if k := c.vec.regOf[v.Dst]; k >= 0 && !narrow {

@@ -119,6 +119,29 @@ func TestWatchAndDirty(t *testing.T) {
 	}
 }
 
+// TestWatchRange compares ranges with pages.
+func TestWatchRange(t *testing.T) {
+	const pages = 100
+	r := NewRAM("ram", pages*PageSize).RAM()
+	var want [pages]bool
+	for i, g := range [][2]uint64{{3, 5}, {31, 33}, {30, 70}, {0, 32}, {64, 96}, {5, 6}, {0, 100}, {1, 99}, {32, 64}, {10, 10}, {99, 100}} {
+		on := i%3 != 2
+		if on {
+			r.WatchRange(g[0]*PageSize, (g[1]-g[0])*PageSize)
+		} else {
+			r.UnwatchRange(g[0]*PageSize, (g[1]-g[0])*PageSize)
+		}
+		for p := g[0]; p < g[1]; p++ {
+			want[p] = on
+		}
+		for p := range uint64(pages) {
+			if r.Watched(p*PageSize) != want[p] {
+				t.Fatalf("after %v: page %d", g, p)
+			}
+		}
+	}
+}
+
 func TestDump(t *testing.T) {
 	root := NewContainer("system", 0)
 	root.Add(0x1000, NewRAM("ram", 0x1000))

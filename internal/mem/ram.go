@@ -45,6 +45,31 @@ func (r *RAM) Watched(off uint64) bool {
 	return r.watched[p/32].Load()&(1<<(p%32)) != 0
 }
 
+// WatchRange is Watch of all pages of n bytes at off.
+func (r *RAM) WatchRange(off, n uint64) {
+	r.words(off, n, func(w *atomic.Uint32, pages uint32) { w.Or(pages) })
+}
+
+// UnwatchRange ends Watch of them.
+func (r *RAM) UnwatchRange(off, n uint64) {
+	r.words(off, n, func(w *atomic.Uint32, pages uint32) {
+		if w.Load()&pages != 0 {
+			w.And(^pages)
+		}
+	})
+}
+
+// words calls f of the words of watched that have the pages of n bytes at off.
+func (r *RAM) words(off, n uint64, f func(w *atomic.Uint32, pages uint32)) {
+	for p, end := off/PageSize, (off+n+PageSize-1)/PageSize; p < end; p = p&^31 + 32 {
+		pages := ^uint32(0) << (p % 32)
+		if k := end - p&^31; k < 32 {
+			pages &= 1<<k - 1
+		}
+		f(&r.watched[p/32], pages)
+	}
+}
+
 // Log starts the dirty log. OnClean is called when pages were marked clean:
 // mappings through which writes go unnoticed must be dropped.
 func (r *RAM) Log(onClean func()) {

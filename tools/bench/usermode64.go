@@ -41,7 +41,7 @@ func userRows64() (rows []userRow) {
 		{"getppid", "perl, 500,000 getppid", system, 1, []string{"/usr/bin/perl", "-e", "getppid for 1..500000"}},
 		{"threads", "python, 10,000 threads", system, 1, []string{"/usr/bin/python3", "-c", threads}},
 		{"fork", "400 subshells (bash)", system, 1, []string{"/bin/bash", "-c", "for ((i=0;i<400;i++)); do ( : ); done"}},
-		{"exec", "100 fork+exec (bash)", system, 1, []string{"/bin/bash", "-c", "for ((i=0;i<100;i++)); do $EMULATOR /bin/true; done"}},
+		{"exec", "400 fork+exec (bash)", system, 1, []string{"/bin/bash", "-c", "for ((i=0;i<400;i++)); do $EMULATOR /bin/true; done"}},
 		{"start", "20 times true (static)", system, 20, []string{"KIT/busybox-x86_64", "true"}},
 		{"dynamic", "20 times true (dynamic)", system, 20, []string{"/bin/true"}},
 	} {

@@ -81,6 +81,29 @@ func testForkMemory(t *testing.T) {
 	}
 }
 
+// TestVfork: nothing that threads store is lost to what a child has of it, which may run
+// some of them for a moment. Where fork is by execve, what calls vfork waits, too.
+func TestVfork(t *testing.T) {
+	source, err := filepath.Abs("testdata/vfork/vfork.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"i386", "amd64"} {
+		root := sysroot(t, arch)
+		exe := filepath.Join(t.TempDir(), "vfork")
+		if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-w", "-static", "-o", exe, source, "-lpthread"); status != 0 {
+			t.Fatalf("gcc: %s%s", out, errs)
+		}
+		for how, want := range map[string]string{"threads": "threads: 0 wrong, 0 lost\n", "exec": "child, in time 1\n9\n"} {
+			t.Setenv(forkVar, how)
+			what := map[string]string{"threads": "threads", "exec": "order"}[how]
+			if out, errs, status := start(t, false, exe, what); status != 0 || out != want {
+				t.Errorf("%s by %s: status %d\n%s%s", arch, how, status, out, errs)
+			}
+		}
+	}
+}
+
 // TestForkOption: what RHEA_FORK may not be is told.
 func TestForkOption(t *testing.T) {
 	t.Setenv(forkVar, "nonsense")

@@ -42,6 +42,8 @@ type heir struct {
 	AltSP, AltSize uint64
 	AltFlags       int32
 	CPU            []byte
+	// Wait is the descriptor of what the parent waits by, -1 = it does not.
+	Wait int
 	// Clone's arguments.
 	Flags, Stack, TLS, ChildTID uint64
 	// A debugger's, which the child has not.
@@ -70,7 +72,7 @@ type heirAction struct {
 }
 
 // forkExec is fork of a process whose child executes rhea again.
-func (t *Thread) forkExec(c cloneArgs, flags uint64) (pid int, errno unix.Errno) {
+func (t *Thread) forkExec(c cloneArgs, v *vfork, flags uint64) (pid int, errno unix.Errno) {
 	p := t.p
 	if lost := flags & unix.CLONE_FILES; lost != 0 {
 		p.cfg.Log.Unimp("clone: descriptors that parent and child share, where fork is by execve")
@@ -90,11 +92,18 @@ func (t *Thread) forkExec(c cloneArgs, flags uint64) (pid int, errno unix.Errno)
 		}
 	}()
 	p.areas(h, s)
+	if h.Wait = -1; v != nil {
+		h.Wait = v.fd
+	}
 	head, err := json.Marshal(h)
 	if err != nil {
 		panic("BUG: linux: heir: " + err.Error())
 	}
 	s.Head, s.Pass = head, h.Files
+	if v != nil {
+		s.Pass = append(slices.Clone(h.Files), v.fd)
+		defer v.close()
+	}
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return name == HeirVar || name == "QEMU_GDB"
@@ -262,6 +271,14 @@ func (p *Process) takeOver(in *inheritance, h *heir) (*Thread, error) {
 	if p.sp.size != h.Space {
 		return nil, fmt.Errorf("fork: %w of addresses for the child", unix.ENOMEM)
 	}
+	var v *vfork
+	if h.Wait >= 0 {
+		var errno unix.Errno
+		if v, errno = newVfork(false, h.Wait); errno != 0 {
+			return nil, fmt.Errorf("fork: memory that the parent waits by: %w", errno)
+		}
+		v.close()
+	}
 	if err := p.takeMemory(in, h); err != nil {
 		return nil, err
 	}
@@ -288,7 +305,7 @@ func (p *Process) takeOver(in *inheritance, h *heir) (*Thread, error) {
 		a := h.Acts[sig]
 		p.setAction(sig, &action{a.Handler, a.Restorer, a.Flags, a.Mask})
 	}
-	x := t.childOf(cloneArgs{flags: h.Flags, stack: h.Stack, tls: h.TLS, childTID: h.ChildTID})
+	x := t.childOf(cloneArgs{flags: h.Flags, stack: h.Stack, tls: h.TLS, childTID: h.ChildTID}, v)
 	if p.cfg.Strace != nil {
 		t.traceCall(p.abi.calls.row(t.call), t.call, &t.args)
 		t.traceResult(p.abi.calls.row(t.call), x)
@@ -311,6 +328,7 @@ func (p *Process) takeMemory(in *inheritance, h *heir) error {
 		if err := s.takeArea(a); err != nil {
 			return fmt.Errorf("fork: memory of the child at %#x: %w", a.Lo, err)
 		}
+		s.setShared(a.Lo, a.Hi, a.Shared)
 	}
 	var again, closed []int
 	for {

@@ -347,7 +347,9 @@ func (t *Thread) run() {
 		case trapCall:
 			t.syscall()
 		case trapFault:
-			t.fault()
+			if !t.over() {
+				t.fault()
+			}
 			continue
 		}
 		if d != nil {

@@ -107,6 +107,9 @@ func (p *Process) guestMaps(details bool) []byte {
 			}
 			tail := strings.TrimRight(rest[4:], "\n")
 			f := strings.Fields(tail)
+			if perm[3] == 's' && p.sp.vfork != nil && !p.sp.isShared(a) { // the parent's to see
+				perm[3], f = 'p', nil
+			}
 			if len(f) >= 3 && f[2] != "0" {
 				off, _ := strconv.ParseUint(f[0], 16, 64)
 				name := ""

@@ -58,12 +58,14 @@ type space struct {
 	ram  *mem.RAM
 	all  []byte
 
-	mu    sync.RWMutex
-	maps  vmas
-	limit uint64 // of addresses, -R
-	top   uint64 // where mmap begins to look, downwards
-	brk   uint64
-	brk0  uint64
+	mu     sync.RWMutex
+	maps   vmas
+	shared vmas   // those that are MAP_SHARED
+	vfork  *vfork // of a child that has its parent's memory, nil = it has its own
+	limit  uint64 // of addresses, -R
+	top    uint64 // where mmap begins to look, downwards
+	brk    uint64
+	brk0   uint64
 	// forget is told of pages whose code is not what it was.
 	forget func(lo, n uint64)
 	// remapped is told that accesses may be forbidden that were not, of code or
@@ -210,17 +212,21 @@ func (s *space) unprotect(va, n uint64) {
 }
 
 // watched lists the pages of lo..hi-1 that are write-protected for the code in
-// them.
+// them, or for the parent to see what is stored.
 func (s *space) watched(lo, hi uint64) (list []uint64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	list = s.aliasesOf(lo, hi)
 	for i := s.maps.search(lo); i < len(s.maps) && s.maps[i].lo < hi; i++ {
 		m := s.maps[i]
-		if m.bits&pageX == 0 {
-			continue
+		at, end := max(lo&^pageMask, m.lo), min(hi, m.hi)
+		if s.vfork == nil {
+			if m.bits&pageX == 0 {
+				continue
+			}
+			at, end = max(at, s.codeLo), min(end, s.codeHi)
 		}
-		for at, end := max(lo&^pageMask, m.lo, s.codeLo), min(hi, m.hi, s.codeHi); at < end; at += page {
+		for ; at < end; at += page {
 			if s.ram.Watched(at) {
 				list = append(list, at)
 			}
@@ -233,10 +239,10 @@ func (s *space) watched(lo, hi uint64) (list []uint64) {
 func (s *space) protectCode(va uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.codeLo, s.codeHi = min(s.codeLo, va), max(s.codeHi, va+page)
 	if s.ram.Watched(va) {
 		return
 	}
-	s.codeLo, s.codeHi = min(s.codeLo, va), max(s.codeHi, va+page)
 	s.watch(va)
 	s.sharesFile(va, va+page, func(at, other, _ uint64) { s.protectAlias(other, at) })
 }
@@ -254,6 +260,7 @@ func (s *space) watch(va uint64) {
 
 // codeWritten is tcg.Flat's Written.
 func (s *space) codeWritten(va uint64) {
+	proc.EndOver()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unwatch(va)
@@ -266,7 +273,7 @@ func (s *space) unwatch(va uint64) {
 		return
 	}
 	s.ram.Unwatch(va)
-	if s.maps.bits(va)&pageW != 0 {
+	if s.maps.bits(va)&pageW != 0 && (s.vfork == nil || !s.vfork.take(s, va)) {
 		s.protect(va, page, unix.PROT_READ|unix.PROT_WRITE)
 	}
 }
@@ -368,12 +375,34 @@ func (s *space) mmap(va, n uint64, prot, flags, fd int, off uint64) (uint64, uni
 	if _, errno := proc.Raw(unix.SYS_MMAP, s.host(va), uintptr(n), uintptr(hostProt(prot)), uintptr(hf), uintptr(fd), uintptr(off)); errno != 0 {
 		return 0, errno
 	}
+	value := prot & 7
+	if s.maps.overlaps(va, va+n) {
+		value |= vforkOver
+	}
 	s.changed(va, va+n)
 	s.maps.set(va, va+n, s.bits(prot))
 	s.leavesFile(va, va+n)
 	s.mapsFile(va, va+n, flags, fd, off)
 	s.becomesWritable(va, va+n)
+	s.setShared(va, va+n, flags&unix.MAP_SHARED != 0)
+	s.fresh(va, va+n, value, flags)
 	return va, 0
+}
+
+// setShared says whether lo..hi-1, which was mapped, is shared.
+func (s *space) setShared(lo, hi uint64, is bool) {
+	if s.shared.overlaps(lo, hi) {
+		s.shared.remove(lo, hi)
+	}
+	if is {
+		s.shared.set(lo, hi, pageMapped)
+	}
+}
+
+func (s *space) isShared(va uint64) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.shared.bits(va) != 0
 }
 
 // lockFlag is what new mappings are locked with.
@@ -426,6 +455,8 @@ func (s *space) release(lo, hi uint64) unix.Errno {
 	s.changed(lo, hi)
 	s.maps.remove(lo, hi)
 	s.leavesFile(lo, hi)
+	s.setShared(lo, hi, false)
+	s.released(lo, hi)
 	return 0
 }
 
@@ -448,6 +479,7 @@ func (s *space) mprotect(va, n uint64, prot int) unix.Errno {
 	}
 	s.maps.set(va, va+n, s.bits(prot&7))
 	s.becomesWritable(va, va+n)
+	s.protected(va, va+n, prot&7)
 	return 0
 }
 
@@ -459,6 +491,10 @@ func (s *space) mremap(va, old, n uint64, flags int, to uint64) (uint64, unix.Er
 	old, n = (old+pageMask)&^pageMask, (n+pageMask)&^pageMask
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.vfork != nil && (flags&unix.MREMAP_FIXED != 0 || n > old) {
+		s.vfork.unimp("vfork: mremap of the child's")
+		return 0, unix.ENOMEM
+	}
 	if flags&unix.MREMAP_FIXED != 0 {
 		if flags&unix.MREMAP_MAYMOVE == 0 || to&pageMask != 0 || to+n > s.limit || to < va+old && va < to+n {
 			return 0, unix.EINVAL
@@ -484,6 +520,7 @@ func (s *space) mremap(va, old, n uint64, flags int, to uint64) (uint64, unix.Er
 			s.maps.set(end, va+n, s.maps.bits(end-1))
 			s.growsFile(end, n-old)
 			s.becomesWritable(end, va+n)
+			s.setShared(end, va+n, s.shared.bits(end-1) != 0)
 			return va, 0
 		}
 	}
@@ -520,12 +557,15 @@ func (s *space) moveMap(va, old, n, to uint64) (uint64, unix.Errno) {
 	}
 	const reserve = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE | mapFixedNoReplace
 	proc.Raw(unix.SYS_MMAP, s.host(va), uintptr(old), unix.PROT_NONE, reserve, ^uintptr(0), 0)
+	shared := s.shared.bits(va) != 0
 	s.maps.remove(va, va+old)
+	s.setShared(va, va+old, false)
 	s.maps.set(to, to+n, bits)
 	s.leavesFile(to, to+n)
 	s.movesFile(va, old, to)
 	s.growsFile(to+old, n-old)
 	s.becomesWritable(to, to+n)
+	s.setShared(to, to+n, shared)
 	return to, 0
 }
 
@@ -536,7 +576,7 @@ func (s *space) setBrk(end uint64) uint64 {
 	if end < s.brk0 || end > s.limit {
 		return s.brk
 	}
-	have, want := (s.brk+pageMask)&^pageMask, (end+pageMask)&^pageMask
+	was, have, want := s.brk, (s.brk+pageMask)&^pageMask, (end+pageMask)&^pageMask
 	switch {
 	case want > have:
 		if s.maps.overlaps(have, want) {
@@ -555,6 +595,7 @@ func (s *space) setBrk(end uint64) uint64 {
 		}
 	}
 	s.brk = end
+	s.broke(was, end)
 	return end
 }
 

@@ -33,7 +33,7 @@ func memoryCalls() map[string]handler {
 			}
 			return va
 		},
-		"madvise":    sysMadvise,
+		"madvise":    func(t *Thread, a *[6]uint64) uint64 { return t.madvise(a[0], a[1], int(a[2])) },
 		"mincore":    sysMincore,
 		"msync":      sysMsync,
 		"mlock":      func(t *Thread, a *[6]uint64) uint64 { return t.mlock(unix.SYS_MLOCK, a[0], a[1], 0) },
@@ -74,9 +74,9 @@ func sysOldMmap(t *Thread, a *[6]uint64) uint64 {
 // (madvise(2), Linux 6.13).
 const madvGuardInstall, madvGuardRemove = 102, 103
 
-func sysMadvise(t *Thread, a *[6]uint64) uint64 {
+func (t *Thread) madvise(va, n uint64, advice int) uint64 {
 	s := t.p.sp
-	va, n := a[0], (a[1]+pageMask)&^pageMask
+	n = (n + pageMask) &^ pageMask
 	if va&pageMask != 0 || va+n > s.size || va+n < va {
 		return negative(unix.EINVAL)
 	}
@@ -85,8 +85,11 @@ func sysMadvise(t *Thread, a *[6]uint64) uint64 {
 	if n > 0 && !s.maps.covers(va, va+n, 0) {
 		return negative(unix.ENOMEM)
 	}
-	switch int(a[2]) {
+	switch advice {
 	case unix.MADV_DONTNEED, unix.MADV_REMOVE, unix.MADV_FREE:
+		if s.vfork != nil && advice == unix.MADV_FREE { // some time
+			return 0
+		}
 		for i := s.maps.search(va); i < len(s.maps) && s.maps[i].lo < va+n; i++ {
 			m := s.maps[i]
 			if m.bits&pageX == 0 {
@@ -102,9 +105,16 @@ func sysMadvise(t *Thread, a *[6]uint64) uint64 {
 	case unix.MADV_DONTFORK:
 		return 0
 	case madvGuardInstall, madvGuardRemove:
-		return s.guardPages(va, n, int(a[2]))
+		if s.vfork != nil { // as kernels before Linux 6.13
+			return negative(unix.EINVAL)
+		}
+		return s.guardPages(va, n, advice)
 	}
-	return t.raw(unix.SYS_MADVISE, s.host(va), uintptr(n), uintptr(a[2]))
+	r := t.raw(unix.SYS_MADVISE, s.host(va), uintptr(n), uintptr(advice))
+	if advice == unix.MADV_DONTNEED && !failed(r) {
+		s.dropped(va, va+n)
+	}
+	return r
 }
 
 // guardPages has pages become guards, or be what they were. The lock is held.
@@ -289,6 +299,8 @@ func (t *Thread) shmat(id, va, flags uint64) uint64 {
 	s.changed(va, va+n)
 	s.maps.set(va, va+n, s.bits(prot))
 	s.leavesFile(va, va+n)
+	s.setShared(va, va+n, true)
+	s.fresh(va, va+n, prot, unix.MAP_SHARED)
 	if s.shm == nil {
 		s.shm = map[uint64]uint64{}
 	}

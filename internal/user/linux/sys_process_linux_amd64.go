@@ -18,7 +18,9 @@ func processCalls() map[string]handler {
 		"exit":       sysExit,
 		"exit_group": func(t *Thread, a *[6]uint64) uint64 { return t.exitGroup(int(int32(a[0]))) },
 		"fork":       func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{flags: uint64(unix.SIGCHLD)}) },
-		"vfork":      func(t *Thread, a *[6]uint64) uint64 { return t.fork(cloneArgs{flags: uint64(unix.SIGCHLD)}) },
+		"vfork": func(t *Thread, a *[6]uint64) uint64 {
+			return t.fork(cloneArgs{flags: unix.CLONE_VM | unix.CLONE_VFORK | uint64(unix.SIGCHLD)})
+		},
 		"clone": func(t *Thread, a *[6]uint64) uint64 { // i386's order of arguments
 			return t.clone(cloneArgs{flags: a[0], stack: a[1], parentTID: a[2], tls: a[3], childTID: a[4], pidfd: a[2]})
 		},
@@ -166,8 +168,8 @@ func sysClone3(t *Thread, a *[6]uint64) uint64 {
 	return t.clone(c)
 }
 
-// fork is fork, vfork, and clone of a process: the child has a copy of the
-// memory in all cases.
+// fork is fork, vfork, and clone of a process. The child has a copy of the memory;
+// if the parent waits for it, it sees what the child has changed.
 func (t *Thread) fork(c cloneArgs) uint64 {
 	p := t.p
 	const passed = unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWUSER | unix.CLONE_PARENT | unix.CLONE_IO | unix.CLONE_NEWCGROUP
@@ -182,18 +184,23 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 	if !byExec {
 		t.learn()
 	}
+	v, errno := t.vfork(c, byExec)
+	if errno != 0 {
+		return negative(errno)
+	}
+	defer v.free()
 	old := proc.BlockAll()
 	if t.rec.Signal != 0 { // it is the parent's alone
 		proc.SetMask(old)
 		return eearly
 	}
+	copies := p.sp.copies()
 	if p.debug != nil {
 		p.debug.mu.Lock()
 	}
 	var pid int
-	var errno unix.Errno
 	if byExec {
-		pid, errno = t.forkExec(c, flags)
+		pid, errno = t.forkExec(c, v, flags)
 	} else {
 		pid, errno = proc.Fork(t.rec, uintptr(flags), 0)
 	}
@@ -213,6 +220,7 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 				t.put32(c.pidfd, uint32(f))
 			}
 		}
+		t.waitFor(v, c, pid)
 		proc.SetMask(old)
 		return uint64(pid)
 	}
@@ -232,13 +240,15 @@ func (t *Thread) fork(c cloneArgs) uint64 {
 		d.child(t)
 	}
 	t.teach()
-	x := t.childOf(c)
+	p.sp.ownMemory(copies)
+	x := t.childOf(c, v)
 	proc.SetMask(old)
 	return x
 }
 
-// childOf does what clone does in the child.
-func (t *Thread) childOf(c cloneArgs) uint64 {
+// childOf does what clone does in the child. V is what it shares with its parent, nil =
+// nothing.
+func (t *Thread) childOf(c cloneArgs, v *vfork) uint64 {
 	t.clearTID, t.robust = 0, 0
 	t.held.set.Store(0)
 	t.p.held.set.Store(0)
@@ -250,11 +260,17 @@ func (t *Thread) childOf(c cloneArgs) uint64 {
 			}
 		}
 	}
-	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
-		t.put32(c.childTID, uint32(t.tid))
-	}
 	if c.flags&unix.CLONE_VM != 0 && c.flags&unix.CLONE_PARENT_SETTID != 0 { // the memory is said to be one
 		t.put32(c.parentTID, uint32(t.tid))
+	}
+	if v != nil {
+		v.begin()
+		if v.most > 0 {
+			t.p.sp.shareBack(v)
+		}
+	}
+	if c.flags&unix.CLONE_CHILD_SETTID != 0 {
+		t.put32(c.childTID, uint32(t.tid))
 	}
 	if c.flags&unix.CLONE_CHILD_CLEARTID != 0 {
 		t.clearTID = c.childTID
@@ -356,6 +372,9 @@ func sysExit(t *Thread, a *[6]uint64) uint64 {
 	p.mu.Unlock()
 	if last {
 		return t.exitGroup(int(int32(a[0])))
+	}
+	if v := p.sp.vfork; v != nil && t.tid == unix.Getpid() {
+		v.end() // the host's thread may stay
 	}
 	t.rec.Leave()
 	t.cpu.vcpu().SetInterrupted(nil)

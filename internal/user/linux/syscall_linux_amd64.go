@@ -74,6 +74,9 @@ func (t *Thread) syscall() {
 		if (restarts(x) || x == negative(unix.EINTR)) && t.rec.Signal == 0 && !t.over() && !t.swapped {
 			continue
 		}
+		if x == negative(unix.EFAULT) && t.p.sp.openAt(&t.args) {
+			continue
+		}
 		break
 	}
 	if t.p.cfg.Strace != nil {

@@ -104,7 +104,7 @@ const i386Calls = `
 117 ipc conv uint,int,int,int,ptr
 118 fsync pass fd
 119 sigreturn conv
-120 clone conv hex,ptr,ptr,ptr,ptr
+120 clone part hex,ptr,ptr,ptr,ptr ; CLONE_VM of a process: as vfork with CLONE_VFORK, a copy without; no CLONE_SIGHAND without CLONE_THREAD
 121 setdomainname pass str,size
 122 uname conv ptr
 123 modify_ldt conv int,ptr,size
@@ -161,7 +161,7 @@ const i386Calls = `
 185 capset pass ptr,ptr
 186 sigaltstack conv ptr,ptr
 187 sendfile conv fd,fd,ptr,size
-190 vfork part ; the parent does not wait, and the child has a copy of the memory
+190 vfork part ; the child does not see what the parent's other threads store meanwhile, nor the parent what it maps of files or shared; RHEA_FORK=exec: it has a copy of the memory
 191 ugetrlimit conv int,ptr
 192 mmap2 conv ptr,size,mprot,mflags,fd,uint
 193 truncate64 conv path,lo,hi
@@ -378,7 +378,7 @@ const i386Calls = `
 426 io_uring_enter no
 427 io_uring_register no
 434 pidfd_open pass pid,hex
-435 clone3 conv ptr,size
+435 clone3 part ptr,size ; as clone; no cgroup, no numbers of the child's
 436 close_range conv fd,fd,hex
 437 openat2 conv fd,path,ptr,size
 438 pidfd_getfd pass fd,fd,hex

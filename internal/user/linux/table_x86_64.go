@@ -79,9 +79,9 @@ const x8664Calls = `
 53 socketpair pass int,int,int,out
 54 setsockopt conv fd,int,int,ptr,size
 55 getsockopt conv fd,int,int,ptr,ptr
-56 clone conv hex,ptr,ptr,ptr,ptr
+56 clone part hex,ptr,ptr,ptr,ptr ; CLONE_VM of a process: as vfork with CLONE_VFORK, a copy without; no CLONE_SIGHAND without CLONE_THREAD
 57 fork conv
-58 vfork part ; the parent does not wait, and the child has a copy of the memory
+58 vfork part ; the child does not see what the parent's other threads store meanwhile, nor the parent what it maps of files or shared; RHEA_FORK=exec: it has a copy of the memory
 59 execve conv path,argv,argv
 60 exit conv int
 61 wait4 conv pid,ptr,hex,ptr
@@ -332,7 +332,7 @@ const x8664Calls = `
 426 io_uring_enter no
 427 io_uring_register no
 434 pidfd_open pass pid,hex
-435 clone3 conv ptr,size
+435 clone3 part ptr,size ; as clone; no cgroup, no numbers of the child's
 436 close_range conv fd,fd,hex
 437 openat2 conv fd,path,ptr,size
 438 pidfd_getfd pass fd,fd,hex

@@ -85,6 +85,26 @@ func (v vmas) covers(lo, hi uint64, bits byte) bool {
 	return false
 }
 
+// without calls f of what is mapped of lo..hi-1, with all of bits, and is not in o.
+func (v vmas) without(o vmas, lo, hi uint64, bits byte, f func(lo, hi uint64)) {
+	for i := v.search(lo); i < len(v) && v[i].lo < hi; i++ {
+		if v[i].bits&bits != bits {
+			continue
+		}
+		at, end := max(lo, v[i].lo), min(hi, v[i].hi)
+		for j := o.search(at); at < end; j++ {
+			next, behind := end, end
+			if j < len(o) && o[j].lo < end {
+				next, behind = max(at, o[j].lo), o[j].hi
+			}
+			if at < next {
+				f(at, next)
+			}
+			at = behind
+		}
+	}
+}
+
 // below returns the highest free range of n bytes that ends at or below top
 // and begins at or above bottom.
 func (v vmas) below(top, bottom, n uint64) (uint64, bool) {

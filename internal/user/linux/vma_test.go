@@ -8,7 +8,10 @@ import (
 // TestVMAs compares the ranges with a map of pages.
 func TestVMAs(t *testing.T) {
 	const pages = 200
-	var v vmas
+	var v, o vmas
+	for i := uint64(3); i < pages; i += 17 {
+		o.set(i, i+4, 1)
+	}
 	var want [pages]byte // 0 = not mapped
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 20000 {
@@ -36,6 +39,18 @@ func TestVMAs(t *testing.T) {
 		}
 		if v.overlaps(lo, hi) != any || v.covers(lo, hi, bits) != all || v.bits(lo) != want[lo] {
 			t.Fatalf("%d..%d of %v: overlaps %v, covers %v, bits %d", lo, hi, v, v.overlaps(lo, hi), v.covers(lo, hi, bits), v.bits(lo))
+		}
+		var got [pages]int
+		v.without(o, lo, hi, bits, func(lo, hi uint64) {
+			for i := lo; i < hi; i++ {
+				got[i]++
+			}
+		})
+		for i := range got {
+			is := uint64(i) >= lo && uint64(i) < hi && want[i] != 0 && want[i]&bits == bits && o.bits(uint64(i)) == 0
+			if (got[i] == 1) != is || got[i] > 1 {
+				t.Fatalf("without(%d, %d, %d) of %v: page %d %d times", lo, hi, bits, v, i, got[i])
+			}
 		}
 		n := 1 + r.Uint64N(10)
 		at, ok := v.below(hi, lo, n)

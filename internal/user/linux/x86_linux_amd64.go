@@ -13,6 +13,7 @@ import (
 	"rhea/internal/guest/x86"
 	"rhea/internal/jit/host"
 	"rhea/internal/mem"
+	"rhea/internal/user/linux/proc"
 	"rhea/internal/vclock"
 )
 
@@ -157,6 +158,7 @@ func panicOnFault() { debug.SetPanicOnFault(true) }
 // cannot be one. What may be accessed may have been protected for code until
 // another thread wrote there, too.
 func (p *Process) userFault(va uint64, write bool, signal int) *guest.Fault {
+	proc.EndOver()
 	if va == -uint64(p.sp.base) {
 		return x86.UserGP()
 	}

@@ -29,6 +29,8 @@
 #define FUTEX_WAIT_PRIVATE 128
 #define FUTEX_WAKE_PRIVATE 129
 #define ARCH_GET_FS 0x1003
+#define ARCH_SET_GS 0x1001
+#define NOWHERE 0x7fffffffe000
 
 // parkURG waits while somebody forks. Then it goes on to the handler that it
 // has replaced: the runtime asks by the same signal. What is not the runtime's
@@ -271,6 +273,13 @@ child:
 	MOVQ parked_m(R12), CX
 	ADDQ ·state+shared_procid(SB), CX
 	MOVQ AX, (CX)
+
+	// Machine code of a guest's that the thread is in accesses no memory any more: there
+	// is none behind the last user address.
+	MOVL $ARCH_SET_GS, DI
+	MOVQ $NOWHERE, SI
+	MOVL $SYS_arch_prctl, AX
+	SYSCALL
 	MOVQ parked_di(R12), DI
 	MOVQ parked_si(R12), SI
 	MOVQ parked_dx(R12), DX

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -378,6 +379,40 @@ func blocking(signal *uint32, nr, a, b, c, d, e, f uintptr) uintptr {
 	x := safe(signal, nr, a, b, c, d, e, f)
 	exitsyscall()
 	return x
+}
+
+// Await is FUTEX_WAIT of a word in memory that processes share, with a struct timespec
+// at limit. It also returns for signals, which stay stored.
+//
+//go:nosplit
+func (r *Record) Await(word *uint32, v uint32, limit uintptr) unix.Errno {
+	entersyscall()
+	x := direct(&r.Over, unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), 0, uintptr(v), limit, 0, 0)
+	exitsyscall()
+	return unix.Errno(-x)
+}
+
+// EndOver ends the calling goroutine if its thread is one that the child of a fork
+// does not have.
+func EndOver() {
+	r := find(thisM())
+	if r != nil && r.Over != 0 {
+		BlockAll()
+		r.Leave()
+		runtime.Goexit()
+	}
+}
+
+// find is the record of a thread, nil if it has none.
+func find(m uintptr) *Record {
+	for h := m >> hashShift; ; h++ {
+		switch e := &index[h&indexMask]; e.m {
+		case m:
+			return (*Record)(pointer(e.record))
+		case 0:
+			return nil
+		}
+	}
 }
 
 // Direct is a system call that does not wait, as the kernel answers. A thread

@@ -117,6 +117,11 @@ func (t *Thread) clone(c cloneArgs) uint64 {
 	if c.flags&unix.CLONE_THREAD != 0 {
 		return t.startThread(c)
 	}
+	if c.flags&(unix.CLONE_VM|unix.CLONE_VFORK|unix.CSIGNAL) == unix.CLONE_VM {
+		// It is for work on the parent's memory, which the parent may wait for.
+		t.p.cfg.Log.Unimp("clone: a process with its parent's memory that is no thread")
+		return negative(unix.ENOSYS)
+	}
 	return t.fork(c)
 }
 

@@ -198,3 +198,22 @@ func TestPrograms(t *testing.T) {
 		}
 	}
 }
+
+// TestApart: a process for its parent's memory says that it is not built. A parent
+// that had one with a copy would wait for ever.
+func TestApart(t *testing.T) {
+	source, err := filepath.Abs("testdata/apart/apart.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"i386", "amd64"} {
+		root := sysroot(t, arch)
+		exe := filepath.Join(t.TempDir(), "apart")
+		if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-static", "-o", exe, source); status != 0 {
+			t.Fatalf("gcc: %s%s", out, errs)
+		}
+		if out, errs, status := start(t, false, exe); status != 0 || out != "not built\n" && out != "worked\n" {
+			t.Errorf("%s: status %d, %q %s", arch, status, out, errs)
+		}
+	}
+}

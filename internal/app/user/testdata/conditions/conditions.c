@@ -16,7 +16,7 @@ static word sum;
 	OPERATION(cmp##suffix, "cmp " d ", " a, PLAIN) OPERATION(neg##suffix, "neg " a, PLAIN) \
 	OPERATION(adc##suffix, "adc " d ", " a, CARRY) OPERATION(sbb##suffix, "sbb " d ", " a, CARRY) \
 	OPERATION(inc##suffix, "inc " a, CARRY) OPERATION(and##suffix, "and " d ", " a, PLAIN) \
-	OPERATION(imul##suffix, "imul %k2, %k0", PLAIN) OPERATION(addi##suffix, "add $0x7f, " a, PLAIN)
+	OPERATION(addi##suffix, "add $0x7f, " a, PLAIN)
 #ifdef __x86_64__
 #define GROUPS GROUP(b, "%b0", "%b2") GROUP(w, "%w0", "%w2") GROUP(l, "%k0", "%k2") GROUP(q, "%q0", "%q2")
 #else

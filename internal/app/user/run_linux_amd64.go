@@ -31,7 +31,7 @@ func (c *config) run(abi *linux.ABI, args []string) error {
 	fd, preserved := fromKernel()
 	if env, some := linux.HideEnvironment(os.Environ()); some {
 		// Our runtime has followed them already: it is to begin without them, if it can.
-		unix.Exec("/proc/self/exe", os.Args, append(env, fmt.Sprintf("%s=%d,%t", kernelVar, fd, preserved)))
+		unix.Exec("/proc/self/exe", os.Args, append(env, fmt.Sprintf("%s=%d,%t", linux.KernelVar, fd, preserved)))
 	}
 	var log io.Writer
 	if c.strace || c.items != 0 {
@@ -116,15 +116,12 @@ type exitError struct {
 
 func (e exitError) ExitStatus() int { return e.status }
 
-// kernelVar tells the program that replaces this one what fromKernel is.
-const kernelVar = "_RHEA_KERNEL"
-
 // fromKernel is what binfmt_misc has told by the auxiliary vector: the
 // program's descriptor (flag O; -1 = none), and whether argv[0] is an argument
 // of its own (flag P).
 func fromKernel() (fd int, preserved bool) {
 	const atExecFD, atFlags, preserve = 2, 8, 1
-	if n, _ := fmt.Sscanf(os.Getenv(kernelVar), "%d,%t", &fd, &preserved); n == 2 {
+	if n, _ := fmt.Sscanf(os.Getenv(linux.KernelVar), "%d,%t", &fd, &preserved); n == 2 {
 		return fd, preserved
 	}
 	fd = -1

@@ -164,10 +164,10 @@ func TestFaultsOfThreads(t *testing.T) {
 // TestPrograms compares what programs print: of each signal, however it comes; of
 // calls that wait with a mask; of atomic operations; of what a thread has from another; of mappings that
 // are longer than their files; of memory that calls are told of; of code that is mapped
-// anew, or has several addresses; of forks while signals come; of children that have their
+// anew, or has several addresses; of conditions; of forks while signals come; of children that have their
 // parent's memory; of faults in loops that have vectors in registers.
 func TestPrograms(t *testing.T) {
-	for _, name := range []string{"signals", "waits", "atomics", "attributes", "bus", "memory", "remaps", "aliases", "forks", "vfork", "vectors"} {
+	for _, name := range []string{"signals", "waits", "atomics", "attributes", "bus", "memory", "remaps", "aliases", "conditions", "forks", "vfork", "vectors"} {
 		source, err := os.ReadFile(filepath.Join("testdata", name, name+".c"))
 		if err != nil {
 			t.Fatal(err)
@@ -195,6 +195,25 @@ func TestPrograms(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestApart: a process for its parent's memory says that it is not built. A parent
+// that had one with a copy would wait for ever.
+func TestApart(t *testing.T) {
+	source, err := filepath.Abs("testdata/apart/apart.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{"i386", "amd64"} {
+		root := sysroot(t, arch)
+		exe := filepath.Join(t.TempDir(), "apart")
+		if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-static", "-o", exe, source); status != 0 {
+			t.Fatalf("gcc: %s%s", out, errs)
+		}
+		if out, errs, status := start(t, false, exe); status != 0 || out != "not built\n" && out != "worked\n" {
+			t.Errorf("%s: status %d, %q %s", arch, status, out, errs)
 		}
 	}
 }

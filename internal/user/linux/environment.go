@@ -7,6 +7,10 @@ const (
 	hiddenPrefix = ownPrefix + "ENV_"
 )
 
+// KernelVar tells the program that replaces this one what the kernel would: the
+// guest program's descriptor, and whether argv[0] is preserved (binfmt_misc).
+const KernelVar = ownPrefix + "KERNEL"
+
 // runtimeVars are what the runtime of a Go program takes from its environment
 // (package runtime, "Environment Variables").
 func runtimeVars() []string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -183,7 +184,9 @@ func (p *Process) load() (entry, stack uint64, err error) {
 		return 0, 0, notRun(p.cfg.Path, err)
 	}
 	p.exe = p.cfg.Path
-	if abs, err := filepath.Abs(path); err == nil {
+	if file, err := os.Readlink(path); err == nil && strings.HasPrefix(path, "/proc/self/fd/") {
+		p.exe = file
+	} else if abs, err := filepath.Abs(path); err == nil {
 		p.exe = abs
 	}
 	p.sp.execAll = im.execStack

@@ -272,6 +272,7 @@ func (p *Process) begin() (*Thread, error) {
 	}
 	t.cpu.start(entry, stack)
 	p.useCode(t)
+	closeStreams()
 	p.startSignals(t)
 	return t, nil
 }

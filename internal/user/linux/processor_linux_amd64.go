@@ -69,10 +69,11 @@ func guestKinds() map[string]guestKind {
 }
 
 // codeSize is the size of the code memory of a process' processors, by their
-// number: there is 1 GiB for all.
+// number: there is 1 GiB for all, of which these are 950 MiB. A thread for which it is too
+// small, as a compiler's may be, translates the same again and again.
 func codeSize(n int) int {
 	switch {
-	case n < 4:
+	case n < 10:
 		return 48 << 20
 	case n < 40:
 		return 8 << 20

@@ -418,11 +418,16 @@ func (s *space) lockFlag() int {
 // place finds n free bytes, at va if they are free there.
 func (s *space) place(va, n uint64, flags int) (uint64, bool) {
 	va &^= pageMask
-	if flags&unix.MAP_32BIT != 0 && s.size > space32 {
-		return s.maps.below(1<<31, 0x10000, n)
+	limit := s.limit
+	low := flags&unix.MAP_32BIT != 0 && s.size > space32
+	if low {
+		limit = min(limit, 1<<31)
 	}
-	if va >= 0x10000 && va+n <= s.limit && !s.maps.overlaps(va, va+n) {
+	if va >= 0x10000 && va+n <= limit && !s.maps.overlaps(va, va+n) {
 		return va, true
+	}
+	if low {
+		return s.maps.below(limit, 0x10000, n)
 	}
 	if at, ok := s.maps.below(min(s.top, s.limit), 0x10000, n); ok {
 		return at, true

@@ -2,7 +2,9 @@ package linux
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -114,6 +116,11 @@ func (t *Thread) clone(c cloneArgs) uint64 {
 	}
 	if c.flags&unix.CLONE_THREAD != 0 {
 		return t.startThread(c)
+	}
+	if c.flags&(unix.CLONE_VM|unix.CLONE_VFORK|unix.CSIGNAL) == unix.CLONE_VM {
+		// It is for work on the parent's memory, which the parent may wait for.
+		t.p.cfg.Log.Unimp("clone: a process with its parent's memory that is no thread")
+		return negative(unix.ENOSYS)
 	}
 	return t.fork(c)
 }
@@ -491,7 +498,12 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		return negative(errno)
 	}
 	dir, path := unix.AT_FDCWD, t.p.inSysroot(name)
+	kept := -1
 	if ours {
+		if kept = t.keepProgram(name); kept >= 0 {
+			env = append(env, fmt.Sprintf("%s=%d,%t", KernelVar, kept, false))
+			name = fmt.Sprintf("/proc/self/fd/%d", kept)
+		}
 		if strings.HasPrefix(name, "-") {
 			name = "./" + name
 		}
@@ -506,6 +518,9 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 		env, _ = HideEnvironment(env)
 		if v := t.p.ignored(); v|t.mask != 0 {
 			env = append(env, fmt.Sprintf("%s=%x,%x", signalsVar, v, t.mask))
+		}
+		if v := t.closedStreams(); v != 0 {
+			env = append(env, fmt.Sprintf("%s=%d", streamsVar, v))
 		}
 	}
 	// The carrier is not to end the new program before its dispositions are the
@@ -524,7 +539,54 @@ func (t *Thread) exec(name string, argv, envp uint64) uint64 {
 	// Not a thread of the parent's in the child of a fork: hence no plain exec.
 	x := uint64(t.rec.Execveat(&[6]uintptr{uintptr(dir), t.cstring(path), ref(t.cstrings(args)), ref(t.cstrings(env))}))
 	p.setAction(sigURG, &urg)
+	if kept >= 0 {
+		t.raw(unix.SYS_CLOSE, uintptr(kept))
+	}
 	return x
+}
+
+// streamsVar tells the program that replaces this one which of the standard streams
+// are closed: the runtime opens /dev/null for them.
+const streamsVar = ownPrefix + "CLOSED"
+
+// closedStreams are those of descriptors 0 to 2, a bit each, that an execve leaves closed.
+func (t *Thread) closedStreams() (set int) {
+	for n := range 3 {
+		if flags := t.raw(unix.SYS_FCNTL, uintptr(n), unix.F_GETFD); failed(flags) || flags&unix.FD_CLOEXEC != 0 {
+			set |= 1 << n
+		}
+	}
+	return set
+}
+
+// closeStreams closes again what closedStreams has told.
+func closeStreams() {
+	set, _ := strconv.Atoi(os.Getenv(streamsVar))
+	for n := range 3 {
+		if set>>n&1 != 0 {
+			unix.Close(n)
+		}
+	}
+}
+
+// keepProgram returns another descriptor of a program that is named by one which the
+// execve closes (fexecve(3)); -1 = it is not.
+func (t *Thread) keepProgram(name string) int {
+	what, _ := ownProc(name)
+	number, ok := strings.CutPrefix(what, "fd/")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || proc.IsOwn(n) {
+		return -1
+	}
+	if flags := t.raw(unix.SYS_FCNTL, uintptr(n), unix.F_GETFD); failed(flags) || flags&unix.FD_CLOEXEC == 0 {
+		return -1
+	}
+	cwd := unix.AT_FDCWD
+	kept := t.raw(unix.SYS_OPENAT, uintptr(cwd), t.cstring(name), unix.O_RDONLY) // a duplicate of one with O_PATH could not be read
+	if failed(kept) {
+		return -1
+	}
+	return int(kept)
 }
 
 // cstrings is an array of strings as C has it, for the length of the system call.

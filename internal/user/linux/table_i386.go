@@ -104,7 +104,7 @@ const i386Calls = `
 117 ipc conv uint,int,int,int,ptr
 118 fsync pass fd
 119 sigreturn conv
-120 clone part hex,ptr,ptr,ptr,ptr ; CLONE_VM of a process: as vfork with CLONE_VFORK, a copy without; no CLONE_SIGHAND without CLONE_THREAD
+120 clone part hex,ptr,ptr,ptr,ptr ; CLONE_VM of a process: as vfork with CLONE_VFORK, without a copy, or ENOSYS if its end sends no signal; no CLONE_SIGHAND without CLONE_THREAD
 121 setdomainname pass str,size
 122 uname conv ptr
 123 modify_ldt conv int,ptr,size

@@ -79,7 +79,7 @@ const x8664Calls = `
 53 socketpair pass int,int,int,out
 54 setsockopt conv fd,int,int,ptr,size
 55 getsockopt conv fd,int,int,ptr,ptr
-56 clone part hex,ptr,ptr,ptr,ptr ; CLONE_VM of a process: as vfork with CLONE_VFORK, a copy without; no CLONE_SIGHAND without CLONE_THREAD
+56 clone part hex,ptr,ptr,ptr,ptr ; CLONE_VM of a process: as vfork with CLONE_VFORK, without a copy, or ENOSYS if its end sends no signal; no CLONE_SIGHAND without CLONE_THREAD
 57 fork conv
 58 vfork part ; the child does not see what the parent's other threads store meanwhile, nor the parent what it maps of files or shared; RHEA_FORK=exec: it has a copy of the memory
 59 execve conv path,argv,argv

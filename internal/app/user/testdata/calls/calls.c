@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
+#include <sys/sendfile.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -181,9 +183,55 @@ static void interfaces(void)
 	printf(" %d %s\n", ioctl(s, SIOCGIFFLAGS, &x.r), x.behind);
 }
 
-int main(void)
+/* What is executed is told how. */
+static int executed(const char *how)
+{
+	char exe[256] = "";
+	int n = 0;
+	DIR *d = opendir("/proc/self/fd");
+	readlink("/proc/self/exe", exe, sizeof exe - 1);
+	while (readdir(d))
+		n++;
+	printf("%s: %s, %d descriptors\n", how, strrchr(exe, '/'), n);
+	return 0;
+}
+
+/* By descriptors that are closed by it. */
+static void execution(void)
+{
+	static const char *const how[] = {"close-on-exec", "a path", "memory", "a script"};
+	for (int i = 0; i < 4; i++) {
+		char *argv[] = {"again", i < 3 ? (char *)how[i] : 0, 0}, *envp[] = {0};
+		int status, self = open("/proc/self/exe", O_RDONLY), fd = open("/proc/self/exe", i == 1 ? O_PATH | O_CLOEXEC : O_CLOEXEC);
+		if (i >= 2) {
+			fd = memfd_create("program", i == 2 ? MFD_CLOEXEC : 0);
+			if (i == 2)
+				while (sendfile(fd, self, 0, 1 << 20) > 0)
+					;
+			else
+				dprintf(fd, "#!/bin/cat\n");
+		}
+		close(self);
+		if (!fork()) {
+			if (i == 0) /* a standard stream is closed, or closed by it */
+				close(0);
+			fcntl(2, F_SETFD, i == 1);
+			fexecve(fd, argv, envp);
+			printf("%s: %d\n", how[i], errno);
+			_exit(1);
+		}
+		wait(&status);
+		printf("%d\n", status);
+		close(fd);
+	}
+}
+
+int main(int argc, char **argv)
 {
 	setvbuf(stdout, 0, _IONBF, 0);
+	if (argc > 1)
+		return executed(argv[1]);
+	execution();
 	posix();
 	systemv();
 	asynchronous();

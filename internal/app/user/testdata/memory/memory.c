@@ -73,6 +73,16 @@ int main(void)
 	sigaction(SIGSEGV, &sa, 0);
 	sigaction(SIGBUS, &sa, 0);
 
+#ifdef MAP_32BIT
+	/* Where it is wanted, if that is low enough. */
+	char *low = mmap((void *)0x50000000, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	char *high = mmap((void *)0x90000000, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	printf("MAP_32BIT: %p", low);
+	printf(" %d\n", sizeof high == 4 || (unsigned long)high < 0x80000000);
+	munmap(low, PAGE);
+	munmap(high, PAGE);
+#endif
+
 	/* Of eight pages the middle two are not mapped. */
 	char *p = mmap(0, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	munmap(p + 3 * PAGE, 2 * PAGE);

@@ -164,10 +164,10 @@ func TestFaultsOfThreads(t *testing.T) {
 // TestPrograms compares what programs print: of each signal, however it comes; of
 // calls that wait with a mask; of atomic operations; of what a thread has from another; of mappings that
 // are longer than their files; of memory that calls are told of; of code that is mapped
-// anew, or has several addresses; of forks while signals come; of children that have their
+// anew, or has several addresses; of conditions; of forks while signals come; of children that have their
 // parent's memory; of faults in loops that have vectors in registers.
 func TestPrograms(t *testing.T) {
-	for _, name := range []string{"signals", "waits", "atomics", "attributes", "bus", "memory", "remaps", "aliases", "forks", "vfork", "vectors"} {
+	for _, name := range []string{"signals", "waits", "atomics", "attributes", "bus", "memory", "remaps", "aliases", "conditions", "forks", "vfork", "vectors"} {
 		source, err := os.ReadFile(filepath.Join("testdata", name, name+".c"))
 		if err != nil {
 			t.Fatal(err)

@@ -298,6 +298,8 @@ func (t *tx) plain(n int) ir.Val {
 			return t.Cmp(ir.Lts, a, b)
 		case condLE:
 			return t.Cmp(ir.Les, a, b)
+		case condO:
+			return t.overflow(n)
 		}
 		return 0
 	case ccFlags:
@@ -315,6 +317,9 @@ func (t *tx) plain(n int) ir.Val {
 			some := t.Bin(ir.And, t.Bin(ir.Or, a, c.src), result)
 			return t.Extract(ir.I8, t.Bin(ir.Or, t.Bin(ir.And, a, c.src), some), t.TypeOf(a).Bits()-1, 1)
 		}
+		if n == condO || n == condL || n == condLE {
+			return t.overflow(n)
+		}
 	case ccLogic:
 		switch n {
 		case condO, condB:
@@ -327,8 +332,13 @@ func (t *tx) plain(n int) ir.Val {
 			return t.CmpImm(ir.Les, c.dst, 0)
 		}
 	case ccAdd:
-		if n == condB {
+		switch n {
+		case condB:
 			return t.Cmp(ir.Ltu, c.dst, c.src)
+		case condBE:
+			return t.Bin(ir.Or, t.Cmp(ir.Ltu, c.dst, c.src), t.CmpImm(ir.Eq, c.dst, 0))
+		case condO, condL, condLE:
+			return t.overflow(n)
 		}
 	case ccShl:
 		if n == condB {
@@ -354,6 +364,32 @@ func (t *tx) plain(n int) ir.Val {
 		return t.CmpImm(ir.Lts, c.dst, 0)
 	}
 	return 0
+}
+
+// overflow returns the conditions that OF is part of, after an addition or a
+// subtraction: its sign is in the top bit of two differences (arithBase).
+func (t *tx) overflow(n int) ir.Val {
+	c := &t.cc
+	kind, a, b, result := c.op&ccByte&^3, c.aux, c.src, c.dst
+	switch kind {
+	case ccAdd:
+		a = t.Bin(ir.Sub, result, b)
+	case ccCmp:
+		a = c.dst
+		result = t.Bin(ir.Sub, a, b)
+	}
+	other := result
+	if kind == ccSub || kind == ccCmp || kind == ccSbb {
+		other = a
+	}
+	of := t.Bin(ir.And, t.Bin(ir.Xor, a, result), t.Bin(ir.Xor, b, other))
+	switch n {
+	case condO:
+		return t.CmpImm(ir.Lts, of, 0)
+	case condL:
+		return t.CmpImm(ir.Lts, t.Bin(ir.Xor, of, result), 0)
+	}
+	return t.Bin(ir.Or, t.CmpImm(ir.Lts, t.Bin(ir.Xor, of, result), 0), t.CmpImm(ir.Eq, result, 0))
 }
 
 // shiftedBit returns the bit that a shift by a constant has shifted out last.

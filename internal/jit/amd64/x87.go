@@ -130,9 +130,9 @@ func (c *Compiler) stackStubs() (syncEntry int) {
 
 	c.fpu.loadCW = c.n
 	push(rax)
+	c.rm(0xd9, 5, slotMem(uint16(k.Control))) // FLDCW; right behind a store of 16 bits it may take 200 cycles
 	c.rm(opMOVload, rax, slotMem(uint16(k.Control)))
 	c.rm(opMOVst|pfx66, rax, at(r15, offHostCW))
-	c.rm(0xd9, 5, at(r15, offHostCW)) // FLDCW
 	pop(rax)
 	c.byte(0xc3)
 

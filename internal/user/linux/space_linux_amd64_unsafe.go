@@ -202,6 +202,7 @@ func (s *space) text(va uint64) (string, unix.Errno) {
 // unprotect makes pages writable that are write-protected for the code in
 // them: the host is going to write there.
 func (s *space) unprotect(va, n uint64) {
+	proc.EndOver() // a page may be its parent's to see, and written without a fault
 	if va >= s.size || n == 0 {
 		return
 	}
@@ -261,6 +262,7 @@ func (s *space) watch(va uint64) {
 // codeWritten is tcg.Flat's Written.
 func (s *space) codeWritten(va uint64) {
 	proc.EndOver()
+	va &^= pageMask
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unwatch(va)

@@ -191,7 +191,7 @@ func (v *vfork) note(s *space, what uint32, lo, hi uint64, value int) bool {
 	proc.EndOver() // what it changes is not the child's
 	n := v.head.steps
 	if v.lost || int(n) >= len(v.steps) {
-		v.giveUp(s)
+		v.giveUp(s, unix.ENOMEM)
 		return false
 	}
 	v.steps[n] = vforkStep{lo, hi, what, uint32(value)}
@@ -200,10 +200,10 @@ func (v *vfork) note(s *space, what uint32, lo, hi uint64, value int) bool {
 }
 
 // giveUp has the child's memory be its own from now on, but for what is not.
-func (v *vfork) giveUp(s *space) {
+func (v *vfork) giveUp(s *space, why unix.Errno) {
 	if !v.lost {
 		v.lost = true
-		v.unimp("vfork: a child that changes more than %d MiB of its parent's memory", v.most*page>>20)
+		v.unimp("vfork: what the child changes of its parent's memory after %d KiB (of %d) is its own: %v", v.used*page>>10, v.most*page>>10, why)
 		s.unguard()
 	}
 }
@@ -217,7 +217,7 @@ func (v *vfork) take(s *space, va uint64) bool {
 		return false
 	}
 	if v.used == v.most || int(v.head.steps) == len(v.steps) {
-		v.giveUp(s)
+		v.giveUp(s, unix.ENOMEM)
 		return true
 	}
 	if v.run *= 2; va != v.next {
@@ -236,7 +236,7 @@ func (v *vfork) take(s *space, va uint64) bool {
 	size := uintptr(n) * page
 	if _, errno := proc.Raw(unix.SYS_MREMAP, ref(after), size, size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, s.host(va)); errno != 0 {
 		s.replace(va, before) // the kernel may have unmapped what was there
-		v.giveUp(s)
+		v.giveUp(s, errno)
 		return true
 	}
 	slot := v.used
@@ -563,7 +563,7 @@ func (t *Thread) takeBack(v *vfork, last bool) {
 				errno = errnoOf(x)
 			}
 		}
-		if errno != 0 {
+		if errno != 0 && !t.over() {
 			t.p.cfg.Log.Unimp("vfork: the child's change %d of memory at %#x in its parent: %v", e.what, e.lo, errno)
 		}
 	}

@@ -61,16 +61,8 @@ ls -l /proc/self/fd 2>/dev/null | grep -v cgroup | grep -o '[0-9]* -> [^:]*' | s
 // testForkMemory compares a program whose children look at all kinds of memory
 // with itself on the processor.
 func testForkMemory(t *testing.T) {
-	source, err := filepath.Abs("testdata/fork/fork.c")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, arch := range []string{"i386", "amd64"} {
-		root := sysroot(t, arch)
-		exe := filepath.Join(t.TempDir(), "fork")
-		if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-O1", "-static", "-fno-pie", "-no-pie", "-pthread", "-o", exe, source); status != 0 {
-			t.Fatalf("gcc: %s%s", out, errs)
-		}
+		exe := built(t, arch, "fork", "fork", "-O1", "-fno-pie", "-no-pie")
 		for _, how := range []string{"threads", "exec"} {
 			t.Setenv(forkVar, how)
 			out, errs, status := start(t, false, exe, filepath.Join(t.TempDir(), "file"))
@@ -84,16 +76,8 @@ func testForkMemory(t *testing.T) {
 // TestVfork: nothing that threads store is lost to what a child has of it, which may run
 // some of them for a moment. Where fork is by execve, what calls vfork waits, too.
 func TestVfork(t *testing.T) {
-	source, err := filepath.Abs("testdata/vfork/vfork.c")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, arch := range []string{"i386", "amd64"} {
-		root := sysroot(t, arch)
-		exe := filepath.Join(t.TempDir(), "vfork")
-		if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-w", "-static", "-o", exe, source, "-lpthread"); status != 0 {
-			t.Fatalf("gcc: %s%s", out, errs)
-		}
+		exe := built(t, arch, "vfork", "vfork", "-w")
 		for how, want := range map[string]string{"threads": "threads: 0 wrong, 0 lost\n", "exec": "child, in time 1\n9\n"} {
 			t.Setenv(forkVar, how)
 			what := map[string]string{"threads": "threads", "exec": "order"}[how]

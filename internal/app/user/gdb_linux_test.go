@@ -92,18 +92,10 @@ func TestGDB(t *testing.T) {
 	if gdb == "" {
 		t.Skip("there is no gdb: install the package gdb-multiarch")
 	}
-	source, err := filepath.Abs("testdata/gdb/threads.c")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, arch := range []string{"i386", "amd64"} {
 		for _, socket := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/%v", arch, socket), func(t *testing.T) {
-				root := sysroot(t, arch)
-				exe := filepath.Join(t.TempDir(), "threads")
-				if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-g", "-O0", "-static", "-pthread", "-o", exe, source); status != 0 {
-					t.Fatalf("gcc: %s%s", out, errs)
-				}
+				exe := built(t, arch, "gdb", "threads", "-g", "-O0")
 				where, remote := filepath.Join(t.TempDir(), "socket"), ""
 				if remote = where; !socket {
 					l, err := net.Listen("tcp", "127.0.0.1:0")

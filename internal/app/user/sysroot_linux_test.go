@@ -22,6 +22,23 @@ func sysroot(t *testing.T, arch string) string {
 	return root
 }
 
+// built makes a static program of testdata/dir/name.c by a sysroot's compiler, which
+// runs emulated, and returns its file.
+func built(t *testing.T, arch, dir, name string, flags ...string) string {
+	t.Helper()
+	root := sysroot(t, arch)
+	source, err := filepath.Abs(filepath.Join("testdata", dir, name+".c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe := filepath.Join(t.TempDir(), name)
+	args := append([]string{"-L", root, "/usr/bin/gcc", "-static", "-pthread", "-o", exe, source}, flags...)
+	if out, errs, status := start(t, false, args...); status != 0 {
+		t.Fatalf("gcc: %s%s", out, errs)
+	}
+	return exe
+}
+
 // inside runs a command in a sysroot as its root folder, with the host's /proc
 // and /dev: natively, or by the test's program if emulated is set. It returns
 // what the command prints.
@@ -142,16 +159,8 @@ func TestCalls(t *testing.T) {
 
 // TestFaultsOfThreads: faults are exact whatever other threads do to the memory.
 func TestFaultsOfThreads(t *testing.T) {
-	source, err := filepath.Abs("testdata/faults/faults.c")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, arch := range []string{"i386", "amd64"} {
-		root := sysroot(t, arch)
-		exe := filepath.Join(t.TempDir(), "faults")
-		if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-O1", "-static", "-fno-pie", "-no-pie", "-pthread", "-o", exe, source); status != 0 {
-			t.Fatalf("gcc: %s%s", out, errs)
-		}
+		exe := built(t, arch, "faults", "faults", "-O1", "-fno-pie", "-no-pie")
 		for _, engine := range [][]string{nil, {"-interpreter"}} {
 			out, errs, status := start(t, false, append(engine, exe)...)
 			if status != 0 || out != "some 1, wrong 0, equal 1\n" {
@@ -202,16 +211,8 @@ func TestPrograms(t *testing.T) {
 // TestApart: a process for its parent's memory says that it is not built. A parent
 // that had one with a copy would wait for ever.
 func TestApart(t *testing.T) {
-	source, err := filepath.Abs("testdata/apart/apart.c")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, arch := range []string{"i386", "amd64"} {
-		root := sysroot(t, arch)
-		exe := filepath.Join(t.TempDir(), "apart")
-		if out, errs, status := start(t, false, "-L", root, "/usr/bin/gcc", "-static", "-o", exe, source); status != 0 {
-			t.Fatalf("gcc: %s%s", out, errs)
-		}
+		exe := built(t, arch, "apart", "apart")
 		if out, errs, status := start(t, false, exe); status != 0 || out != "not built\n" && out != "worked\n" {
 			t.Errorf("%s: status %d, %q %s", arch, status, out, errs)
 		}
